@@ -1,0 +1,49 @@
+"""Clapometer: how well a sound matches a text, the way listeners would say it.
+
+The names below are resolved on first use, so that importing the package costs nothing of torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from clapometer.checkpoints import list_models, load, save
+    from clapometer.errors import ClapometerError
+    from clapometer.model import Clap
+    from clapometer.records import ModelCard, Score, Window
+
+_HOMES = {
+    "Clap": "model",
+    "ClapometerError": "errors",
+    "ModelCard": "records",
+    "Score": "records",
+    "Window": "records",
+    "list_models": "checkpoints",
+    "load": "checkpoints",
+    "save": "checkpoints",
+}
+
+__all__ = [
+    "Clap",
+    "ClapometerError",
+    "ModelCard",
+    "Score",
+    "Window",
+    "list_models",
+    "load",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'clapometer' has no attribute {name!r}")
+    return getattr(import_module(f"clapometer.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

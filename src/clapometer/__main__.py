@@ -1,0 +1,3 @@
+from clapometer.cli import main
+
+main()

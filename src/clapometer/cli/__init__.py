@@ -1,0 +1,44 @@
+"""The command line. Each command parses, calls one public function and writes; none imports torch before it must."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from clapometer import __version__
+from clapometer.cli import console
+from clapometer.errors import ClapometerError
+
+app = typer.Typer(
+    name="clapometer",
+    help="How well a sound matches a text, the way listeners would say it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"clapometer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0 all well, 1 some rows failed, 2 bad input."""
+    try:
+        app()
+    except ClapometerError as error:
+        console.say(f"clapometer: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.say("clapometer: stopped; what was computed is kept, the same command goes on from here")
+        sys.exit(130)

@@ -1,0 +1,54 @@
+"""What can go wrong, as a tree.
+
+::
+
+    ClapometerError
+    ├── BadInput              something that the user gave cannot be used
+    │   ├── BadTable          a table: missing column, wrong format, unreadable file
+    │   ├── BadAudio          a sound: missing, empty, cut off, not finite, not a sound file
+    │   ├── BadText           a text: empty
+    │   └── BadOption         an option: unknown value, contradiction with another
+    └── CheckpointError       a model cannot be loaded
+        ├── UnknownModel      neither a known name nor a path that exists
+        └── WeightsMismatch   the file does not hold the weights that its family needs
+
+Every message says what was wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+
+class ClapometerError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class BadInput(ClapometerError, ValueError):
+    """Something that the user gave cannot be used."""
+
+
+class BadTable(BadInput):
+    """A table cannot be read: missing column, unknown format, unreadable file."""
+
+
+class BadAudio(BadInput):
+    """A sound cannot be read or embedded."""
+
+
+class BadText(BadInput):
+    """A text cannot be embedded."""
+
+
+class BadOption(BadInput):
+    """An option has an unknown value or contradicts another one."""
+
+
+class CheckpointError(ClapometerError):
+    """A model cannot be loaded."""
+
+
+class UnknownModel(CheckpointError):
+    """The name is not known and no such file or folder exists."""
+
+
+class WeightsMismatch(CheckpointError):
+    """A weights file does not fit the network of its family."""

@@ -1,0 +1,57 @@
+"""Is a sound file whole? Decoders read what is left of a file that was cut off and say nothing; we say it."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+OGG_LAST_PAGE = 4
+UNKNOWN_LENGTH = (0, 0x7FFFFFFF, 0xFFFFFFFF)
+"""What programs that write to a pipe put for a length that they do not know yet."""
+
+
+def why_cut_off(path: Path, kind: str, seconds: float) -> str:
+    """Why the file is known to be incomplete; an empty text where nothing speaks for it.
+
+    Args:
+        path: the file.
+        kind: libsndfile's name of its format. WAV and OGG are looked into; FLAC's decoder notices by itself, and mp3
+            has no promise of a length that could be held against the file.
+        seconds: length that could be decoded, for the message.
+    """
+    if kind == "OGG":
+        return _ogg(path)
+    if kind in ("WAV", "WAVEX"):
+        return _wav(path, seconds)
+    return ""
+
+
+def _ogg(path: Path) -> str:
+    # RFC 3533: the last page of a stream carries a flag, and each page says how long it is.
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 2 * 65307))
+        end = file.read()
+    start = end.rfind(b"OggS")
+    page = end[start:] if start >= 0 else b""
+    if len(page) < 27 or len(page) < 27 + page[26]:
+        return "its last page is incomplete"
+    body = 27 + page[26] + sum(page[27 : 27 + page[26]])
+    if len(page) < body:
+        return "its last page is incomplete"
+    return "" if page[5] & OGG_LAST_PAGE else "the page that ends an ogg stream is missing"
+
+
+def _wav(path: Path, seconds: float) -> str:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(12)
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            if name == b"data":
+                left = size - file.tell()
+                if length <= left or length in UNKNOWN_LENGTH:
+                    return ""
+                return f"its header promises {length} bytes of sound, {left} are there: {seconds:.2f} s"
+            file.seek(length + length % 2, 1)
+    return ""

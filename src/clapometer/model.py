@@ -1,0 +1,237 @@
+"""`Clap`: the one seam between a model family and everything that uses it.
+
+A family implements two methods, waveforms to vectors and texts to vectors. Windows, batching, order, unit norm,
+device, precision and the absence of gradients live here, once.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clapometer.audio import Samples, Sound, read_windows
+from clapometer.errors import BadAudio, BadOption, BadText
+from clapometer.records import ModelCard, Window
+
+Precision = Literal["fp32", "bf16", "fp16"]
+_ACCELERATOR = threading.Lock()
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Clap(nn.Module, ABC):
+    """A contrastive language-audio model: sounds and texts as unit vectors in one space.
+
+    Attributes:
+        card: what the model is.
+        logit_scale: natural logarithm of the inverse temperature, a scalar parameter.
+        precision: arithmetic of the networks at inference.
+    """
+
+    card: ModelCard
+
+    def __init__(self, card: ModelCard) -> None:
+        super().__init__()
+        self.card = card
+        self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
+        self.precision: Precision = "fp32"
+
+    # What a family implements -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) at the card's sample rate, -1..1 -> (batch, dimension), any length, with gradients."""
+
+    @abstractmethod
+    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> (batch, dimension), any length, with gradients."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module]:
+        """The towers and projections by name (`audio`, `text`, ...), for training to freeze or slow down."""
+
+    @abstractmethod
+    def configuration(self) -> dict[str, Any]:
+        """What the family's `build` needs beside the weights; written to `config.json`."""
+
+    @abstractmethod
+    def save_tokenizer(self, folder: Path) -> None:
+        """Write the files of the tokenizer into an existing folder."""
+
+    def is_cut(self, text: str) -> bool:
+        """Whether the text tower reads only the beginning of the text."""
+        return False
+
+    # What everybody uses ------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.logit_scale.device
+
+    @property
+    def default_batch_size(self) -> int:
+        """Windows or texts a forward pass: 1 on a CPU, where larger batches gain nothing and 1 makes the vector of a
+        clip the same to the last bit whatever stands beside it; 32 on an accelerator."""
+        return 1 if self.device.type == "cpu" else 32
+
+    def embed_audio(
+        self, sounds: Sound | Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
+    ) -> Tensor:
+        """Embed clips.
+
+        Args:
+            sounds: a file or `(array, sample_rate)`, or a list of them; arrays are (samples,) or (channels, samples).
+            window: treatment of short and long clips; default: the card's.
+            batch_size: windows a forward pass; default: `default_batch_size`.
+
+        Returns:
+            Unit vectors, float32 on the CPU, (clips, dimension), in the order given. The vector of a clip of several
+            windows is the mean of their unit vectors, brought back to unit length.
+
+        Raises:
+            BadAudio: a clip cannot be read.
+        """
+        if isinstance(sounds, (str, tuple)) or not isinstance(sounds, Iterable):
+            sounds = [cast(Sound, sounds)]
+        vectors = self.try_embed_audio(sounds, window=window, batch_size=batch_size)
+        for vector in vectors:
+            if isinstance(vector, BadAudio):
+                raise vector
+        return torch.stack(cast(list[Tensor], vectors)) if vectors else torch.zeros(0, self.card.dimension)
+
+    @torch.inference_mode()
+    def try_embed_audio(
+        self, sounds: Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
+    ) -> list[Tensor | BadAudio]:
+        """As `embed_audio`, with the error in place of the vector of a clip that cannot be read."""
+        window = window or self.card.window
+        size = _checked(batch_size or self.default_batch_size)
+        sums: list[Tensor | BadAudio] = [torch.zeros(self.card.dimension) for _ in sounds]
+        for numbers, waveforms in _batches(self._windows(sounds, window, sums), size):
+            with self._turn(), self._arithmetic():
+                vectors = self.audio_vectors(torch.stack(waveforms).to(self.device))
+            for number, vector in zip(numbers, _unit(vectors), strict=True):
+                if isinstance(total := sums[number], Tensor):
+                    sums[number] = total + vector
+        return [total if isinstance(total, BadAudio) else _unit(total) for total in sums]
+
+    @torch.inference_mode()
+    def embed_text(self, texts: str | Sequence[str], *, batch_size: int | None = None) -> Tensor:
+        """Embed texts.
+
+        Args:
+            texts: one or a list; batched by length, padded to the batch and no further.
+            batch_size: texts a forward pass; default: `default_batch_size`.
+
+        Returns:
+            Unit vectors, float32 on the CPU, (texts, dimension), in the order given.
+
+        Raises:
+            BadText: a text is empty.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        for number, text in enumerate(texts, 1):
+            if not isinstance(text, str) or not text.strip():
+                raise BadText(f"text {number} of {len(texts)} is empty; describe the sound in words")
+        size = _checked(batch_size or self.default_batch_size)
+        order = sorted(range(len(texts)), key=lambda number: (len(texts[number]), texts[number]))
+        vectors = torch.zeros(len(texts), self.card.dimension)
+        for start in range(0, len(order), size):
+            numbers = order[start : start + size]
+            with self._turn(), self._arithmetic():
+                batch = self.text_vectors([texts[number] for number in numbers])
+            vectors[numbers] = _unit(batch)
+        return vectors
+
+    def score(self, sounds: Sound | Sequence[Sound], texts: str | Sequence[str]) -> Tensor:
+        """CLAPScore of pairs: max(cosine, 0).
+
+        Args:
+            sounds: n clips, or one that is held against every text.
+            texts: n texts, or one that is held against every clip.
+
+        Returns:
+            float32 (n,), 0..1.
+
+        Raises:
+            BadAudio, BadText: as `embed_audio` and `embed_text`.
+            BadOption: the numbers of clips and texts differ and neither is one.
+        """
+        audio, text = self.embed_audio(sounds), self.embed_text(texts)
+        if len(audio) != len(text) and 1 not in (len(audio), len(text)):
+            raise BadOption(f"{len(audio)} sounds and {len(text)} texts do not pair up; give as many, or one of a kind")
+        return (audio * text).sum(-1).clamp(min=0)
+
+    def similarity(self, sounds: Sound | Sequence[Sound], texts: str | Sequence[str]) -> Tensor:
+        """Cosine of every clip with every text, float32 (clips, texts), -1..1."""
+        return self.embed_audio(sounds) @ self.embed_text(texts).T
+
+    def _windows(
+        self, sounds: Sequence[Sound], window: Window, sums: list[Tensor | BadAudio]
+    ) -> Iterator[tuple[int, Tensor]]:
+        for number, sound in enumerate(sounds):
+            try:
+                for samples in read_windows(sound, self.card.sample_rate, window):
+                    yield number, _tensor(samples)
+            except BadAudio as error:
+                sums[number] = error
+
+    def _turn(self) -> AbstractContextManager[Any]:
+        """Threads that decode may share an accelerator; its memory has room for one batch at a time."""
+        return nullcontext() if self.device.type == "cpu" else _ACCELERATOR
+
+    def _arithmetic(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, _AUTOCAST.get(self.precision, torch.bfloat16), enabled=self.precision != "fp32"
+        )
+
+    def to_precision(self, precision: str) -> None:
+        """Choose `fp32`, `bf16` or `fp16` for inference.
+
+        Raises:
+            BadOption: another name.
+        """
+        if precision not in get_args(Precision):
+            raise BadOption(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
+        self.precision = cast(Precision, precision)
+
+
+def _checked(batch_size: int) -> int:
+    if batch_size < 1:
+        raise BadOption(f"batch size must be at least 1, not {batch_size}")
+    return batch_size
+
+
+def _tensor(samples: Samples) -> Tensor:
+    return torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return functional.normalize(vectors.float(), dim=-1).cpu()
+
+
+def _batches(windows: Iterator[tuple[int, Tensor]], size: int) -> Iterator[tuple[list[int], list[Tensor]]]:
+    """Groups of up to `size` windows; windows of unlike length never share one, so none is padded."""
+    waiting: dict[int, tuple[list[int], list[Tensor]]] = {}
+    held = 0
+    for number, waveform in windows:
+        numbers, waveforms = waiting.setdefault(len(waveform), ([], []))
+        numbers.append(number)
+        waveforms.append(waveform)
+        held += 1
+        if len(numbers) == size:
+            held -= size
+            yield waiting.pop(len(waveform))
+        elif held >= 2 * size:  # many lengths: let the fullest group go, so that what is held stays bounded
+            fullest = max(waiting, key=lambda length: len(waiting[length][0]))
+            held -= len(waiting[fullest][0])
+            yield waiting.pop(fullest)
+    yield from waiting.values()

@@ -1,0 +1,1 @@
+"""Networks without input or output: tensors in, tensors out."""

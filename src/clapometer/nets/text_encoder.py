@@ -1,0 +1,86 @@
+"""A small BERT-style sentence encoder.
+
+The layout (post-norm transformer, learned positions, mean over tokens) is that of BERT (Devlin et al. 2019,
+arXiv 1810.04805) with the pooling of Sentence-BERT (Reimers & Gurevych 2019, arXiv 1908.10084), so that layers of a
+pretrained sentence encoder can be copied into it when it is distilled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True)
+class TextEncoderConfig:
+    """Size of a `TextEncoder`."""
+
+    vocab_size: int
+    """Number of tokens."""
+    hidden: int = 384
+    """Width of the token vectors, and of the sentence vector."""
+    layers: int = 3
+    """Number of transformer layers."""
+    heads: int = 12
+    """Attention heads; divides `hidden`."""
+    feedforward: int = 1536
+    """Width of the hidden layer of each feed-forward block."""
+    max_tokens: int = 128
+    """Longest input, start and end marks included."""
+
+
+class TransformerLayer(nn.Module):
+    """Post-norm self-attention and feed-forward block: (batch, tokens, hidden) -> the same shape."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.attention_in = nn.Linear(config.hidden, 3 * config.hidden)
+        self.attention_out = nn.Linear(config.hidden, config.hidden)
+        self.attention_norm = nn.LayerNorm(config.hidden, eps=1e-12)
+        self.feedforward_in = nn.Linear(config.hidden, config.feedforward)
+        self.feedforward_out = nn.Linear(config.feedforward, config.hidden)
+        self.feedforward_norm = nn.LayerNorm(config.hidden, eps=1e-12)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        batch, tokens, hidden = x.shape
+        queries, keys, values = (
+            self.attention_in(x).view(batch, tokens, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
+        )
+        attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        x = self.attention_norm(x + self.attention_out(attended.transpose(1, 2).reshape(batch, tokens, hidden)))
+        return self.feedforward_norm(x + self.feedforward_out(functional.gelu(self.feedforward_in(x))))  # type: ignore[no-any-return]
+
+
+class TextEncoder(nn.Module):
+    """Token numbers -> one vector a sentence, the mean of its token vectors."""
+
+    def __init__(self, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.vocab_size, config.hidden)
+        self.positions = nn.Embedding(config.max_tokens, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden, eps=1e-12)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
+        for embedding in (self.tokens, self.positions):
+            nn.init.normal_(embedding.weight, std=0.02)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Encode a padded batch.
+
+        Args:
+            ids: token numbers, (batch, tokens), int64, tokens at most `config.max_tokens`.
+            mask: True where a token is real, (batch, tokens), bool.
+
+        Returns:
+            Sentence vectors, (batch, hidden), not normalised.
+        """
+        x = self.norm(self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device)))
+        attention_mask = mask[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, attention_mask)
+        weights = mask.unsqueeze(-1).to(x.dtype)
+        return (x * weights).sum(1) / weights.sum(1)  # type: ignore[no-any-return]

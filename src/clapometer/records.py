@@ -1,0 +1,110 @@
+"""The values that cross the boundaries between rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Self, get_args
+
+from clapometer.errors import BadOption
+
+Short = Literal["keep", "pad", "repeat", "repeatpad"]
+Long = Literal["windows", "head"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model hears of a clip that is shorter or longer than its input.
+
+    Nothing here is random: one clip gives one set of windows, always.
+    """
+
+    seconds: float
+    """Length of one window."""
+    hop: float
+    """Distance between the starts of neighbouring windows, in seconds."""
+    short: Short = "keep"
+    """A clip that is shorter than the window: `keep` its own length, `pad` with zeros at the end, `repeat` it until
+    the window is full, or `repeatpad`: repeat it as often as it fits whole, then pad."""
+    long: Long = "windows"
+    """A longer clip: all consecutive `windows`, the last one flush with the end, whose unit vectors are averaged; or
+    only the `head`, the first window."""
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise BadOption(f"window: seconds must be positive, not {self.seconds}")
+        if not 0 < self.hop <= self.seconds:
+            raise BadOption(f"window: hop must be positive and at most the window's {self.seconds} s, not {self.hop}")
+        for name, kind in (("short", Short), ("long", Long)):
+            value, allowed = getattr(self, name), get_args(kind)
+            if value not in allowed:
+                raise BadOption(f"window: {name} must be one of {', '.join(allowed)}, not {value!r}")
+
+    def changed(self, text: str) -> Self:
+        """This window with some fields replaced, as given on a command line.
+
+        Args:
+            text: `name=value` pairs joined by commas, such as `hop=5` or `seconds=10,hop=10,long=head`; `head` and
+                `windows` alone stand for `long=...`.
+
+        Raises:
+            BadOption: an unknown field or a value that does not fit.
+        """
+        changes: dict[str, object] = {}
+        for part in text.split(","):
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            if not value and name in get_args(Long):
+                name, value = "long", name
+            if name in ("seconds", "hop"):
+                try:
+                    changes[name] = float(value)
+                except ValueError:
+                    raise BadOption(f"window: {name} must be a number of seconds, not {value!r}") from None
+            elif name in ("short", "long"):
+                changes[name] = value
+            else:
+                known = ", ".join(field.name for field in fields(self))
+                raise BadOption(f"window: {part.strip()!r} is not understood; use name=value with {known}")
+        if "seconds" in changes and "hop" not in changes:
+            changes["hop"] = changes["seconds"]
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"seconds={self.seconds:g},hop={self.hop:g},short={self.short},long={self.long}"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user must know of a model before quoting its numbers."""
+
+    name: str
+    """The name that `load` takes."""
+    family: str
+    """The file in `clapometer.families` that builds it."""
+    summary: str
+    """One line: what it is."""
+    sample_rate: int
+    """Samples a second that the network hears."""
+    window: Window
+    """Default treatment of short and long clips."""
+    dimension: int
+    """Length of an embedding."""
+    licence: str
+    """Licence of the weights."""
+    source: str
+    """Where the weights come from: paper, repository or recipe."""
+    published: str = ""
+    """Where this differs from the published code, if it does."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One scored pair."""
+
+    audio: str
+    text: str
+    score: float | None
+    """max(cosine, 0), the CLAPScore of the papers; None where the pair could not be scored."""
+    cosine: float | None
+    """Cosine of the two embeddings, -1..1, unclipped."""
+    error: str = ""
+    """Why the pair could not be scored; empty where it could."""

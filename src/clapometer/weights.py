@@ -1,0 +1,55 @@
+"""Weights in and out, safely and strictly: safetensors only, nothing missing, nothing left over."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from clapometer.errors import CheckpointError, WeightsMismatch
+
+
+def read_weights(model: nn.Module, path: Path) -> None:
+    """Copy a safetensors file into a model; half-precision weights become single precision.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+        WeightsMismatch: names or shapes differ, or a weight is not finite.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; copy it from where the model was saved")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a whole safetensors file ({error}); copy it again") from error
+    expected = model.state_dict()
+    problems = [f"missing {name}" for name in expected if name not in weights]
+    problems += [f"unexpected {name}" for name in weights if name not in expected]
+    for name, tensor in weights.items():
+        if name in expected and tensor.shape != expected[name].shape:
+            problems.append(f"{name} is {tuple(tensor.shape)}, not {tuple(expected[name].shape)}")
+        elif not torch.isfinite(tensor).all():
+            problems.append(f"{name} holds numbers that are not finite")
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise WeightsMismatch(f"{path} does not fit the network: {'; '.join(problems[:5])}{more}")
+    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+
+
+def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
+    """Write a model's weights as safetensors, in half precision if asked."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file({name: tensor.half() if half else tensor for name, tensor in state.items()}, path)
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 of the weights as they are in memory, 16 hexadecimal digits: the identity of a model in every result."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
+    return digest.hexdigest()[:16]
