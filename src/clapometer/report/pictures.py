@@ -1,0 +1,171 @@
+"""Figures: a heat-map of sounds against texts, and a confusion matrix.
+
+matplotlib is imported when a picture is drawn, on its Agg canvas, without pyplot and so without global state.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = (".png", ".svg", ".pdf")
+INK = "#222222"
+NUMBERED = 16
+"""Columns up to which every cell carries its number; beyond, only cells that matter do."""
+DOTS_PER_INCH = 150
+MOST_DOTS = 12000
+"""Of the longer side; several hundred classes are drawn coarser rather than filling the memory."""
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a picture's path that cannot be written, before any work is done.
+
+    Raises:
+        BadOption: the ending is not one of FORMATS, or the folder is missing.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise BadOption(f"picture {path}: the name must end in {', '.join(FORMATS)}")
+    if not path.absolute().parent.is_dir():
+        raise BadOption(f"picture {path}: the folder {path.absolute().parent} does not exist; make it first")
+
+
+def heat_map(
+    values: npt.ArrayLike, rows: Sequence[str], columns: Sequence[str], path: Path, *, title: str = "", legend: str = ""
+) -> None:
+    """Draw a matrix of similarities; the largest value of each row is framed.
+
+    Args:
+        values: (rows, columns).
+        rows: their names, such as sounds.
+        columns: their names, such as texts.
+        path: where to, ending in one of FORMATS.
+        title: above the picture.
+        legend: what a value is, beside the colour scale.
+
+    Raises:
+        BadOption: as `check_picture`.
+    """
+    matrix = _matrix(values, rows, columns)
+    figure, axes = _grid(rows, columns, title)
+    image = axes.imshow(matrix, cmap="viridis", aspect="auto")
+    shades = (matrix - matrix.min()) / max(float(np.ptp(matrix)), 1e-12)
+    if len(columns) <= NUMBERED:
+        for (row, column), value in np.ndenumerate(matrix):
+            _number(axes, row, column, f"{value:.2f}", dark=bool(shades[row, column] > 0.6))
+    for row, column in enumerate(matrix.argmax(axis=1)):
+        _frame(axes, row, int(column))
+    _scale(figure, image, axes, legend)
+    _write(figure, path)
+
+
+def confusion_matrix(counts: npt.ArrayLike, labels: Sequence[str], path: Path, *, title: str = "") -> None:
+    """Draw counts of true (rows) against predicted labels (columns), coloured by the share of each row.
+
+    Args:
+        counts: (labels, labels), whole numbers of clips.
+        labels: their names.
+        path: where to, ending in one of FORMATS.
+        title: above the picture.
+
+    Raises:
+        BadOption: as `check_picture`.
+    """
+    matrix = _matrix(counts, labels, labels)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros_like(matrix), where=totals > 0)
+    figure, axes = _grid(labels, labels, title)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), count in np.ndenumerate(matrix):
+        if count:
+            _number(axes, row, column, f"{count:.0f}", dark=bool(shares[row, column] < 0.55))
+    axes.set_ylabel("true label", color=INK)
+    axes.set_xlabel("predicted label", color=INK)
+    _scale(figure, image, axes, "share of the clips with this true label")
+    _write(figure, path)
+
+
+def _matrix(values: npt.ArrayLike, rows: Sequence[str], columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    matrix = np.asarray(values, dtype=np.float64)
+    if matrix.shape != (len(rows), len(columns)):
+        raise BadOption(f"a matrix of shape {matrix.shape} does not fit {len(rows)} rows and {len(columns)} columns")
+    return matrix
+
+
+def _grid(rows: Sequence[str], columns: Sequence[str], title: str) -> tuple[Figure, Axes]:
+    """A figure whose cells keep their size whatever their number, with names on both axes and room for them."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    many = max(len(rows), len(columns)) > NUMBERED
+    cell, font = (0.26, 8) if many else (0.62, 9)
+    left, below = _names(rows), _names(columns)
+    width = cell * max(len(columns), 4) + 0.075 * _longest(left) + 1.6
+    height = cell * max(len(rows), 4) + 0.065 * _longest(below) + 1.0
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xticks(range(len(columns)), below, rotation=90 if many else 45, ha="center" if many else "right")
+    axes.tick_params(labelsize=font, labelcolor=INK, length=0)
+    for label in axes.get_xticklabels():
+        label.set_rotation_mode("default" if many else "anchor")
+    axes.set_yticks(range(len(rows)), left)
+    axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white" if not many else "#dddddd", linewidth=1.0 if not many else 0.4)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(_wrapped(title, width), fontsize=11, color=INK, loc="left")
+    return figure, axes
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    # `$` starts mathematics in matplotlib, and a name of a hundred letters would leave no room for the matrix.
+    return [textwrap.shorten(name, 40, placeholder=" …").replace("$", r"\$") for name in names]
+
+
+def _longest(names: Sequence[str]) -> int:
+    return max(map(len, names), default=0)
+
+
+def _wrapped(title: str, inches: float) -> str:
+    return textwrap.fill(title, max(24, int(inches * 9))).replace("$", r"\$")
+
+
+def _number(axes: Axes, row: int, column: int, text: str, *, dark: bool) -> None:
+    size = 8 if len(axes.get_xticks()) <= NUMBERED else 6
+    axes.text(column, row, text, ha="center", va="center", fontsize=size, color=INK if dark else "white")
+
+
+def _frame(axes: Axes, row: int, column: int) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor="#d62728", linewidth=2))
+
+
+def _scale(figure: Figure, image: Any, axes: Axes, legend: str) -> None:
+    bar = figure.colorbar(image, ax=axes, fraction=0.035, pad=0.02, aspect=30)
+    bar.set_label(legend, color=INK, fontsize=9)
+    bar.ax.tick_params(labelsize=8, labelcolor=INK)
+    bar.outline.set_visible(False)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    """Under its name only when whole; without dates, so that the same numbers give the same bytes."""
+    check_picture(path)
+    ending = path.suffix.lower().lstrip(".")
+    part = path.with_name(f".{path.name}.part")
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
+    dots = min(DOTS_PER_INCH, MOST_DOTS / max(figure.get_size_inches()))
+    figure.savefig(part, format=ending, dpi=dots, metadata=metadata)
+    part.replace(path)
