@@ -92,7 +92,9 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
         mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
         if not np.isfinite(mono).all():
             first = position + int(np.argmin(np.isfinite(mono)))
-            raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; write the file anew")
+            raise BadAudio(
+                f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; write the file anew"
+            )
         position += len(mono)
         yield mono if stream is None else stream.resample_chunk(mono)
     if position == 0:
@@ -114,16 +116,31 @@ def _array_blocks(array: Any, rate: int) -> tuple[int, Iterator[Samples]]:
     return rate, iter([samples.T])
 
 
+def check_file(path: str | os.PathLike[str]) -> None:
+    """What can be seen of a sound file without opening it.
+
+    Raises:
+        BadAudio: it is missing, empty, a folder or another thing that is not a file, or may not be read.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise BadAudio(f"{path}: is a folder; name a sound file")
+        if not path.exists():
+            raise BadAudio(f"{path}: no such file; check the name, and the folder that it is relative to")
+        if not path.is_file():
+            raise BadAudio(f"{path}: is not a file but a device or a pipe; write the sound to a file")
+        if path.stat().st_size == 0:
+            raise BadAudio(f"{path}: the file is empty (0 bytes); copy or render it again")
+    except (OSError, UnicodeEncodeError) as error:
+        raise BadAudio(f"{path}: cannot be looked at ({getattr(error, 'strerror', None) or error})") from error
+
+
 def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
-    if path.is_dir():
-        raise BadAudio(f"{path}: is a folder; name a sound file")
-    if not path.exists():
-        raise BadAudio(f"{path}: no such file")
-    if path.stat().st_size == 0:
-        raise BadAudio(f"{path}: the file is empty (0 bytes)")
+    check_file(path)
     try:
         file = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, OSError) as error:
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: .raw, which has no header
         reason = getattr(error, "error_string", str(error))
         raise BadAudio(
             f"{path}: not a sound file that can be read ({reason.rstrip('.')}); wav, flac, ogg and mp3 can"
@@ -141,4 +158,6 @@ def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
                 blocksize=max(1, int(BLOCK_SECONDS * file.samplerate)), dtype="float32", always_2d=True
             )
         except soundfile.LibsndfileError as error:
-            raise BadAudio(f"{path}: damaged, decoding stopped ({error.error_string}); copy or render it again") from error
+            raise BadAudio(
+                f"{path}: damaged, decoding stopped ({error.error_string}); copy or render it again"
+            ) from error

@@ -1,0 +1,236 @@
+"""Vectors on disk, keyed by all that they were computed from: nothing is computed twice, a stopped run goes on.
+
+One SQLite file. Several processes and threads may use it at once, and a process may be killed at any moment. What is
+stored carries a checksum: a vector that is not what was written counts as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Vector = npt.NDArray[np.float32]
+T = TypeVar("T")
+
+BUSY_SECONDS = 60.0
+"""How long to wait for another process that writes."""
+_KEYS_A_QUERY = 500
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""SQLite's codes for a file that is not the database that we made; SQLITE_ERROR: its table has another shape."""
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=2)
+
+
+def cache_folder() -> Path:
+    """`$CLAPOMETER_CACHE`, else `$XDG_CACHE_HOME/clapometer`, else `~/.cache/clapometer`."""
+    if own := os.environ.get("CLAPOMETER_CACHE"):
+        return Path(own)
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "clapometer"
+    return Path(os.path.expanduser("~/.cache")) / "clapometer"  # noqa: PTH111 - Path.home() raises without a home
+
+
+def shared_store(*, tell: Callable[[str], None] = _warn) -> VectorStore:
+    """The store of this user, in `cache_folder()`; not `usable` where that cannot be written, which is told."""
+    return VectorStore(cache_folder() / "vectors.sqlite", tell=tell)
+
+
+class VectorStore:
+    """A persistent map from keys to vectors.
+
+    Trouble with the file never stops a run: a damaged file is set aside and a new one begun, one that cannot be
+    used is left alone; either is told once.
+
+    Attributes:
+        path: the file.
+        ignored: vectors found that did not pass their checks: wrong length, wrong checksum, not finite.
+    """
+
+    def __init__(self, path: Path, *, tell: Callable[[str], None] = _warn) -> None:
+        """Open the file, which is made with its folder where it is missing.
+
+        Args:
+            path: the file.
+            tell: takes a sentence for the user; default: a Python warning.
+        """
+        self.path = path
+        self.ignored = 0
+        self._tell = tell
+        self._lock = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._give_up(error)
+            return
+        self._open()
+
+    @property
+    def usable(self) -> bool:
+        """Whether vectors can be kept here."""
+        return self._db is not None
+
+    def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, Vector]:
+        """The vectors that are there, float32 (dimension,), by key."""
+        found: dict[bytes, Vector] = {}
+        for start in range(0, len(keys), _KEYS_A_QUERY):
+            some = keys[start : start + _KEYS_A_QUERY]
+            nothing: list[tuple[bytes, object, object]] = []
+            for key, blob, checksum in self._guarded(_selected(some), nothing):
+                vector = _checked(key, blob, checksum, dimension)
+                if vector is None:
+                    self.ignored += 1
+                else:
+                    found[key] = vector
+        return found
+
+    def add(self, vectors: Mapping[bytes, Vector]) -> None:
+        """Keep vectors, all of them or, if the process dies, none."""
+        rows = [(key, blob, _checksum(key, blob)) for key, blob in _blobs(vectors.items())]
+        if rows:
+            self._guarded(lambda db: _insert(db, rows), None)
+
+    def __len__(self) -> int:
+        return self._guarded(lambda db: int(db.execute("SELECT count(*) FROM vectors").fetchone()[0]), 0)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def remove(self) -> None:
+        """Close and delete the file."""
+        self.close()
+        self.path.unlink(missing_ok=True)
+        _journal(self.path).unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        for _ in range(2):
+            try:
+                self._db = _connected(self.path)
+                status = self.path.stat()
+                self._file = (status.st_dev, status.st_ino)
+            except (sqlite3.Error, OSError) as error:
+                if not _is_damage(error) or not self._moved_aside(error):
+                    self._give_up(error)
+                    return
+            else:
+                return
+
+    def _guarded(self, action: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
+        with self._lock:
+            for _ in range(2):
+                if self._db is None:
+                    break
+                try:
+                    return action(self._db)
+                except sqlite3.Error as error:
+                    if _is_damage(error) and self._moved_aside(error):
+                        self._open()
+                    else:
+                        self._give_up(error)
+            return otherwise
+
+    def _moved_aside(self, error: BaseException) -> bool:
+        """Make room for a new file; False where that cannot be done."""
+        self.close()
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+        try:
+            status = self.path.stat()
+            if self._file in (None, (status.st_dev, status.st_ino)):  # else another process was here before us
+                # A journal that stays would be rolled back into the new file.
+                _journal(self.path).unlink(missing_ok=True)
+                self.path.replace(aside)
+                self._tell(
+                    f"{self.path}: the stored vectors are damaged ({error}); kept as {aside.name}, starting anew"
+                )
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False
+        self._file = None
+        return True
+
+    def _give_up(self, error: BaseException) -> None:
+        self.close()
+        self._tell(
+            f"{self.path}: vectors cannot be kept here ({error}); going on without. "
+            "Free the file or name another folder in CLAPOMETER_CACHE"
+        )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        # A rollback journal, not WAL: home folders of clusters are network drives, where WAL is not safe.
+        db.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, checksum BLOB)")
+        db.execute("SELECT key, vector, checksum FROM vectors LIMIT 1").fetchone()
+        db.execute("BEGIN IMMEDIATE")  # fails where the file can be read and not written
+        db.execute("ROLLBACK")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _selected(keys: Sequence[bytes]) -> Callable[[sqlite3.Connection], list[tuple[bytes, object, object]]]:
+    query = f"SELECT key, vector, checksum FROM vectors WHERE key IN ({','.join('?' * len(keys))})"
+    return lambda db: db.execute(query, keys).fetchall()
+
+
+def _insert(db: sqlite3.Connection, rows: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _blobs(vectors: Iterable[tuple[bytes, Vector]]) -> Iterable[tuple[bytes, bytes]]:
+    return ((key, np.ascontiguousarray(vector, "<f4").tobytes()) for key, vector in vectors)
+
+
+def _checksum(key: bytes, blob: bytes) -> bytes:
+    return hashlib.blake2b(key + blob, digest_size=8).digest()
+
+
+def _checked(key: bytes, blob: object, checksum: object, dimension: int) -> Vector | None:
+    if not isinstance(blob, bytes) or len(blob) != 4 * dimension or checksum != _checksum(key, blob):
+        return None
+    vector = np.frombuffer(blob, "<f4").astype(np.float32)
+    return vector if np.isfinite(vector).all() else None
+
+
+def _is_damage(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(path.name + "-journal")

@@ -1,0 +1,58 @@
+"""What a number depends on: versions, the identity of a model, and the record that stands beside a result.
+
+Torch is imported where it is asked for its version and not before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+import soxr
+
+from clapometer import __version__
+
+if TYPE_CHECKING:
+    from clapometer.model import Clap
+
+FORMAT = 1
+"""Raise when the same input would give other vectors, so that stored ones are not taken for new."""
+
+
+def versions() -> dict[str, str]:
+    """The programs that take part in a number."""
+    import torch
+
+    return {
+        "clapometer": __version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "soundfile": soundfile.__version__,
+        "libsndfile": soundfile.__libsndfile_version__,
+        "soxr": soxr.__version__,
+    }
+
+
+def fingerprint(clap: Clap) -> str:
+    """What tells one model and its arithmetic from another: weights, configuration, tokenizer, device, precision, and
+    the versions of the programs that take part; hexadecimal.
+    """
+    from clapometer.weights import weights_hash
+
+    digest = hashlib.sha256()
+    facts = [FORMAT, weights_hash(clap), clap.card.family, clap.card.sample_rate, clap.device.type, clap.precision]
+
+    digest.update(json.dumps([facts, versions(), clap.configuration()], default=str, sort_keys=True).encode())
+    with tempfile.TemporaryDirectory() as folder:
+        clap.save_tokenizer(Path(folder))
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
