@@ -29,6 +29,23 @@ def list_models() -> list[ModelCard]:
     return [card for family in FAMILIES.values() for card in family.MODELS]
 
 
+def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
+    """The card of a model and its folder, without its weights; the folder of a known model may not be there yet.
+
+    Args:
+        name: as `load` takes it.
+
+    Raises:
+        UnknownModel: neither a known name nor an existing folder.
+        CheckpointError: the folder holds no model.
+    """
+    folder = Path(name)
+    if folder.exists():
+        return _configuration(folder)[0], folder
+    card = _known(str(name))
+    return card, EMBEDDED / card.name
+
+
 def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", precision: str = "fp32") -> Clap:
     """Load a model, ready to embed.
 
@@ -42,10 +59,7 @@ def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", 
         CheckpointError: the folder is incomplete or its weights do not fit.
         BadOption: an unknown device or precision.
     """
-    folder = Path(name)
-    if not folder.exists():
-        folder = EMBEDDED / _known(str(name)).name
-    model = _read(folder)
+    model = _read(find(name)[1])
     model.to_precision(precision)
     return model.to(_device(device)).eval()
 
@@ -76,17 +90,27 @@ def _known(name: str) -> ModelCard:
 
 
 def _read(folder: Path) -> Clap:
+    card, configuration = _configuration(folder)
+    try:
+        return FAMILIES[card.family].build(card, folder, configuration)  # type: ignore[no-any-return]
+    except (KeyError, TypeError) as error:
+        raise _not_a_configuration(folder, error) from error
+
+
+def _configuration(folder: Path) -> tuple[ModelCard, dict[str, Any]]:
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values = config["card"]
-        card = ModelCard(**{**values, "window": Window(**values["window"])})
-        family = FAMILIES[card.family]
-        return family.build(card, folder, config["configuration"])  # type: ignore[no-any-return]
-    except FileNotFoundError as error:
+        return ModelCard(**{**values, "window": Window(**values["window"])}), config["configuration"]
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error
     except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not the configuration of a clapometer model ({error!r})") from error
+        raise _not_a_configuration(folder, error) from error
+
+
+def _not_a_configuration(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{folder / 'config.json'} is not the configuration of a clapometer model ({error!r})")
 
 
 def _device(name: str) -> torch.device:

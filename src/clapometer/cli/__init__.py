@@ -8,6 +8,7 @@ import typer
 
 from clapometer import __version__
 from clapometer.cli import console
+from clapometer.cli.models import models
 from clapometer.errors import ClapometerError
 
 app = typer.Typer(
@@ -30,6 +31,9 @@ def _version(wanted: bool) -> None:
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None: ...
+
+
+app.command("models")(models)
 
 
 def main() -> None:
