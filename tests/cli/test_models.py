@@ -25,7 +25,7 @@ def test_the_list_names_every_model_with_its_licence():
         assert card.licence in line
         assert f"{card.sample_rate} Hz" in line
         assert "yes" in line or "no" in line
-    assert "mini is used" in done.stdout
+    assert "commands use mini" in done.stdout
 
 
 def test_the_list_as_json():

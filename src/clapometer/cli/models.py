@@ -59,9 +59,8 @@ def _list(json: bool) -> None:
         for card, here in found
     ]
     print_table(columns, rows, right=("rate", "window", "dimension"), wrap=("summary",))
-    print(
-        f"\nhere: whether the weights are on this machine. Without --model, {DEFAULT_MODEL} is used. `clapometer models NAME` prints a whole card."
-    )
+    print("\nhere: whether the weights are on this machine. `clapometer models NAME` prints a whole card.")
+    print(f"Without --model, commands use {DEFAULT_MODEL}.")
 
 
 def _card(name: str, json: bool) -> None:
