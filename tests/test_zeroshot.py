@@ -1,20 +1,15 @@
+import doctest
 import math
 
 import numpy as np
 import pytest
+import soundfile
 
-from clapometer.errors import BadOption, BadText
+import clapometer
+from clapometer import zeroshot
+from clapometer.errors import BadOption
 from clapometer.families import mini
-from clapometer.zeroshot import (
-    averaged,
-    best,
-    checked_labels,
-    checked_templates,
-    class_texts,
-    class_vectors,
-    figures,
-    probabilities,
-)
+from clapometer.zeroshot import averaged, class_vectors, classify, probabilities, ranked
 
 
 def test_a_class_is_the_unit_mean_of_its_templates():
@@ -47,8 +42,18 @@ def test_probabilities_neither_overflow_nor_depend_on_other_clips():
 
 
 def test_the_best_come_first_and_ties_keep_the_order_of_the_labels():
-    assert best(np.array([0.2, 0.4, 0.4]), ["a", "b", "c"], 2) == (("b", "c"), (0.4, 0.4))
-    assert best(np.array([0.7, 0.3]), ["a", "b"], 9) == (("a", "b"), (0.7, 0.3))
+    sounds, classes = np.array([[1, 0]], np.float32), np.array([[0, 1], [1, 0], [1, 0]], np.float32)
+    [(labels, values)] = ranked(sounds, classes, math.log(2), ["a", "b", "c"], 2)
+    assert labels == ("b", "c")
+    assert values == pytest.approx([math.e**2 / (1 + 2 * math.e**2)] * 2)
+
+
+def test_blocks_of_rows_change_nothing(monkeypatch):
+    random = np.random.default_rng(0)
+    sounds, classes = (random.standard_normal((size, 16)).astype(np.float32) for size in (9, 4))
+    whole = list(ranked(sounds, classes, 1.0, "abcd", 4))
+    monkeypatch.setattr(zeroshot, "ROWS_AT_A_TIME", 2)
+    assert list(ranked(sounds, classes, 1.0, "abcd", 4)) == whole
 
 
 def test_class_vectors_of_a_model():
@@ -59,55 +64,49 @@ def test_class_vectors_of_a_model():
     assert vectors[1] == pytest.approx(texts / np.linalg.norm(texts), abs=1e-6)
 
 
-def test_underscores_are_read_as_spaces():
-    assert class_texts("door_wood_knock", ["the sound of {}"]) == ["the sound of door wood knock"]
+@pytest.fixture(scope="module")
+def clap():
+    return mini.tiny().eval()
 
 
-@pytest.mark.parametrize(
-    ("labels", "error", "message"),
-    [
-        (["dog", " "], BadText, "label 2 of 2 is empty"),
-        (["car_horn", "dog", "Car  horn"], BadOption, "labels 1 .* and 3 .* read the same"),
-        (["dog"], BadOption, "1 label given; .*two or more"),
-        ([], BadOption, "0 labels given"),
-        ("dog,cat", BadOption, "must be a list"),
-    ],
-)
-def test_labels_that_cannot_be_used(labels, error, message):
-    with pytest.raises(error, match=message):
-        checked_labels(labels)
+def test_classify_files_and_arrays_alike(clap, tmp_path):
+    waves = [np.random.default_rng(seed).uniform(-0.5, 0.5, 16000).astype(np.float32) for seed in range(2)]
+    paths = [tmp_path / f"{number}.wav" for number in range(2)]
+    for path, wave in zip(paths, waves, strict=True):
+        soundfile.write(path, wave, 16000, subtype="FLOAT")
+    labels = ["rain", "dog", "bell"]
+    files = classify([*paths, tmp_path / "none.wav"], labels, model=clap, top_k=3)
+    arrays = classify([(wave, 16000) for wave in waves], labels, model=clap, top_k=3)
+    assert [(found.labels, found.probabilities) for found in files[:2]] == [
+        (found.labels, found.probabilities) for found in arrays
+    ]
+    assert files[0].audio == str(paths[0])
+    assert sum(files[0].probabilities) == pytest.approx(1)
+    assert (files[2].labels, files[2].probabilities) == ((), ())
+    assert "no such file" in files[2].error
+    assert arrays[0].error == ""
 
 
-@pytest.mark.parametrize(("templates", "message"), [([], "no template"), (["a dog"], "no {} where the label goes")])
-def test_templates_that_cannot_be_used(templates, message):
-    with pytest.raises(BadOption, match=message):
-        checked_templates(templates)
+def test_arrays_that_cannot_be_read_carry_their_error(clap):
+    [good, bad] = classify([(np.ones(16000), 16000), (np.full(9, np.nan), 16000)], ["a", "b"], model=clap)
+    assert good.labels
+    assert "not a finite number" in bad.error
 
 
-def test_figures_by_hand():
-    true = ["a", "a", "a", "b", "b", "c"]
-    predicted = ["a", "a", "b", "b", "d", "c"]
-    result = figures(true, predicted, ["a", "b", "c", "d", "never"])
-    assert result.n == 6
-    assert result.accuracy == pytest.approx(4 / 6)
-    assert result.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
-    # F1: a 2*2/(3+2), b 2*1/(2+2), c 1, d 0 (predicted, never true); "never" counts nowhere.
-    assert result.macro_f1 == pytest.approx((0.8 + 0.5 + 1 + 0) / 4)
-    assert result.confusion.tolist()[:2] == [[2, 1, 0, 0, 0], [0, 1, 0, 1, 0]]
-    assert result.confusion.sum() == 6
+def test_templates_change_the_answer(clap):
+    sound = (np.sin(np.arange(16000)), 16000)
+    [plain] = classify([sound], ["rain", "dog"], model=clap, templates=["{}"], top_k=2)
+    [usual] = classify([sound], ["rain", "dog"], model=clap, top_k=2)
+    assert plain.probabilities != usual.probabilities
 
 
-def test_perfect_and_hopeless_predictions():
-    perfect = figures(["a", "b"], ["a", "b"], ["a", "b", "c"])
-    assert (perfect.accuracy, perfect.balanced_accuracy, perfect.macro_f1) == (1, 1, 1)
-    hopeless = figures(["a", "a"], ["b", "b"], ["a", "b"])
-    assert (hopeless.accuracy, hopeless.balanced_accuracy, hopeless.macro_f1) == (0, 0, 0)
+@pytest.mark.parametrize("top_k", [0, 3])
+def test_top_k_out_of_range(clap, top_k):
+    with pytest.raises(BadOption, match=f"between 1 and the number of labels, 2, not {top_k}"):
+        classify([], ["a", "b"], model=clap, top_k=top_k)
 
 
-@pytest.mark.parametrize(
-    ("true", "predicted", "message"),
-    [([], [], "at least one"), (["a"], ["a", "b"], "1 true and 2"), (["z"], ["a"], "not announced: 'z'")],
-)
-def test_figures_of_lists_that_do_not_fit(true, predicted, message):
-    with pytest.raises(BadOption, match=message):
-        figures(true, predicted, ["a", "b"])
+def test_the_example_of_the_docstring_runs(clap, monkeypatch):
+    monkeypatch.setattr("clapometer.checkpoints.load", lambda name: clap)
+    [test] = doctest.DocTestFinder().find(clapometer.classify, "classify", globs={})
+    assert doctest.DocTestRunner().run(test).failed == 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clapometer.errors import ClapometerError
     from clapometer.model import Clap
     from clapometer.records import ModelCard, Score, Window
+    from clapometer.zeroshot import classify
 
 _HOMES = {
     "Clap": "model",
@@ -22,6 +23,7 @@ _HOMES = {
     "ModelCard": "records",
     "Score": "records",
     "Window": "records",
+    "classify": "zeroshot",
     "list_models": "checkpoints",
     "load": "checkpoints",
     "save": "checkpoints",
@@ -33,6 +35,7 @@ __all__ = [
     "ModelCard",
     "Score",
     "Window",
+    "classify",
     "list_models",
     "load",
     "save",

@@ -7,22 +7,28 @@ model's learned inverse temperature, exp(logit_scale).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.errors import BadOption, BadText
+from clapometer.audio import Sound
+from clapometer.errors import BadAudio, BadOption
+from clapometer.labels import DEFAULT_TEMPLATE, checked_labels, checked_templates, class_texts
+from clapometer.records import Window
 
 if TYPE_CHECKING:
+    from clapometer.cache import VectorStore
+    from clapometer.embed import Progress
     from clapometer.model import Clap
 
-DEFAULT_TEMPLATE = "the sound of {}"
+ROWS_AT_A_TIME = 4096
+"""Clips whose probabilities are held in memory at once."""
 Vectors = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -36,78 +42,6 @@ class Classification:
     """Their probabilities, 0..1; those of all labels, not only of these, sum to 1."""
     error: str = ""
     """Why the clip could not be classified; empty where it could."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How well predicted labels agree with true ones."""
-
-    n: int
-    """Clips that have both."""
-    accuracy: float
-    """Share of the clips whose most probable label is the true one."""
-    balanced_accuracy: float
-    """Unweighted average recall (UAR): the mean recall of the labels that occur among the true ones."""
-    macro_f1: float
-    """Mean F1 of the labels that occur among the true or the predicted ones; a label never hit counts 0."""
-    labels: tuple[str, ...]
-    """Rows and columns of the confusion matrix."""
-    confusion: Counts
-    """(labels, labels): clips by true label (row) and predicted label (column)."""
-
-
-def class_key(label: str) -> str:
-    """What two labels have in common that no model can tell apart: case, underscores and runs of spaces are ignored."""
-    return " ".join(label.replace("_", " ").split()).casefold()
-
-
-def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels without surrounding space.
-
-    Raises:
-        BadText: a label is empty.
-        BadOption: fewer than two labels, or two that read the same.
-    """
-    if isinstance(labels, str):
-        raise BadOption(f"labels must be a list of texts, not the one text {labels!r}")
-    labels = tuple(label.strip() for label in labels)
-    first: dict[str, int] = {}
-    for number, label in enumerate(labels, 1):
-        if not class_key(label):
-            raise BadText(f"label {number} of {len(labels)} is empty; remove it or name the class")
-        if class_key(label) in first:
-            other = first[class_key(label)]
-            raise BadOption(
-                f"labels {other} ({labels[other - 1]!r}) and {number} ({label!r}) read the same; keep one of them"
-            )
-        first[class_key(label)] = number
-    if len(labels) < 2:
-        raise BadOption(
-            f"{len(labels)} label{'s' * (not labels)} given; classification needs two or more to choose from"
-        )
-    return labels
-
-
-def checked_templates(templates: Sequence[str]) -> tuple[str, ...]:
-    """The templates as given.
-
-    Raises:
-        BadOption: none, or one without the `{}` where the label goes.
-    """
-    if isinstance(templates, str):
-        templates = (templates,)
-    if not templates:
-        raise BadOption(f"no template given; the usual one is {DEFAULT_TEMPLATE!r}")
-    for template in templates:
-        if "{}" not in template:
-            raise BadOption(f"template {template!r} has no {{}} where the label goes; write it as {DEFAULT_TEMPLATE!r}")
-    return tuple(templates)
-
-
-def class_texts(label: str, templates: Sequence[str]) -> list[str]:
-    """The texts of a class; underscores in a label, as data sets write them, are read as spaces."""
-    name = " ".join(label.replace("_", " ").split())
-    return [template.replace("{}", name) for template in templates]
 
 
 def class_vectors(
@@ -158,41 +92,108 @@ def probabilities(sounds: Vectors, classes: Vectors, logit_scale: float) -> Prob
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
 
 
-def best(row: npt.NDArray[np.float64], labels: Sequence[str], top_k: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """The `top_k` most probable labels of a clip and their probabilities; equal ones in the order of the labels."""
-    order = np.argsort(-row, kind="stable")[:top_k]
-    return tuple(labels[number] for number in order), tuple(float(row[number]) for number in order)
-
-
-def figures(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Figures:
-    """Agreement of predicted with true labels.
-
-    As scikit-learn's `accuracy_score`, `balanced_accuracy_score` and `f1_score(average="macro", zero_division=0)`
-    called without `labels`: a label that occurs neither among the true nor among the predicted ones counts nowhere.
-
-    Args:
-        true: one label a clip.
-        predicted: one label a clip, in the same order.
-        labels: all that may occur; rows and columns of the confusion matrix.
+def checked_top_k(top_k: int, labels: Sequence[str]) -> int:
+    """The number of labels to give.
 
     Raises:
-        BadOption: different lengths, no clips, or a label that is not among `labels`.
+        BadOption: below 1 or more than there are.
     """
-    if len(true) != len(predicted) or not true:
-        raise BadOption(f"{len(true)} true and {len(predicted)} predicted labels; give as many of both, at least one")
-    place = {label: number for number, label in enumerate(labels)}
-    unknown = sorted({*true, *predicted} - place.keys())
-    if unknown:
-        raise BadOption(f"labels that were not announced: {', '.join(map(repr, unknown))}; add them to `labels`")
-    confusion = np.zeros((len(labels), len(labels)), np.int64)
-    np.add.at(confusion, ([place[label] for label in true], [place[label] for label in predicted]), 1)
-    hits, occurring, named = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    either = (occurring + named) > 0
-    return Figures(
-        n=len(true),
-        accuracy=float(hits.sum() / len(true)),
-        balanced_accuracy=float((hits[occurring > 0] / occurring[occurring > 0]).mean()),
-        macro_f1=float((2 * hits[either] / (occurring + named)[either]).mean()),
-        labels=tuple(labels),
-        confusion=confusion,
-    )
+    if not 1 <= top_k <= len(labels):
+        raise BadOption(f"top-k must be between 1 and the number of labels, {len(labels)}, not {top_k}")
+    return top_k
+
+
+def ranked(
+    sounds: Vectors, classes: Vectors, logit_scale: float, labels: Sequence[str], top_k: int
+) -> Iterator[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """For each sound its `top_k` most probable labels and their probabilities; equal ones in the order of the labels.
+
+    Arguments as `probabilities`. A bounded number of sounds is worked on at a time.
+    """
+    for start in range(0, len(sounds), ROWS_AT_A_TIME):
+        for row in probabilities(sounds[start : start + ROWS_AT_A_TIME], classes, logit_scale):
+            order = np.argsort(-row, kind="stable")[:top_k]
+            yield tuple(labels[number] for number in order), tuple(float(row[number]) for number in order)
+
+
+def classify(
+    sounds: Sequence[Sound],
+    labels: Sequence[str],
+    *,
+    model: Clap | str | os.PathLike[str] = "mini",
+    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    top_k: int = 1,
+    window: Window | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    store: VectorStore | None = None,
+    progress: Progress | None = None,
+) -> list[Classification]:
+    """Say which of some labels fits each sound best, without training on them.
+
+    Args:
+        sounds: files, or `(array, sample_rate)`.
+        labels: two or more names of classes; underscores are read as spaces.
+        model: a model, or what `load` takes.
+        templates: texts with `{}` where the label goes; the vectors of several are averaged.
+        top_k: how many labels a sound to give, the best first.
+        window: treatment of short and long clips; default: the model's.
+        batch_size: windows a forward pass; default: the model's.
+        workers: threads that decode and embed files; default: as many as fit the processors.
+        store: where vectors of files are taken from and kept.
+        progress: told of files as they finish.
+
+    Returns:
+        One record a sound, in the order given; the record of a sound that cannot be read carries the error.
+
+    Raises:
+        BadText: a label is empty.
+        BadOption: fewer than two labels, two that read the same, a template without `{}`, or `top_k` out of range.
+        CheckpointError: the model cannot be loaded.
+
+    Example:
+        >>> import clapometer, numpy
+        >>> hiss = numpy.random.default_rng(0).normal(scale=0.1, size=32000)
+        >>> [found] = clapometer.classify([(hiss, 16000)], ["rain", "a barking dog"], top_k=2)
+        >>> round(sum(found.probabilities), 6)
+        1.0
+    """
+    labels, templates = checked_labels(labels), checked_templates(templates)
+    checked_top_k(top_k, labels)
+    if isinstance(model, (str, os.PathLike)):
+        from clapometer.checkpoints import load
+
+        model = load(model)
+    classes = class_vectors(model, labels, templates, batch_size=batch_size)
+    if all(isinstance(sound, (str, os.PathLike)) for sound in sounds):
+        from clapometer.embed import embed_sounds
+
+        paths = [cast("str", sound) for sound in sounds]
+        embedded = embed_sounds(
+            model, paths, window=window, batch_size=batch_size, workers=workers, store=store, progress=progress
+        )
+        vectors, errors = embedded.vectors, embedded.errors
+    else:
+        vectors, errors = _array_vectors(model, sounds, window, batch_size)
+    found = ranked(vectors, classes, model.logit_scale.item(), labels, top_k)
+    return [
+        Classification(_name(sound), (), (), error) if error else Classification(_name(sound), *some)
+        for sound, some, error in zip(sounds, found, errors, strict=True)
+    ]
+
+
+def _array_vectors(
+    clap: Clap, sounds: Sequence[Sound], window: Window | None, batch_size: int | None
+) -> tuple[Vectors, list[str]]:
+    vectors = np.full((len(sounds), clap.card.dimension), np.nan, np.float32)
+    errors = [""] * len(sounds)
+    for number, found in enumerate(clap.try_embed_audio(sounds, window=window, batch_size=batch_size)):
+        if isinstance(found, BadAudio):
+            errors[number] = str(found)
+        else:
+            vectors[number] = found.numpy()
+    return vectors, errors
+
+
+def _name(sound: Sound) -> str:
+    return "array" if isinstance(sound, tuple) else os.fspath(sound)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
+from clapometer.tables import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,8 +165,7 @@ def _write(figure: Figure, path: Path) -> None:
     """Under its name only when whole; without dates, so that the same numbers give the same bytes."""
     check_picture(path)
     ending = path.suffix.lower().lstrip(".")
-    part = path.with_name(f".{path.name}.part")
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
     dots = min(DOTS_PER_INCH, MOST_DOTS / max(figure.get_size_inches()))
-    figure.savefig(part, format=ending, dpi=dots, metadata=metadata)
-    part.replace(path)
+    with whole_file(path) as file:
+        figure.savefig(file, format=ending, dpi=dots, metadata=metadata)
