@@ -1,0 +1,11 @@
+"""Tables in and out: CSV, TSV, JSONL and Parquet, by the ending of the file's name.
+
+A table that cannot be used at all raises `BadTable`. What is wrong with one row is that row's problem: it stays in the
+table, and the others go on. Nothing here imports torch.
+"""
+
+from clapometer.tables.reading import read_table
+from clapometer.tables.table import Format, Row, Table, format_of
+from clapometer.tables.writing import clear_names, whole_file, write_rows
+
+__all__ = ["Format", "Row", "Table", "clear_names", "format_of", "read_table", "whole_file", "write_rows"]

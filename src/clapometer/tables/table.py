@@ -1,0 +1,140 @@
+"""`Table`, and what is checked of one that has been read."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from clapometer.errors import BadTable
+
+Format = Literal["csv", "tsv", "jsonl", "parquet"]
+Row = dict[str, Any]
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What stands in a decoded text for bytes that are not UTF-8."""
+
+_OTHER_NAMES = {
+    "audio": (
+        "file",
+        "filename",
+        "file_name",
+        "path",
+        "audio_path",
+        "wav",
+        "wavname",
+        "wav_file_name",
+        "clip",
+        "sound",
+    ),
+    "text": ("caption", "captions", "prompt", "description", "sentence", "title"),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that has been read.
+
+    Attributes:
+        path: the file.
+        format: its format.
+        columns: the names of its columns, in order.
+        rows: a dictionary a row; values are texts from CSV and TSV, anything from JSONL and Parquet. A row of JSONL
+            has the columns that stand in its line.
+        lines: for each row the number that a user sees beside it: the line in an editor, the row in Parquet.
+        problems: for each row why it cannot be used; empty where it can.
+        schema: the pyarrow schema of a Parquet table, so that its types survive; else None.
+    """
+
+    path: Path
+    format: Format
+    columns: tuple[str, ...]
+    rows: list[Row]
+    lines: list[int]
+    problems: list[str]
+    schema: Any = None
+
+    def where(self, number: int) -> str:
+        """How to find row `number` (counted from 0), such as `pairs.csv line 7`."""
+        return f"{self.path.name} {'row' if self.format == 'parquet' else 'line'} {self.lines[number]}"
+
+    def texts(self, column: str) -> list[str]:
+        """A column as texts; empty where a row has none."""
+        return [value if isinstance(value := row.get(column), str) else "" for row in self.rows]
+
+
+def format_of(path: Path) -> Format:
+    """The format of a table, by the ending of its name.
+
+    Raises:
+        BadTable: an ending that is not known.
+    """
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in get_args(Format):
+        known = ", ".join(f".{name}" for name in get_args(Format))
+        raise BadTable(f"{path}: tables end in {known}, not in {path.suffix or 'nothing'!r}; rename or convert it")
+    return cast("Format", ending)
+
+
+def checked(table: Table, required: Sequence[str]) -> Table:
+    """The table, if it can be used, with the problems of its rows in these columns filled in.
+
+    Raises:
+        BadTable: a column is missing or stands twice; there are no rows.
+    """
+    twice = [name for name, count in Counter(table.columns).items() if count > 1]
+    if twice:
+        raise BadTable(f"{table.path}: the column {_shown(twice[0])} stands twice; rename one")
+    missing = [name for name in required if name not in table.columns]
+    if missing:
+        raise BadTable(f"{table.path}: {_missing(table, missing)}")
+    if not table.rows:
+        raise BadTable(f"{table.path}: holds a header and no rows; nothing can be done with it")
+    for number, row in enumerate(table.rows):
+        table.problems[number] = table.problems[number] or _row_problem(row, required)
+    return table
+
+
+def _row_problem(row: Row, required: Sequence[str]) -> str:
+    for name in required:
+        if name not in row:
+            return f"the row has no {name!r}; add it"
+        value = row[name]
+        if value is None:
+            return f"{name} is null; give a text, in quotation marks in JSON"
+        if not isinstance(value, str):
+            return f"{name} is not a text but {type(value).__name__} {_shown(value)}; give a text"
+    return ""
+
+
+def _missing(table: Table, missing: Sequence[str]) -> str:
+    found = ", ".join(map(_shown, table.columns[:20])) or "none"
+    more = f" and {len(table.columns) - 20} more" if len(table.columns) > 20 else ""
+    message = f"no column {' and no column '.join(map(repr, missing))}; its columns are {found}{more}"
+    hints = [f"rename {_shown(near)} to {name!r}" for name in missing if (near := _near(name, table.columns))]
+    if len(table.columns) == 1 and ";" in table.columns[0]:
+        hints = ["its header has semicolons: save it with commas"]
+    elif len(table.columns) == 1 and table.format == "csv" and "\t" in table.columns[0]:
+        hints = ["its header has tabs: let its name end in .tsv"]
+    return f"{message}. {_sentence('; '.join(hints) or 'the first line must name the columns')}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _near(name: str, columns: Sequence[str]) -> str:
+    plain = {column.strip().lower().replace(" ", "_").replace("-", "_"): column for column in columns}
+    for other in (name, *_OTHER_NAMES.get(name, ())):
+        if other in plain:
+            return plain[other]
+    close = difflib.get_close_matches(name, plain, n=1, cutoff=0.6)
+    return plain[close[0]] if close else ""
+
+
+def _shown(value: object) -> str:
+    shown = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

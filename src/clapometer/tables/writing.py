@@ -1,0 +1,109 @@
+"""Tables out: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from clapometer.errors import BadOption
+from clapometer.tables.table import Format
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that appears under its name only when the block ends well, replacing what was there.
+
+    Raises:
+        BadOption: it cannot be written.
+    """
+    path = Path(os.path.realpath(path))  # so that a link stays one
+    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            with part.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadOption(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+
+
+def write_rows(
+    file: BinaryIO,
+    form: Format,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    types: Mapping[str, Any] | None = None,
+) -> None:
+    """Write rows as UTF-8 text or Parquet.
+
+    Args:
+        file: open for writing bytes.
+        form: the format.
+        columns: names in order; a row may lack some.
+        rows: values by column. Floats are written with 6 decimals where their column is one of `types`.
+        types: `float` or `str` for columns that were added, pyarrow types for those that come from Parquet.
+    """
+    types = types or {}
+    if form == "parquet":
+        from clapometer.tables.parquet import write_parquet
+
+        write_parquet(file, columns, rows, types)
+    elif form == "jsonl":
+        for row in rows:
+            values = {name: row[name] for name in columns if name in row}
+            file.write((json.dumps(values, ensure_ascii=False, default=_plain) + "\n").encode())
+    else:
+        separator = "\t" if form == "tsv" else ","
+        file.write(_line(columns, separator))
+        for row in rows:
+            file.write(_line([_text(row.get(name), types.get(name)) for name in columns], separator))
+
+
+def clear_names(columns: Sequence[str], added: Sequence[str]) -> dict[str, str]:
+    """New names for the columns of an input, so that `added` ones can stand beside them: `score` -> `input_score`."""
+    taken = {*columns, *added}
+    names: dict[str, str] = {}
+    for column in columns:
+        name, number = column, 1
+        while column in added and name in taken:
+            name = f"input_{column}" if number == 1 else f"input_{column}_{number}"
+            number += 1
+        taken.add(name)
+        names[column] = name
+    return names
+
+
+def _line(values: Sequence[str], separator: str) -> bytes:
+    # The csv module leaves a lone carriage return unquoted, and then reads it back as the end of the row.
+    quote = {separator, '"', "\n", "\r"}
+    fields = ['"' + value.replace('"', '""') + '"' if quote & set(value) else value for value in values]
+    return (separator.join(fields) + "\n").encode()
+
+
+def _text(value: Any, kind: Any = None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if kind is float:
+        return f"{value:.6f}"
+    if isinstance(value, (bool, list, dict)):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return str(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """A value of a Parquet table for a format that lacks its type."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return (
+        value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, (int, float)) else str(value)
+    )

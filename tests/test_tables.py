@@ -1,0 +1,228 @@
+"""Tables in and out."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clapometer.errors import BadOption, BadTable, ClapometerError
+from clapometer.tables import clear_names, read_table, whole_file, write_rows
+
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def written(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> Path:
+    with whole_file(path) as file:
+        write_rows(file, path.suffix[1:], columns, rows)  # type: ignore[arg-type]
+    return path
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@given(rows=st.lists(st.fixed_dictionaries({"audio": TEXTS, "text": TEXTS, 'other, "one"\n': TEXTS}), min_size=1))
+@quick
+def test_what_is_written_is_read_back(form: str, rows: list[dict[str, str]], tmp_path: Path) -> None:
+    path = written(tmp_path / f"t.{form}", list(rows[0]), rows)
+    table = read_table(path)
+    assert table.columns == tuple(rows[0])
+    assert table.rows == rows
+    assert not any(table.problems)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@given(content=st.binary(max_size=300))
+@quick
+def test_any_bytes_give_a_table_or_a_clear_error(form: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"t.{form}"
+    for start in (b"", b"audio,text\n", b'{"audio": "a", "text": "b"}\n', b"audio\ttext\n"):
+        path.write_bytes(start + content)
+        try:
+            table = read_table(path)
+        except ClapometerError:
+            continue
+        assert len(table.rows) == len(table.problems) == len(table.lines) > 0
+        write_rows(io.BytesIO(), "jsonl", table.columns, table.rows)
+        write_rows(io.BytesIO(), "csv", table.columns, table.rows)
+
+
+@given(value=st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXTS, st.lists, max_leaves=5))
+@quick
+def test_values_of_jsonl_travel_to_every_format(value: Any, tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"audio": "a", "text": "t", "extra": value}) + "\n")
+    table = read_table(path)
+    for form in FORMATS:
+        back = read_table(written(tmp_path / f"o.{form}", table.columns, table.rows)).rows[0]["extra"]
+        if form == "jsonl":
+            assert back == value or (isinstance(value, float) and math.isnan(back)) or "NaN" in json.dumps(value)
+
+
+def test_bytes_that_are_not_utf8_are_the_problem_of_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"audio,text,by\na.wav,caf\xe9,x\nb.wav,dog,y\n")
+    table = read_table(path)
+    assert "'text'" in table.problems[0]
+    assert "UTF-8" in table.problems[0]
+    assert table.rows[0]["text"] == "caf\ufffd"
+    assert table.problems[1] == ""
+    assert table.where(1) == "t.csv line 3"
+
+
+def test_jsonl_bytes_and_lone_surrogates_are_the_problem_of_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes(
+        b'\xef\xbb\xbf{"audio": "a", "text": "caf\xe9"}\n{"audio": "a", "text": "\\ud800"}\n\n'
+        b'{"audio": "a", "text": "\\ud83d\\ude00"}\n'
+    )
+    table = read_table(path)
+    assert [bool(problem) for problem in table.problems] == [True, True, False]
+    assert table.texts("text") == ["caf\ufffd", "\ufffd", "😀"]
+    assert table.lines == [1, 2, 4]
+
+
+def test_parquet_bytes_that_are_not_utf8_are_the_problem_of_their_row(tmp_path: Path) -> None:
+    text = pa.array([b"caf\xe9", b"dog", b"", None], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"audio": ["a", "b", "c", "d"], "text": text}), tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert "UTF-8" in table.problems[0]
+    assert table.problems[1:3] == ["", ""]
+    assert "null" in table.problems[3]
+    assert table.where(0) == "t.parquet row 1"
+
+
+def test_byte_order_mark_quotes_and_line_breaks(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\xef\xbb\xbfaudio,text\r\na.wav,"a ""dog""\r\nbarks"\r\n\r\nb.wav,rain\r\n')
+    table = read_table(path)
+    assert table.texts("text") == ['a "dog"\r\nbarks', "rain"]
+    assert table.lines == [2, 5]
+
+
+def test_a_text_of_ten_thousand_words(tmp_path: Path) -> None:
+    text = "rattling " * 100_000
+    table = read_table(written(tmp_path / "t.csv", ["audio", "text"], [{"audio": "a", "text": text}]))
+    assert table.texts("text") == [text]
+
+
+def test_rows_with_too_many_or_too_few_fields(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("audio,text,id\na.wav,dog\nb.wav,dogs, and cats,1\nc.wav,cat,3\n")
+    table = read_table(path)
+    assert "2 fields" in table.problems[0]
+    assert "4 fields" in table.problems[1]
+    assert table.problems[2] == ""
+
+
+def test_a_quotation_mark_that_is_never_closed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('audio,text\na.wav,dog\nb.wav,"cat\nc.wav,cow\n')
+    table = read_table(path)
+    assert table.problems[0] == ""
+    assert "never closed" in table.problems[1]
+    assert table.lines == [2, 3]
+
+
+def test_values_that_are_no_texts(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"audio": 3, "text": "a"}\n{"audio": "a", "text": null}\n{"audio": "a"}\n[1]\nhello\n')
+    problems = read_table(path).problems
+    assert "audio is not a text but int 3" in problems[0]
+    assert "text is null" in problems[1]
+    assert "no 'text'" in problems[2]
+    assert "not an object" in problems[3]
+    assert "not JSON" in problems[4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.xlsx", b"x", ".csv, .tsv, .jsonl, .parquet"),
+        ("t", b"x", ".csv"),
+        ("t.csv", b"", "empty"),
+        ("t.csv", b"\n\n", "first line must name the columns"),
+        ("t.csv", b"audio,text\n", "no rows"),
+        ("t.csv", "audio,text\na,b\n".encode("utf-16"), "UTF-16"),
+        ("t.csv", "audio,text\na,b\n".encode("utf-16-le"), "UTF-16"),
+        ("t.csv", b"PK\x03\x04" + b"audio,text\n", "binary"),
+        ("t.csv", b"file,caption\na,b\n", "Rename 'file' to 'audio'; rename 'caption' to 'text'"),
+        ("t.csv", b"Audio,text\na,b\n", "Rename 'Audio' to 'audio'"),
+        ("t.csv", b"audio,txt\na,b\n", "Rename 'txt' to 'text'"),
+        ("t.csv", b"audio;text\na;b\n", "semicolons"),
+        ("t.csv", b"audio\ttext\na\tb\n", "tabs"),
+        ("t.csv", b"audio,text,text\na,b,c\n", "twice"),
+        ("t.csv", b"audio,text,gr\xf6\xdfe\na,b,c\n", "first line is not UTF-8"),
+        ("t.jsonl", b"hello\n", "no line is a JSON object"),
+        ("t.jsonl", b'{"audio": "a"}\n', "no column 'text'"),
+        ("t.parquet", b"PAR1 and so on", "not a Parquet file"),
+    ],
+)
+def test_tables_that_cannot_be_used(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BadTable, match="^" + str(path)) as error:
+        read_table(path)
+    assert said in str(error.value)
+
+
+def test_tables_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("none.csv", "folder.csv"):
+        with pytest.raises(BadTable, match=name):
+            read_table(tmp_path / name)
+
+
+def test_types_of_parquet_survive(tmp_path: Path) -> None:
+    source = pa.table(
+        {
+            "audio": ["a", "b"],
+            "text": pa.array(["x", "y"]).dictionary_encode(),
+            "id": pa.array([1, None], pa.int16()),
+            "at": pa.array([0, 1], pa.timestamp("ms", "UTC")),
+            "list": [[1, 2], []],
+        }
+    )
+    pq.write_table(source, tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    types = {name: table.schema.field(name).type for name in table.columns}
+    with whole_file(tmp_path / "o.parquet") as file:
+        write_rows(file, "parquet", table.columns, table.rows, types)
+    assert pq.read_table(tmp_path / "o.parquet").equals(source)
+    back = read_table(written(tmp_path / "o.csv", table.columns, table.rows))
+    assert back.rows[0]["list"] == "[1, 2]"
+    assert back.rows[1]["id"] == ""
+
+
+def test_numbers_that_were_added_have_six_decimals() -> None:
+    file = io.BytesIO()
+    write_rows(file, "csv", ["a", "s"], [{"a": "x", "s": 0.5}, {"a": "y", "s": None}], {"s": float})
+    assert file.getvalue() == b"a,s\nx,0.500000\ny,\n"
+
+
+def test_a_file_appears_only_when_whole(tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    path.write_text("old")
+    with pytest.raises(AttributeError), whole_file(path) as file:
+        write_rows(file, "csv", ["a"], [{"a": "new"}, None])  # type: ignore[list-item]
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(BadOption, match="cannot be written"), whole_file(tmp_path / "no" / "o.csv"):
+        pass
+
+
+def test_names_that_make_room_for_added_columns() -> None:
+    assert clear_names(["audio", "score", "input_score"], ["score", "error"]) == {
+        "audio": "audio",
+        "score": "input_score_2",
+        "input_score": "input_score",
+    }
