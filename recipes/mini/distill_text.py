@@ -19,12 +19,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from sentences import audiocaps, class_names, corpus, trainable_clips
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
 from clapometer.nets.text_encoder import TextEncoder, TextEncoderConfig
+from sentences import audiocaps, class_names, corpus, trainable_clips
 
 STUDENT_LAYERS = (1, 3, 5)
 MAX_TOKENS = 128
@@ -190,7 +190,9 @@ def main() -> None:
             student.train()
             options.out.mkdir(parents=True, exist_ok=True)
             tokenizer.save(str(options.out / "tokenizer.json"))
-            save_file({name: tensor.half() for name, tensor in student.state_dict().items()}, options.out / "text.safetensors")
+            save_file(
+                {name: tensor.half() for name, tensor in student.state_dict().items()}, options.out / "text.safetensors"
+            )
 
 
 if __name__ == "__main__":

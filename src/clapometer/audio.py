@@ -5,10 +5,12 @@ A clip is never held whole: it flows through in blocks, so that memory does not 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,15 @@ Sound = str | os.PathLike[str] | tuple[Any, int]
 """A file, or an array with its sample rate: (samples,) or (channels, samples), floats in -1..1."""
 
 BLOCK_SECONDS = 10.0
+BLOCK_VALUES = 480_000
+"""A block is no longer than this either, over all channels: high rates and many channels do not cost memory."""
+
+
+def is_one_sound(value: object) -> TypeGuard[Sound]:
+    """Whether this is one sound, and not a list of them: a path, or a pair of an array and a number."""
+    if isinstance(value, tuple):
+        return len(value) == 2 and isinstance(value[1], Real)
+    return isinstance(value, (str, os.PathLike))
 
 
 def read_sound(sound: Sound, sample_rate: int) -> Samples:
@@ -51,8 +62,8 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
     Raises:
         BadAudio: the file is missing, empty, cut off or not a sound; a sample is not finite; there are no samples.
     """
-    size = round(window.seconds * sample_rate)
-    hop = round(window.hop * sample_rate)
+    size = max(1, round(window.seconds * sample_rate))
+    hop = max(1, round(window.hop * sample_rate))
     pending = np.zeros(0, np.float32)
     tail = np.zeros(0, np.float32)
     emitted = False
@@ -84,36 +95,43 @@ def _lengthened(samples: Samples, size: int, window: Window) -> Samples:
 
 
 def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
+    if not is_one_sound(sound):
+        raise BadAudio(f"a {type(sound).__name__} is not a sound; give a file or (array, sample_rate)")
     rate, blocks = _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound))
     name = "the array" if isinstance(sound, tuple) else str(sound)
     stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
     position = 0
     for block in blocks:
-        mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+            mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
         if not np.isfinite(mono).all():
             first = position + int(np.argmin(np.isfinite(mono)))
-            raise BadAudio(
-                f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; write the file anew"
-            )
+            raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; render it again")
         position += len(mono)
         yield mono if stream is None else stream.resample_chunk(mono)
     if position == 0:
-        raise BadAudio(f"{name}: holds no samples")
+        raise BadAudio(f"{name}: holds no samples; record or render it again")
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _array_blocks(array: Any, rate: int) -> tuple[int, Iterator[Samples]]:
-    samples = np.asarray(array, dtype=np.float32)
+    try:
+        samples = np.asarray(array)
+    except (RuntimeError, TypeError, ValueError) as error:  # a ragged list; a tensor on an accelerator
+        raise BadAudio(f"the array cannot be read ({error}); give floats on the CPU") from error
+    if samples.dtype.kind != "f":
+        raise BadAudio(f"the array holds {samples.dtype}; give floats in -1..1 (16-bit integers divided by 32768)")
     if samples.ndim == 1:
         samples = samples[None]
-    if samples.ndim != 2:
+    if samples.ndim != 2 or samples.shape[0] == 0:
         raise BadAudio(f"the array has shape {samples.shape}; give (samples,) or (channels, samples)")
     if samples.shape[0] > samples.shape[1] > 0:
         raise BadAudio(f"the array has {samples.shape[0]} channels of {samples.shape[1]} samples; it looks transposed")
-    if rate <= 0:
-        raise BadAudio(f"the array's sample rate is {rate}; it must be positive")
-    return rate, iter([samples.T])
+    if not (rate > 0 and math.isfinite(rate)):
+        raise BadAudio(f"the array's sample rate is {rate}; it must be positive and finite")
+    with np.errstate(over="ignore"):  # beyond single precision is infinity, which is told later
+        return rate, iter([samples.T.astype(np.float32, copy=False)])
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
@@ -153,11 +171,20 @@ def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
         cut_off = why_cut_off(path, file.format, file.frames / file.samplerate)
         if cut_off:
             raise BadAudio(f"{path}: the file is cut off ({cut_off}); copy or render it again")
+        size = max(1, min(int(BLOCK_SECONDS * file.samplerate), BLOCK_VALUES // file.channels))
+        decoded = 0
         try:
-            yield from file.blocks(
-                blocksize=max(1, int(BLOCK_SECONDS * file.samplerate)), dtype="float32", always_2d=True
-            )
+            # Not `file.blocks`: where a decoder gives less than the header promises, it fills up with stale memory.
+            while len(block := file.read(size, dtype="float32", always_2d=True)):
+                decoded += len(block)
+                yield block
         except soundfile.LibsndfileError as error:
             raise BadAudio(
                 f"{path}: damaged, decoding stopped ({error.error_string}); copy or render it again"
             ) from error
+        if decoded < file.frames:
+            promised, there = file.frames / file.samplerate, decoded / file.samplerate
+            raise BadAudio(
+                f"{path}: the file is cut off or damaged (its header promises {promised:.2f} s, "
+                f"{there:.2f} s could be decoded); copy or render it again"
+            )

@@ -40,7 +40,7 @@ def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
         CheckpointError: the folder holds no model.
     """
     folder = Path(name)
-    if folder.exists():
+    if folder.exists() and name not in {card.name for card in list_models()}:
         return _configuration(folder)[0], folder
     card = _known(str(name))
     return card, EMBEDDED / card.name
@@ -50,7 +50,8 @@ def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", 
     """Load a model, ready to embed.
 
     Args:
-        name: a name of `list_models()`, or a folder that `save`, `pretrain` or `finetune` wrote.
+        name: a name of `list_models()`, or a folder that `save`, `pretrain` or `finetune` wrote; a folder that is
+            called like a known model needs a path, such as `./mini`.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator where there is one.
         precision: `fp32`, `bf16` or `fp16`.
 
@@ -91,9 +92,14 @@ def _known(name: str) -> ModelCard:
 
 def _read(folder: Path) -> Clap:
     card, configuration = _configuration(folder)
+    if card.family not in FAMILIES:
+        raise CheckpointError(
+            f"{folder / 'config.json'}: this version knows no family {card.family!r}, only {', '.join(FAMILIES)}; "
+            "upgrade clapometer, or correct the file"
+        )
     try:
         return FAMILIES[card.family].build(card, folder, configuration)  # type: ignore[no-any-return]
-    except (KeyError, TypeError) as error:
+    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _not_a_configuration(folder, error) from error
 
 
@@ -105,7 +111,7 @@ def _configuration(folder: Path) -> tuple[ModelCard, dict[str, Any]]:
         return ModelCard(**{**values, "window": Window(**values["window"])}), config["configuration"]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error
-    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:  # ValueError: not JSON, not UTF-8, or not a Window
         raise _not_a_configuration(folder, error) from error
 
 

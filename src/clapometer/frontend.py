@@ -44,11 +44,12 @@ def mel_filterbank(config: LogMelConfig) -> npt.NDArray[np.float32]:
         return 1127.0 * np.log1p(hertz / 700.0)
 
     bins = mel(np.linspace(0.0, config.sample_rate / 2, config.fft // 2 + 1))[:, None]
-    edges = np.linspace(*mel(np.array([config.low, config.high])), config.mels + 2)
+    lowest, highest = mel(np.array([config.low, config.high])).tolist()
+    edges = np.linspace(lowest, highest, config.mels + 2)
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     weights = np.maximum(0.0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))
     weights[0] = 0.0
-    return cast(npt.NDArray[np.float32], weights.astype(np.float32))
+    return cast("npt.NDArray[np.float32]", weights.astype(np.float32))
 
 
 class LogMel(nn.Module):
@@ -72,6 +73,7 @@ class LogMel(nn.Module):
         Returns:
             (batch, 1 + (samples - frame) // hop, mels), natural logarithm.
         """
-        frames = waveforms.unfold(-1, self.config.frame, self.config.hop) * self.window
-        magnitudes = torch.fft.rfft(frames, n=self.config.fft).abs()
-        return torch.log(magnitudes @ self.filterbank + self.config.offset)
+        with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
+            frames = waveforms.unfold(-1, self.config.frame, self.config.hop) * self.window
+            magnitudes = torch.fft.rfft(frames, n=self.config.fft).abs()
+            return torch.log(magnitudes @ self.filterbank + self.config.offset)

@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 
 OGG_LAST_PAGE = 4
-UNKNOWN_LENGTH = (0, 0x7FFFFFFF, 0xFFFFFFFF)
-"""What programs that write to a pipe put for a length that they do not know yet."""
+OPEN_ENDED = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000))
+"""What programs that write to a pipe put for a length that they do not know yet: about the largest number."""
 
 
 def why_cut_off(path: Path, kind: str, seconds: float) -> str:
@@ -15,13 +15,13 @@ def why_cut_off(path: Path, kind: str, seconds: float) -> str:
 
     Args:
         path: the file.
-        kind: libsndfile's name of its format. WAV and OGG are looked into; FLAC's decoder notices by itself, and mp3
-            has no promise of a length that could be held against the file.
+        kind: libsndfile's name of its format. WAV, RF64 and OGG are looked into; FLAC's decoder notices by itself, and
+            an mp3 that promises a length is held to it when it has been decoded.
         seconds: length that could be decoded, for the message.
     """
     if kind == "OGG":
         return _ogg(path)
-    if kind in ("WAV", "WAVEX"):
+    if kind in ("WAV", "WAVEX", "RF64"):
         return _wav(path, seconds)
     return ""
 
@@ -45,13 +45,19 @@ def _ogg(path: Path) -> str:
 def _wav(path: Path, seconds: float) -> str:
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(12)
+        file.seek(0)
+        order = ">" if file.read(12).startswith(b"RIFX") else "<"
+        long_length = None
         while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
+            name, length = struct.unpack(f"{order}4sI", header)
+            if name == b"ds64":  # RF64: lengths beyond 4 GB stand here
+                long_length = struct.unpack("<8xQ", file.read(16))[0]
+                length -= 16
             if name == b"data":
                 left = size - file.tell()
-                if length <= left or length in UNKNOWN_LENGTH:
+                promised = long_length if long_length is not None and length == 0xFFFFFFFF else length
+                if promised <= left or any(promised in lengths for lengths in OPEN_ENDED):
                     return ""
-                return f"its header promises {length} bytes of sound, {left} are there: {seconds:.2f} s"
+                return f"its header promises {promised} bytes of sound, {left} are there: {seconds:.2f} s"
             file.seek(length + length % 2, 1)
     return ""

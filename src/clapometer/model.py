@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clapometer.audio import Samples, Sound, read_windows
+from clapometer.audio import Samples, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.records import ModelCard, Window
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _ACCELERATOR = threading.Lock()
+_MODE = threading.Lock()
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -42,6 +43,8 @@ class Clap(nn.Module, ABC):
         self.card = card
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
+        self._callers = 0
+        self._in_training: list[nn.Module] = []
 
     # What a family implements -------------------------------------------------------------------------------------
 
@@ -65,7 +68,7 @@ class Clap(nn.Module, ABC):
     def save_tokenizer(self, folder: Path) -> None:
         """Write the files of the tokenizer into an existing folder."""
 
-    def is_cut(self, text: str) -> bool:
+    def is_cut(self, text: str) -> bool:  # noqa: ARG002 - families use it
         """Whether the text tower reads only the beginning of the text."""
         return False
 
@@ -79,7 +82,8 @@ class Clap(nn.Module, ABC):
     @property
     def default_batch_size(self) -> int:
         """Windows or texts a forward pass: 1 on a CPU, where larger batches gain nothing and 1 makes the vector of a
-        clip the same to the last bit whatever stands beside it; 32 on an accelerator."""
+        clip the same to the last bit whatever stands beside it; 32 on an accelerator.
+        """
         return 1 if self.device.type == "cpu" else 32
 
     def embed_audio(
@@ -99,13 +103,13 @@ class Clap(nn.Module, ABC):
         Raises:
             BadAudio: a clip cannot be read.
         """
-        if isinstance(sounds, (str, tuple)) or not isinstance(sounds, Iterable):
-            sounds = [cast(Sound, sounds)]
-        vectors = self.try_embed_audio(sounds, window=window, batch_size=batch_size)
+        several = isinstance(sounds, Iterable) and not is_one_sound(sounds)
+        listed = list(cast("Sequence[Sound]", sounds)) if several else [cast("Sound", sounds)]
+        vectors = self.try_embed_audio(listed, window=window, batch_size=batch_size)
         for vector in vectors:
             if isinstance(vector, BadAudio):
                 raise vector
-        return torch.stack(cast(list[Tensor], vectors)) if vectors else torch.zeros(0, self.card.dimension)
+        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.dimension)
 
     @torch.inference_mode()
     def try_embed_audio(
@@ -116,12 +120,12 @@ class Clap(nn.Module, ABC):
         size = _checked(batch_size or self.default_batch_size)
         sums: list[Tensor | BadAudio] = [torch.zeros(self.card.dimension) for _ in sounds]
         for numbers, waveforms in _batches(self._windows(sounds, window, sums), size):
-            with self._turn(), self._arithmetic():
+            with self._turn(), self._inference(), self._arithmetic():
                 vectors = self.audio_vectors(torch.stack(waveforms).to(self.device))
             for number, vector in zip(numbers, _unit(vectors), strict=True):
                 if isinstance(total := sums[number], Tensor):
                     sums[number] = total + vector
-        return [total if isinstance(total, BadAudio) else _unit(total) for total in sums]
+        return [total if isinstance(total, BadAudio) else _sound_vector(total) for total in sums]
 
     @torch.inference_mode()
     def embed_text(self, texts: str | Sequence[str], *, batch_size: int | None = None) -> Tensor:
@@ -135,18 +139,20 @@ class Clap(nn.Module, ABC):
             Unit vectors, float32 on the CPU, (texts, dimension), in the order given.
 
         Raises:
-            BadText: a text is empty.
+            BadText: a text is empty, or holds half a sign that no text can hold.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
         for number, text in enumerate(texts, 1):
             if not isinstance(text, str) or not text.strip():
                 raise BadText(f"text {number} of {len(texts)} is empty; describe the sound in words")
+            if any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise BadText(f"text {number} of {len(texts)} holds half of a surrogate pair; save it as UTF-8")
         size = _checked(batch_size or self.default_batch_size)
         order = sorted(range(len(texts)), key=lambda number: (len(texts[number]), texts[number]))
         vectors = torch.zeros(len(texts), self.card.dimension)
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
-            with self._turn(), self._arithmetic():
+            with self._turn(), self._inference(), self._arithmetic():
                 batch = self.text_vectors([texts[number] for number in numbers])
             vectors[numbers] = _unit(batch)
         return vectors
@@ -188,6 +194,25 @@ class Clap(nn.Module, ABC):
         """Threads that decode may share an accelerator; its memory has room for one batch at a time."""
         return nullcontext() if self.device.type == "cpu" else _ACCELERATOR
 
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """Evaluation mode: what training does at random must never reach a score, whatever mode the model is in."""
+        with _MODE:
+            if self._callers == 0:
+                self._in_training = [module for module in self.modules() if module.training]
+                for module in self._in_training:
+                    module.training = False
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with _MODE:
+                self._callers -= 1
+                if self._callers == 0:
+                    for module in self._in_training:
+                        module.training = True
+                    self._in_training = []
+
     def _arithmetic(self) -> torch.autocast:
         return torch.autocast(
             self.device.type, _AUTOCAST.get(self.precision, torch.bfloat16), enabled=self.precision != "fp32"
@@ -201,7 +226,7 @@ class Clap(nn.Module, ABC):
         """
         if precision not in get_args(Precision):
             raise BadOption(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
-        self.precision = cast(Precision, precision)
+        self.precision = cast("Precision", precision)
 
 
 def _checked(batch_size: int) -> int:
@@ -216,6 +241,12 @@ def _tensor(samples: Samples) -> Tensor:
 
 def _unit(vectors: Tensor) -> Tensor:
     return functional.normalize(vectors.float(), dim=-1).cpu()
+
+
+def _sound_vector(total: Tensor) -> Tensor | BadAudio:
+    if torch.isfinite(total).all():
+        return _unit(total)
+    return BadAudio("the model's answer is not finite; bring the samples into -1..1, or take --precision fp32")
 
 
 def _batches(windows: Iterator[tuple[int, Tensor]], size: int) -> Iterator[tuple[list[int], list[Tensor]]]:

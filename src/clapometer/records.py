@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Literal, Self, get_args
 
@@ -30,8 +31,8 @@ class Window:
     only the `head`, the first window."""
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise BadOption(f"window: seconds must be positive, not {self.seconds}")
+        if not 0 < self.seconds < math.inf:
+            raise BadOption(f"window: seconds must be positive and finite, not {self.seconds}")
         if not 0 < self.hop <= self.seconds:
             raise BadOption(f"window: hop must be positive and at most the window's {self.seconds} s, not {self.hop}")
         for name, kind in (("short", Short), ("long", Long)):
@@ -52,8 +53,10 @@ class Window:
         changes: dict[str, object] = {}
         for part in text.split(","):
             name, _, value = (piece.strip() for piece in part.partition("="))
-            if not value and name in get_args(Long):
+            if "=" not in part and name in get_args(Long):
                 name, value = "long", name
+            if name in changes:
+                raise BadOption(f"window: {name} is given twice in {text!r}")
             if name in ("seconds", "hop"):
                 try:
                     changes[name] = float(value)
@@ -69,7 +72,7 @@ class Window:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        return f"seconds={self.seconds:g},hop={self.hop:g},short={self.short},long={self.long}"
+        return f"seconds={self.seconds:.12g},hop={self.hop:.12g},short={self.short},long={self.long}"
 
 
 @dataclass(frozen=True)

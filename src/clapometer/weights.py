@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import torch
@@ -41,9 +42,13 @@ def read_weights(model: nn.Module, path: Path) -> None:
 
 
 def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
-    """Write a model's weights as safetensors, in half precision if asked."""
+    """Write a model's weights as safetensors, in half precision if asked; the file is there whole or not at all."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file({name: tensor.half() if half else tensor for name, tensor in state.items()}, path)
+    part = path.with_name(f"{path.name}.part")
+    save_file({name: tensor.half() if half else tensor for name, tensor in state.items()}, part)
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -52,7 +52,9 @@ class MiniConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MiniConfig:
         """The inverse of `dataclasses.asdict`, from JSON."""
-        audio = {name: tuple(value) if isinstance(value, list) else value for name, value in values["audio"].items()}
+        audio: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values["audio"].items()
+        }
         return cls(
             text=TextEncoderConfig(**values["text"]),
             audio=AudioEncoderConfig(**audio),
@@ -112,21 +114,44 @@ def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniC
     """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
 
     Raises:
-        CheckpointError: a file is missing.
+        CheckpointError: a file is missing, or two of them do not belong together.
         WeightsMismatch: the weights do not fit the network.
     """
-    tokenizer = folder / "tokenizer.json"
-    if not tokenizer.is_file():
-        raise CheckpointError(f"{tokenizer} is missing; copy it from where the model was saved")
-    model = MiniClap(card, MiniConfig.from_dict(configuration), Tokenizer.from_file(str(tokenizer)))
+    config = MiniConfig.from_dict(configuration)
+    if (config.audio.dimension, config.frontend.sample_rate) != (card.dimension, card.sample_rate):
+        raise CheckpointError(f"{folder / 'config.json'}: dimension or sample rate of card and network differ")
+    tokenizer = read_tokenizer(folder / "tokenizer.json")
+    tokens = tokenizer.get_vocab_size()
+    if tokens > config.text.vocab_size:
+        raise CheckpointError(
+            f"{folder / 'tokenizer.json'} has {tokens} tokens, the network {config.text.vocab_size}; "
+            "copy both from where the model was saved"
+        )
+    model = MiniClap(card, config, tokenizer)
     read_weights(model, folder / "model.safetensors")
     return model
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; copy it from where the model was saved")
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower one
+        raise CheckpointError(f"{path}: not a tokenizer ({error}); copy it from where the model was saved") from error
 
 
 def tiny() -> MiniClap:
     """A model of a few thousand random weights whose tokens are bytes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={sign: number for number, sign in enumerate(["[PAD]", *alphabet])}, merges=[]))
+    tokenizer = Tokenizer(
+        models.BPE(vocab={sign: number for number, sign in enumerate(["[PAD]", *alphabet])}, merges=[])
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     config = MiniConfig(

@@ -79,7 +79,7 @@ class AudioEncoder(nn.Module):
     def trunk(self, spectrograms: Tensor) -> Tensor:
         """(batch, frames, mels) -> features over time and frequency, (batch, channels, frames / 32, mels / 32)."""
         x = functional.pad(spectrograms.unsqueeze(1), (0, 1, 0, 1))
-        if self.training:  # on a CPU, backward passes are a quarter faster in this layout, forward passes a little slower
+        if self.training:  # on a CPU, backward passes are a quarter faster in this layout, forward ones a little slower
             x = x.to(memory_format=torch.channels_last)
         return self.blocks(functional.relu(self.stem(x)))  # type: ignore[no-any-return]
 
