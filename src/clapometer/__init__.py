@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clapometer.errors import ClapometerError
     from clapometer.model import Clap
     from clapometer.records import ModelCard, Score, Window
+    from clapometer.score import score_pairs
     from clapometer.zeroshot import classify
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "list_models": "checkpoints",
     "load": "checkpoints",
     "save": "checkpoints",
+    "score_pairs": "score",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "list_models",
     "load",
     "save",
+    "score_pairs",
 ]
 
 

@@ -9,14 +9,17 @@ import hashlib
 import json
 import platform
 import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 import soxr
 
 from clapometer import __version__
+from clapometer.records import Window
 
 if TYPE_CHECKING:
     from clapometer.model import Clap
@@ -56,3 +59,39 @@ def fingerprint(clap: Clap) -> str:
             if path.is_file():
                 digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def provenance(clap: Clap, *, model: str, window: Window, batch_size: int) -> dict[str, Any]:
+    """What the numbers of a run depend on, for the JSON file beside them.
+
+    Args:
+        clap: the model.
+        model: the name or folder by which it was asked for.
+        window: treatment of short and long clips.
+        batch_size: windows or texts a forward pass.
+    """
+    from clapometer.weights import weights_hash
+
+    card = {name: value for name, value in asdict(clap.card).items() if name != "window"}
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {"asked_for": model, "weights": weights_hash(clap), **card},
+        "window": asdict(window),
+        "sound": f"channels averaged, resampled once by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
+        "device": _device_name(clap),
+        "precision": clap.precision,
+        "batch_size": batch_size,
+        "versions": versions(),
+    }
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _device_name(clap: Clap) -> str:
+    import torch
+
+    return f"cuda ({torch.cuda.get_device_name(clap.device)})" if clap.device.type == "cuda" else clap.device.type

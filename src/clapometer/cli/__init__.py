@@ -9,6 +9,7 @@ import typer
 from clapometer import __version__
 from clapometer.cli import console
 from clapometer.cli.models import models
+from clapometer.cli.score import score
 from clapometer.errors import ClapometerError
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ def _options(
 ) -> None: ...
 
 
+app.command("score")(score)
 app.command("models")(models)
 
 

@@ -57,9 +57,14 @@ class Table:
     problems: list[str]
     schema: Any = None
 
+    @property
+    def unit(self) -> str:
+        """What `lines` counts."""
+        return "row" if self.format == "parquet" else "line"
+
     def where(self, number: int) -> str:
         """How to find row `number` (counted from 0), such as `pairs.csv line 7`."""
-        return f"{self.path.name} {'row' if self.format == 'parquet' else 'line'} {self.lines[number]}"
+        return f"{self.path.name} {self.unit} {self.lines[number]}"
 
     def texts(self, column: str) -> list[str]:
         """A column as texts; empty where a row has none."""
@@ -107,6 +112,8 @@ def _row_problem(row: Row, required: Sequence[str]) -> str:
             return f"{name} is null; give a text, in quotation marks in JSON"
         if not isinstance(value, str):
             return f"{name} is not a text but {type(value).__name__} {_shown(value)}; give a text"
+        if not value.strip():
+            return f"{name} is empty; {'describe the sound in words' if name == 'text' else 'fill it in'}"
     return ""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,8 +15,8 @@ from clapometer.tables.table import Format
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that appears under its name only when the block ends well, replacing what was there.
+def whole_file(path: Path) -> Iterator[BufferedRandom]:
+    """A file to write (and read) that appears under its name only when the block ends well, replacing what was there.
 
     Raises:
         BadOption: it cannot be written.
@@ -24,7 +25,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            with part.open("wb") as file:
+            with part.open("w+b") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -39,7 +40,7 @@ def write_rows(
     file: BinaryIO,
     form: Format,
     columns: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     types: Mapping[str, Any] | None = None,
 ) -> None:
     """Write rows as UTF-8 text or Parquet.
@@ -55,7 +56,7 @@ def write_rows(
     if form == "parquet":
         from clapometer.tables.parquet import write_parquet
 
-        write_parquet(file, columns, rows, types)
+        write_parquet(file, columns, list(rows), types)
     elif form == "jsonl":
         for row in rows:
             values = {name: row[name] for name in columns if name in row}

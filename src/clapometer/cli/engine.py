@@ -1,0 +1,119 @@
+"""The options by which a command loads a model and embeds with it: checked early, used late.
+
+Imports that cost time stand in functions, here and in the commands, so that `--help` is there at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clapometer.cli import console
+from clapometer.records import Window
+
+if TYPE_CHECKING:
+    from clapometer.cache import VectorStore
+    from clapometer.embed import Progress
+    from clapometer.model import Clap
+
+MINI = "mini"
+MINI_IS_SMALL = (
+    "mini is a small model. For figures that will be published use a published checkpoint, such as "
+    "laion/clap-htsat-unfused or human-clap; the next release loads these"
+)
+
+Precision = Literal["fp32", "bf16", "fp16"]
+ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="A known model, or the folder of one.")]
+BatchOption = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, help="Windows or texts a forward pass; default: 1 on a CPU, 32 on a GPU."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto: an accelerator if there is one.")]
+PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Arithmetic of the networks.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Threads that decode and embed; default: one a processor, 16 at most."),
+]
+WindowOption = Annotated[
+    str,
+    typer.Option(
+        "--window",
+        metavar="CHANGES",
+        help="What the model hears of long and short clips, such as `hop=5`, `head` or `seconds=10,short=repeat`; "
+        "default: the model's own.",
+        show_default=False,
+    ),
+]
+CacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache",
+        help="Keep vectors in $CLAPOMETER_CACHE, or ~/.cache/clapometer, and take them from there.",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How to embed, as asked for on a command line.
+
+    Raises:
+        BadOption: the window is not understood.
+    """
+
+    model: str
+    device: str
+    precision: Precision
+    batch_size: int | None
+    workers: int | None
+    window: str
+    cache: bool
+    quiet: bool
+
+    def __post_init__(self) -> None:
+        if self.window:  # against a window that everything fits into: the model's own is not known yet
+            Window(seconds=1e9, hop=1e9).changed(self.window)
+
+    def load(self) -> Clap:
+        """The model. Torch gets one thread: the workers are the threads, and a number does not depend on how many."""
+        import torch
+
+        from clapometer.checkpoints import load
+
+        torch.set_num_threads(1)
+        return load(self.model, device=self.device, precision=self.precision)
+
+    def window_of(self, clap: Clap) -> Window:
+        """Treatment of short and long clips."""
+        return clap.card.window.changed(self.window) if self.window else clap.card.window
+
+    def store(self, output: Path | None) -> VectorStore | None:
+        """Where vectors are kept: the cache, or else a journal beside the output."""
+        from clapometer.cache import VectorStore, shared_store
+
+        if self.cache:
+            store = shared_store(tell=console.say)
+            if store.usable or output is None:
+                return store
+        return None if output is None else VectorStore(journal(output), tell=console.say)
+
+    @property
+    def progress(self) -> Progress:
+        """A line on standard error that shows how far the work is."""
+        return partial(console.Progress, quiet=self.quiet)
+
+    def note(self, message: str) -> None:
+        """A line on standard error, unless the user wants quiet."""
+        if not self.quiet:
+            console.say(message)
+
+
+def journal(output: Path) -> Path:
+    """Where a run without the cache keeps what it has done, until its output is whole."""
+    return output.with_name(output.name + ".partial")

@@ -1,0 +1,142 @@
+"""A table of pairs to the same table with scores, a record of how they came about, and a summary."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clapometer.cache import VectorStore
+from clapometer.cli import console
+from clapometer.cli.engine import Engine, journal
+from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
+from clapometer.errors import BadOption
+from clapometer.provenance import file_hash, provenance
+from clapometer.records import Score
+from clapometer.score import FORMULA, ScoredPairs, check_sounds, score_pairs
+from clapometer.tables import Table, format_of, read_table
+
+if TYPE_CHECKING:
+    from clapometer.model import Clap
+
+SHOWN_PROBLEMS = 20
+
+
+def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Path | None, json: bool) -> int:
+    """Score a table; returns how many of its rows failed.
+
+    Raises:
+        BadInput: the table, an option or the place of the output cannot be used.
+        CheckpointError: the model cannot be loaded.
+    """
+    if output is not None:
+        _check_output(path, output)
+    table = read_table(path)
+    root = path.parent if audio_root is None else audio_root
+    if not root.is_dir():
+        raise BadOption(f"--audio-root {root}: no such folder")
+    sounds = [os.path.join(root, name) for name in table.texts("audio")]  # noqa: PTH118 - a million times
+    problems = _problems(table, sounds)
+    _tell(table, problems, "cannot be scored")
+    clap = engine.load()
+    good = [number for number, problem in enumerate(problems) if not problem]
+    scored, store = _scored(engine, clap, [(sounds[n], table.rows[n]["text"]) for n in good], output)
+    scores = _in_place(table, problems, good, scored.scores)
+    late = ["" if known else score.error for known, score in zip(problems, scores, strict=True)]
+    _tell(table, late, "could not be read")
+    result = ScoredTable(table, scores, _record(engine, clap, table, root, scores, scored))
+    if store is not None:
+        store.close()
+    if output is not None:
+        write(result, output)
+        journal(output).unlink(missing_ok=True)
+    report(engine, result, output, json)
+    return sum(1 for score in scores if score.error)
+
+
+def _check_output(path: Path, output: Path) -> None:
+    format_of(output)
+    if not output.parent.is_dir():
+        raise BadOption(f"{output}: there is no folder {output.parent}; make it first")
+    if output.is_dir():
+        raise BadOption(f"{output}: is a folder; name a file in it")
+    if not os.access(output.parent, os.W_OK):
+        raise BadOption(f"{output}: the folder {output.parent} cannot be written; choose another place")
+    if path.exists() and output.exists() and path.samefile(output):
+        raise BadOption(f"{output}: is the table itself; give the output another name")
+
+
+def _problems(table: Table, sounds: Sequence[str]) -> list[str]:
+    """For each row what can be seen to be wrong without a model."""
+    bad = check_sounds(sound for sound, problem in zip(sounds, table.problems, strict=True) if not problem)
+    return [problem or bad.get(sound, "") for problem, sound in zip(table.problems, sounds, strict=True)]
+
+
+def _tell(table: Table, problems: Sequence[str], what: str) -> None:
+    bad = [number for number, problem in enumerate(problems) if problem]
+    if not bad:
+        return
+    console.say(f"{len(bad)} of {len(problems)} rows {what}:")
+    for number in bad[:SHOWN_PROBLEMS]:
+        console.say(f"  {table.where(number)}: {problems[number]}")
+    if len(bad) > SHOWN_PROBLEMS:
+        console.say(f"  ... and {len(bad) - SHOWN_PROBLEMS} more")
+
+
+def _scored(
+    engine: Engine, clap: Clap, pairs: Sequence[tuple[str, str]], output: Path | None
+) -> tuple[ScoredPairs, VectorStore | None]:
+    store = engine.store(output)
+    scored = score_pairs(
+        clap,
+        pairs,
+        window=engine.window_of(clap),
+        batch_size=engine.batch_size,
+        workers=engine.workers,
+        store=store,
+        progress=engine.progress,
+    )
+    if store is not None and store.ignored:
+        engine.note(f"note: {store.path}: {store.ignored} stored vectors were damaged and are computed again")
+    return scored, store
+
+
+def _in_place(table: Table, problems: Sequence[str], good: Sequence[int], scored: Sequence[Score]) -> list[Score]:
+    """One score a row, in the order of the table, with the names that stand there."""
+    names = table.texts("audio"), table.texts("text")
+    scores = [Score(name, text, None, None, why) for name, text, why in zip(*names, problems, strict=True)]
+    for number, score in zip(good, scored, strict=True):
+        scores[number] = replace(score, audio=scores[number].audio)
+    return scores
+
+
+def _record(
+    engine: Engine, clap: Clap, table: Table, root: Path, scores: Sequence[Score], scored: ScoredPairs
+) -> dict[str, Any]:
+    """What the JSON file beside the output says."""
+    batch_size = engine.batch_size or clap.default_batch_size
+    failed = sum(1 for score in scores if score.error)
+    cut = set(scored.cut)
+    lines = [table.lines[number] for number, score in enumerate(scores) if not score.error and score.text in cut]
+    return {
+        "command": "score",
+        **provenance(clap, model=engine.model, window=engine.window_of(clap), batch_size=batch_size),
+        "formula": FORMULA,
+        "input": {"file": str(table.path), "sha256": file_hash(table.path), "audio_root": str(root)},
+        "counts": {
+            "rows": len(scores),
+            "scored": len(scores) - failed,
+            "failed": failed,
+            "sounds": asdict(scored.sounds),
+            "texts": asdict(scored.texts),
+        },
+        "texts_cut": {
+            "meaning": "the model reads only the beginning of these texts",
+            "texts": len(scored.cut),
+            "rows": len(lines),
+            "lines": lines,
+        },
+        "summary": summary_figures(table, scores),
+    }
