@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+OGG_PAGE = b"OggS\0"
 OGG_LAST_PAGE = 4
 OPEN_ENDED = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000))
 """What programs that write to a pipe put for a length that they do not know yet: about the largest number."""
@@ -32,7 +33,11 @@ def _ogg(path: Path) -> str:
         size = file.seek(0, 2)
         file.seek(max(0, size - 2 * 65307))
         end = file.read()
-    start = end.rfind(b"OggS")
+    start = end.rfind(OGG_PAGE)
+    while (
+        start >= 0 and end[start + 5 : start + 6] > b"\7"
+    ):  # no flags of a page: the sign stands within one, by chance
+        start = end.rfind(OGG_PAGE, 0, start)
     page = end[start:] if start >= 0 else b""
     if len(page) < 27 or len(page) < 27 + page[26]:
         return "its last page is incomplete"
