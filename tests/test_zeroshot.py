@@ -75,8 +75,8 @@ def test_classify_files_and_arrays_alike(clap, tmp_path):
     for path, wave in zip(paths, waves, strict=True):
         soundfile.write(path, wave, 16000, subtype="FLOAT")
     labels = ["rain", "dog", "bell"]
-    files = classify([*paths, tmp_path / "none.wav"], labels, model=clap, top_k=3)
-    arrays = classify([(wave, 16000) for wave in waves], labels, model=clap, top_k=3)
+    files = classify(clap, [*paths, tmp_path / "none.wav"], labels, top_k=3).clips
+    arrays = classify(clap, [(wave, 16000) for wave in waves], labels, top_k=3).clips
     assert [(found.labels, found.probabilities) for found in files[:2]] == [
         (found.labels, found.probabilities) for found in arrays
     ]
@@ -88,22 +88,22 @@ def test_classify_files_and_arrays_alike(clap, tmp_path):
 
 
 def test_arrays_that_cannot_be_read_carry_their_error(clap):
-    [good, bad] = classify([(np.ones(16000), 16000), (np.full(9, np.nan), 16000)], ["a", "b"], model=clap)
+    [good, bad] = classify(clap, [(np.ones(16000), 16000), (np.full(9, np.nan), 16000)], ["a", "b"]).clips
     assert good.labels
     assert "not a finite number" in bad.error
 
 
 def test_templates_change_the_answer(clap):
     sound = (np.sin(np.arange(16000)), 16000)
-    [plain] = classify([sound], ["rain", "dog"], model=clap, templates=["{}"], top_k=2)
-    [usual] = classify([sound], ["rain", "dog"], model=clap, top_k=2)
+    [plain] = classify(clap, sound, ["rain", "dog"], templates=["{}"], top_k=2).clips
+    [usual] = classify(clap, sound, ["rain", "dog"], top_k=2).clips
     assert plain.probabilities != usual.probabilities
 
 
 @pytest.mark.parametrize("top_k", [0, 3])
 def test_top_k_out_of_range(clap, top_k):
     with pytest.raises(BadOption, match=f"between 1 and the number of labels, 2, not {top_k}"):
-        classify([], ["a", "b"], model=clap, top_k=top_k)
+        classify(clap, [], ["a", "b"], top_k=top_k)
 
 
 def test_the_example_of_the_docstring_runs(clap, monkeypatch):

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.audio import Sound
+from clapometer.audio import Sound, is_one_sound
+from clapometer.cache import VectorStore
+from clapometer.embed import Progress, embed_sounds
 from clapometer.errors import BadAudio, BadOption
 from clapometer.labels import DEFAULT_TEMPLATE, checked_labels, checked_templates, class_texts
 from clapometer.records import Window
+from clapometer.score import Counts
 
 if TYPE_CHECKING:
-    from clapometer.cache import VectorStore
-    from clapometer.embed import Progress
     from clapometer.model import Clap
 
 ROWS_AT_A_TIME = 4096
@@ -42,6 +43,15 @@ class Classification:
     """Their probabilities, 0..1; those of all labels, not only of these, sum to 1."""
     error: str = ""
     """Why the clip could not be classified; empty where it could."""
+
+
+@dataclass(frozen=True)
+class ClassifiedSounds:
+    """Classifications, and how they came about."""
+
+    clips: list[Classification]
+    """One a sound, in order."""
+    sounds: Counts
 
 
 def class_vectors(
@@ -117,10 +127,10 @@ def ranked(
 
 
 def classify(
-    sounds: Sequence[Sound],
+    clap: Clap,
+    sounds: Sound | Sequence[Sound],
     labels: Sequence[str],
     *,
-    model: Clap | str | os.PathLike[str] = "mini",
     templates: Sequence[str] = (DEFAULT_TEMPLATE,),
     top_k: int = 1,
     window: Window | None = None,
@@ -128,58 +138,65 @@ def classify(
     workers: int | None = None,
     store: VectorStore | None = None,
     progress: Progress | None = None,
-) -> list[Classification]:
+) -> ClassifiedSounds:
     """Say which of some labels fits each sound best, without training on them.
 
     Args:
-        sounds: files, or `(array, sample_rate)`.
+        clap: the model, from `clapometer.load`.
+        sounds: files, or `(array, sample_rate)`, or a list of them; files that repeat are embedded once.
         labels: two or more names of classes; underscores are read as spaces.
-        model: a model, or what `load` takes.
         templates: texts with `{}` where the label goes; the vectors of several are averaged.
         top_k: how many labels a sound to give, the best first.
-        window: treatment of short and long clips; default: the model's.
-        batch_size: windows a forward pass; default: the model's.
-        workers: threads that decode and embed files; default: as many as fit the processors.
-        store: where vectors of files are taken from and kept.
+        window: treatment of short and long clips; default: the model card's.
+        batch_size: windows or texts a forward pass; default: the model's, which is 1 on a CPU.
+        workers: threads that decode and embed files; default: as many as the processors can feed.
+        store: where vectors of files are taken from and kept; default: nowhere.
         progress: told of files as they finish.
 
     Returns:
-        One record a sound, in the order given; the record of a sound that cannot be read carries the error.
+        A record for each sound, in order. A sound that cannot be read has an `error` in place of labels and does not
+        stop the others.
 
     Raises:
         BadText: a label is empty.
         BadOption: fewer than two labels, two that read the same, a template without `{}`, or `top_k` out of range.
-        CheckpointError: the model cannot be loaded.
 
     Example:
         >>> import clapometer, numpy
+        >>> clap = clapometer.load("mini")
         >>> hiss = numpy.random.default_rng(0).normal(scale=0.1, size=32000)
-        >>> [found] = clapometer.classify([(hiss, 16000)], ["rain", "a barking dog"], top_k=2)
-        >>> round(sum(found.probabilities), 6)
+        >>> [clip] = clapometer.classify(clap, (hiss, 16000), ["rain", "a barking dog"], top_k=2).clips
+        >>> round(sum(clip.probabilities), 6)
         1.0
     """
+    sounds = [sounds] if is_one_sound(sounds) else list(cast("Sequence[Sound]", sounds))
     labels, templates = checked_labels(labels), checked_templates(templates)
     checked_top_k(top_k, labels)
-    if isinstance(model, (str, os.PathLike)):
-        from clapometer.checkpoints import load
-
-        model = load(model)
-    classes = class_vectors(model, labels, templates, batch_size=batch_size)
+    classes = class_vectors(clap, labels, templates, batch_size=batch_size)
     if all(isinstance(sound, (str, os.PathLike)) for sound in sounds):
-        from clapometer.embed import embed_sounds
-
-        paths = [cast("str", sound) for sound in sounds]
         embedded = embed_sounds(
-            model, paths, window=window, batch_size=batch_size, workers=workers, store=store, progress=progress
+            clap,
+            cast("list[str]", sounds),
+            window=window,
+            batch_size=batch_size,
+            workers=workers,
+            store=store,
+            progress=progress,
         )
-        vectors, errors = embedded.vectors, embedded.errors
+        vectors, errors, counts = (
+            embedded.vectors,
+            embedded.errors,
+            Counts(embedded.computed + embedded.reused, embedded.computed, embedded.reused),
+        )
     else:
-        vectors, errors = _array_vectors(model, sounds, window, batch_size)
-    found = ranked(vectors, classes, model.logit_scale.item(), labels, top_k)
-    return [
+        vectors, errors = _array_vectors(clap, sounds, window, batch_size)
+        counts = Counts(len(sounds), len(sounds), 0)
+    found = ranked(vectors, classes, clap.logit_scale.item(), labels, top_k)
+    clips = [
         Classification(_name(sound), (), (), error) if error else Classification(_name(sound), *some)
         for sound, some, error in zip(sounds, found, errors, strict=True)
     ]
+    return ClassifiedSounds(clips, counts)
 
 
 def _array_vectors(

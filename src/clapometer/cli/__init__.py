@@ -8,6 +8,7 @@ import typer
 
 from clapometer import __version__
 from clapometer.cli import console
+from clapometer.cli.classify import classify
 from clapometer.cli.models import models
 from clapometer.cli.score import score
 from clapometer.errors import ClapometerError
@@ -35,6 +36,7 @@ def _options(
 
 
 app.command("score")(score)
+app.command("classify")(classify)
 app.command("models")(models)
 
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clapometer.cache import VectorStore
-from clapometer.cli import console
 from clapometer.cli.engine import Engine, journal
+from clapometer.cli.rows import check_output, problems_of, tell
 from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
 from clapometer.errors import BadOption
 from clapometer.provenance import file_hash, provenance
 from clapometer.records import Score
-from clapometer.score import FORMULA, ScoredPairs, check_sounds, score_pairs
-from clapometer.tables import Table, format_of, read_table
+from clapometer.score import FORMULA, ScoredPairs, score_pairs
+from clapometer.tables import Table, read_table
 
 if TYPE_CHECKING:
     from clapometer.model import Clap
-
-SHOWN_PROBLEMS = 20
 
 
 def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Path | None, json: bool) -> int:
@@ -32,20 +30,20 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
         CheckpointError: the model cannot be loaded.
     """
     if output is not None:
-        _check_output(path, output)
+        check_output(output, path)
     table = read_table(path)
     root = path.parent if audio_root is None else audio_root
     if not root.is_dir():
         raise BadOption(f"--audio-root {root}: no such folder")
     sounds = [os.path.join(root, name) for name in table.texts("audio")]  # noqa: PTH118 - a million times
-    problems = _problems(table, sounds)
-    _tell(table, problems, "cannot be scored")
+    problems = problems_of(table, sounds)
+    tell(table.where, problems, "cannot be scored")
     clap = engine.load()
     good = [number for number, problem in enumerate(problems) if not problem]
     scored, store = _scored(engine, clap, [(sounds[n], table.rows[n]["text"]) for n in good], output)
     scores = _in_place(table, problems, good, scored.scores)
     late = ["" if known else score.error for known, score in zip(problems, scores, strict=True)]
-    _tell(table, late, "could not be read")
+    tell(table.where, late, "could not be read")
     result = ScoredTable(table, scores, _record(engine, clap, table, root, scores, scored))
     if store is not None:
         store.close()
@@ -54,35 +52,6 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
         journal(output).unlink(missing_ok=True)
     report(engine, result, output, json)
     return sum(1 for score in scores if score.error)
-
-
-def _check_output(path: Path, output: Path) -> None:
-    format_of(output)
-    if not output.parent.is_dir():
-        raise BadOption(f"{output}: there is no folder {output.parent}; make it first")
-    if output.is_dir():
-        raise BadOption(f"{output}: is a folder; name a file in it")
-    if not os.access(output.parent, os.W_OK):
-        raise BadOption(f"{output}: the folder {output.parent} cannot be written; choose another place")
-    if path.exists() and output.exists() and path.samefile(output):
-        raise BadOption(f"{output}: is the table itself; give the output another name")
-
-
-def _problems(table: Table, sounds: Sequence[str]) -> list[str]:
-    """For each row what can be seen to be wrong without a model."""
-    bad = check_sounds(sound for sound, problem in zip(sounds, table.problems, strict=True) if not problem)
-    return [problem or bad.get(sound, "") for problem, sound in zip(table.problems, sounds, strict=True)]
-
-
-def _tell(table: Table, problems: Sequence[str], what: str) -> None:
-    bad = [number for number, problem in enumerate(problems) if problem]
-    if not bad:
-        return
-    console.say(f"{len(bad)} of {len(problems)} rows {what}:")
-    for number in bad[:SHOWN_PROBLEMS]:
-        console.say(f"  {table.where(number)}: {problems[number]}")
-    if len(bad) > SHOWN_PROBLEMS:
-        console.say(f"  ... and {len(bad) - SHOWN_PROBLEMS} more")
 
 
 def _scored(

@@ -140,7 +140,8 @@ def _longest(names: Sequence[str]) -> int:
 
 
 def _wrapped(title: str, inches: float) -> str:
-    return textwrap.fill(title, max(24, int(inches * 9))).replace("$", r"\$")
+    width = max(24, int(inches * 9))
+    return "\n".join(textwrap.fill(line, width) for line in title.splitlines()).replace("$", r"\$")
 
 
 def _number(axes: Axes, row: int, column: int, text: str, *, dark: bool) -> None:

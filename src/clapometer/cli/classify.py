@@ -1,0 +1,137 @@
+"""`clapometer classify`: which of some labels fits each sound best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clapometer.cli.classify_report import Task
+from clapometer.cli.classify_table import classify_table
+from clapometer.cli.engine import (
+    MINI,
+    BatchOption,
+    CacheOption,
+    DeviceOption,
+    Engine,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    QuietOption,
+    WindowOption,
+    WorkersOption,
+)
+from clapometer.cli.rows import check_output
+from clapometer.cli.what import TABLE_ENDINGS, What, read_what
+from clapometer.errors import BadOption
+from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
+from clapometer.report.pictures import check_picture
+
+Given = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="WHAT...",
+        help=f"Sound files, folders of them, or one table ({', '.join(TABLE_ENDINGS)}) with a column `audio`.",
+    ),
+]
+Labels = Annotated[
+    str, typer.Option("--labels", metavar="FILE | LIST", help="A file with one label a line, or a list: `rain,dog`.")
+]
+Templates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        metavar="TEXT",
+        help=f"The text of a label, which goes where `{{}}` stands; may be given several times, and is averaged; "
+        f"default: `{DEFAULT_TEMPLATE}`.",
+        show_default=False,
+    ),
+]
+TopK = Annotated[int, typer.Option("--top-k", min=1, help="How many labels to give each sound, the best first.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="TABLE", help="Write the table with its labels, and a .json file beside it that says "
+        "how they came about; default: print them.",
+    ),
+]  # fmt: skip
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        "--audio-root", metavar="FOLDER", help="Where relative paths of a table begin; default: its own folder."
+    ),
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--picture",
+        metavar="FILE",
+        help="Draw the confusion matrix there (.png, .svg, .pdf); default: beside the output, as its name with "
+        ".confusion.png, where the table has a column `label`.",
+        show_default=False,
+    ),
+]
+
+
+def classify(
+    given: Given,
+    labels: Labels,
+    template: Templates = None,
+    top_k: TopK = 1,
+    model: ModelOption = MINI,
+    output: Output = None,
+    picture: Picture = None,
+    audio_root: Root = None,
+    batch_size: BatchOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    workers: WorkersOption = None,
+    window: WindowOption = "",
+    cache: CacheOption = True,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Say which of some labels fits each sound best, without training on them.
+
+    The columns `predicted`, `probability`, `predicted_2`, ... and `error` stand behind those of the table.
+    Underscores in labels are read as spaces. A column `label` in the table is taken for the true labels (case and
+    underscores aside): accuracy, balanced accuracy, macro-F1 and a confusion matrix follow. Rows whose label is empty
+    stay out of these figures, as do rows that fail. If some of its labels are among --labels and others are not, the
+    table is refused; if none is, the column is about something else. Exit status: 0 all classified, 1 some rows
+    failed, 2 bad input.
+    """
+    engine = Engine(model, device, precision, batch_size, workers, window, cache, quiet)
+    names, templates = read_labels(labels), checked_templates(template or (DEFAULT_TEMPLATE,))
+    if top_k > len(names):
+        raise BadOption(f"--top-k {top_k}: there are only {len(names)} labels")
+    what = read_what(given, audio_root)
+    if output is not None:
+        check_output(output, None if what.root is None else what.table.path)
+    true = _true_labels(engine, what, names)
+    task = Task(what, names, templates, top_k, true, output, _picture(picture, output, true is not None))
+    raise typer.Exit(1 if classify_table(engine, task, json) else 0)
+
+
+def _true_labels(engine: Engine, what: What, labels: tuple[str, ...]) -> list[str | None] | None:
+    if "label" not in what.table.columns:
+        return None
+    # Tables of JSON lines and Parquet may have numbers for labels, which `texts` would leave out.
+    cells = [str(cell) if (cell := row.get("label")) is not None else "" for row in what.table.rows]
+    true = true_labels(cells, labels, where=what.where)
+    if true is None:
+        engine.note(
+            f"note: {what.table.path}: nothing in its column `label` is among --labels, so that there are no true "
+            "labels to compare with"
+        )
+    return true
+
+
+def _picture(picture: Path | None, output: Path | None, true: bool) -> Path | None:
+    if picture is not None and not true:
+        raise BadOption("--picture draws true against predicted labels and needs a table with a column `label`")
+    if picture is None and output is not None and true:
+        picture = output.with_suffix(".confusion.png")
+    if picture is not None:
+        check_picture(picture)
+    return picture
