@@ -20,6 +20,7 @@ from rich.table import Table
 import clapometer
 from clapometer.report.pictures import heat_map
 
+TEXTS = [sounds.DESCRIPTIONS[name] for name in sounds.DEMO]
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 Scores = npt.NDArray[np.float32]
 
@@ -27,15 +28,15 @@ Scores = npt.NDArray[np.float32]
 def write_sounds(folder: Path) -> list[Path]:
     """The eight sounds as 16-bit wav files."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name.replace(' ', '-')}.wav" for name in sounds.DESCRIPTIONS]
-    for path, name in zip(paths, sounds.DESCRIPTIONS, strict=True):
+    paths = [folder / f"{name.replace(' ', '-')}.wav" for name in sounds.DEMO]
+    for path, name in zip(paths, sounds.DEMO, strict=True):
         soundfile.write(path, sounds.make(name), sounds.RATE, subtype="PCM_16")
     return paths
 
 
 def scores_of(clap: clapometer.Clap, paths: list[Path]) -> Scores:
     """CLAPScore of every sound (row) with every description (column), (8, 8)."""
-    cosines = clap.similarity(paths, list(sounds.DESCRIPTIONS.values()))
+    cosines = clap.similarity(paths, TEXTS)
     return cosines.clamp(min=0).numpy()
 
 
@@ -50,15 +51,15 @@ def show(scores: Scores) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", justify="right")
     table.add_column("sound", no_wrap=True)
-    for number in range(1, len(sounds.DESCRIPTIONS) + 1):
+    for number in range(1, len(TEXTS) + 1):
         table.add_column(f"{number} ", justify="right", no_wrap=True)
-    for number, (name, row) in enumerate(zip(sounds.DESCRIPTIONS, scores, strict=True), 1):
+    for number, (name, row) in enumerate(zip(sounds.DEMO, scores, strict=True), 1):
         best = int(row.argmax())
         cells = [f"{value:.2f}{'*' if column == best else ' '}" for column, value in enumerate(row)]
         table.add_row(str(number), name, *cells)
     # A width of its own: in a log or a pipe there is no terminal to ask, and a cell must not be cut.
     Console(width=80).print(table)
-    for number, text in enumerate(sounds.DESCRIPTIONS.values(), 1):
+    for number, text in enumerate(TEXTS, 1):
         print(f"  {number}  {text}")
 
 
@@ -79,8 +80,8 @@ def main() -> None:
     picture = options.output / "scores.png"
     heat_map(
         scores,
-        list(sounds.DESCRIPTIONS),
-        list(sounds.DESCRIPTIONS.values()),
+        sounds.DEMO,
+        TEXTS,
         picture,
         title=f"{verdict} (model {clap.card.name})",
         legend="CLAPScore",

@@ -233,8 +233,13 @@ DESCRIPTIONS = {
     "helicopter": "a helicopter is flying",
     "car horn": "a car horn is honking",
     "crickets": "crickets are chirping",
+    "waves": "waves are breaking on a beach",
+    "thunder": "thunder is rumbling",
+    "knocking": "someone is knocking on a door",
+    "heartbeat": "a heart is beating",
 }
-"""What the eight sounds of the demo are; the other generators stand by."""
+DEMO = ("siren", "rain", "clock", "bell", "alarm clock", "helicopter", "car horn", "crickets")
+"""The eight sounds of the demo; the others stand by."""
 
 
 def make(name: str) -> npt.NDArray[np.float32]:

@@ -22,10 +22,10 @@ def sounds():
         sys.path.remove(str(DEMO))
 
 
-def test_eight_sounds_are_described_among_twelve(sounds):
-    assert len(sounds.DESCRIPTIONS) == 8
-    assert len(sounds.GENERATORS) == 12
-    assert sounds.DESCRIPTIONS.keys() <= sounds.GENERATORS.keys()
+def test_eight_sounds_among_twelve_are_shown(sounds):
+    assert len(set(sounds.DEMO)) == 8
+    assert len(set(sounds.DESCRIPTIONS.values())) == 12
+    assert sounds.DESCRIPTIONS.keys() == sounds.GENERATORS.keys() >= set(sounds.DEMO)
 
 
 def test_every_sound_is_five_seconds_finite_loud_and_the_same_again(sounds):
@@ -76,6 +76,6 @@ def test_a_missing_model_is_said(tmp_path):
 )
 def test_the_embedded_model_knows_at_least_seven_of_eight(sounds):
     clap = load("mini", device="cpu")
-    waves = [(sounds.make(name), sounds.RATE) for name in sounds.DESCRIPTIONS]
-    cosines = clap.similarity(waves, list(sounds.DESCRIPTIONS.values())).numpy()
+    waves = [(sounds.make(name), sounds.RATE) for name in sounds.DEMO]
+    cosines = clap.similarity(waves, [sounds.DESCRIPTIONS[name] for name in sounds.DEMO]).numpy()
     assert (cosines.argmax(axis=1) == np.arange(8)).sum() >= 7
