@@ -100,12 +100,11 @@ def rain() -> Wave:
 
 
 def clock() -> Wave:
-    """A ticking clock: a sharp click of a small wooden case, twice a second, tick and tock unlike."""
-    click = shaped(noise(5, 1600) * np.exp(-np.arange(1600) / 40), [(200, -30), (1500, -6), (4000, 0), (9000, -6)])
-    tick = unit(click) + 2 * ringing([(2900, 1, 0.006), (4700, 0.7, 0.004), (1350, 0.5, 0.01)], 0.05, 0.0003)
-    tock = unit(click) * 0.7 + 2 * ringing([(2300, 1, 0.007), (3900, 0.6, 0.004), (1100, 0.6, 0.012)], 0.05, 0.0003)
-    pieces = [(0.15 + 0.5 * beat, tock if beat % 2 else tick) for beat in range(10)]
-    return placed(pieces) + 0.003 * noise(6)
+    """A ticking clock: a sharp click of a small case, three times a second, tick and tock unlike."""
+    click = shaped(noise(5, 1600) * np.exp(-np.arange(1600) / 20), [(200, -30), (1500, -6), (4000, 0), (9000, -6)])
+    tick = unit(click) + 4 * ringing([(2900, 1, 0.006), (4700, 0.7, 0.004), (1350, 0.5, 0.01)], 0.05, 0.0003)
+    tock = unit(click) * 0.7 + 4 * ringing([(2300, 1, 0.007), (3900, 0.6, 0.004), (1100, 0.6, 0.012)], 0.05, 0.0003)
+    return placed([(0.15 + beat / 3, tock if beat % 2 else tick) for beat in range(15)]) + 0.003 * noise(6)
 
 
 def bell() -> Wave:
