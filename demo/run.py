@@ -83,7 +83,7 @@ def main() -> None:
         sounds.DEMO,
         TEXTS,
         picture,
-        title=f"{verdict} (model {clap.card.name})",
+        title=f"{verdict}\nmodel {clap.card.name}",
         legend="CLAPScore",
     )
     print(f"\n{verdict}.\nPicture: {picture}\nSounds:  {options.output}/*.wav, made by demo/sounds.py")

@@ -224,7 +224,7 @@ GENERATORS: dict[str, Callable[[], Wave]] = {
 }
 
 DESCRIPTIONS = {
-    "siren": "the wailing siren of a police car",
+    "siren": "a siren is wailing",
     "rain": "rain is falling",
     "clock": "a clock is ticking",
     "bell": "a church bell is ringing",
