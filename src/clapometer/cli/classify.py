@@ -31,7 +31,7 @@ from clapometer.report.pictures import check_picture
 Given = Annotated[
     list[str],
     typer.Argument(
-        metavar="WHAT...",
+        metavar="WHAT",
         help=f"Sound files, folders of them, or one table ({', '.join(TABLE_ENDINGS)}) with a column `audio`.",
     ),
 ]
