@@ -117,7 +117,7 @@ class Clap(nn.Module, ABC):
     ) -> list[Tensor | BadAudio]:
         """As `embed_audio`, with the error in place of the vector of a clip that cannot be read."""
         window = window or self.card.window
-        size = _checked(batch_size or self.default_batch_size)
+        size = _checked(self.default_batch_size if batch_size is None else batch_size)
         sums: list[Tensor | BadAudio] = [torch.zeros(self.card.dimension) for _ in sounds]
         for numbers, waveforms in _batches(self._windows(sounds, window, sums), size):
             with self._turn(), self._inference(), self._arithmetic():
@@ -147,7 +147,7 @@ class Clap(nn.Module, ABC):
                 raise BadText(f"text {number} of {len(texts)} is empty; describe the sound in words")
             if any("\ud800" <= sign <= "\udfff" for sign in text):
                 raise BadText(f"text {number} of {len(texts)} holds half of a surrogate pair; save it as UTF-8")
-        size = _checked(batch_size or self.default_batch_size)
+        size = _checked(self.default_batch_size if batch_size is None else batch_size)
         order = sorted(range(len(texts)), key=lambda number: (len(texts[number]), texts[number]))
         vectors = torch.zeros(len(texts), self.card.dimension)
         for start in range(0, len(order), size):

@@ -42,10 +42,20 @@ def read_weights(model: nn.Module, path: Path) -> None:
 
 
 def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
-    """Write a model's weights as safetensors, in half precision if asked; the file is there whole or not at all."""
+    """Write a model's weights as safetensors, in half precision if asked; the file is there whole or not at all.
+
+    Raises:
+        WeightsMismatch: a weight is not finite, or too large for half precision.
+    """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        state = {name: tensor.half() for name, tensor in state.items()}
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            why = "numbers that half precision cannot hold, or that" if half else "numbers that"
+            raise WeightsMismatch(f"{path}: not written, for {name} holds {why} are not finite")
     part = path.with_name(f"{path.name}.part")
-    save_file({name: tensor.half() if half else tensor for name, tensor in state.items()}, part)
+    save_file(state, part)
     with part.open("rb") as file:
         os.fsync(file.fileno())
     part.replace(path)

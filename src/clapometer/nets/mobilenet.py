@@ -63,7 +63,7 @@ class AudioEncoder(nn.Module):
         self.stem = _convolution(1, config.stem, 2)
         widths = (config.stem, *config.channels)
         self.blocks = nn.Sequential(
-            *(SeparableConvolution(*sizes) for sizes in zip(widths, config.channels, config.strides, strict=False))
+            *(SeparableConvolution(*sizes) for sizes in zip(widths[:-1], config.channels, config.strides, strict=True))
         )
         width = config.channels[-1]
         self.attention = nn.Linear(width, config.heads)
