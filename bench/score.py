@@ -2,7 +2,8 @@
 
     python bench/score.py [--model NAME] [--rows 10000] [--clips 500] [--texts 1000] [--seconds 5]
 
-The command runs twice, each in a process of its own: with an empty cache, then with a full one. Times include its start.
+The command runs twice, each in a process of its own: with an empty cache, then with a full one. Times
+include the start.
 """
 
 from __future__ import annotations

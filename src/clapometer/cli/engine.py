@@ -30,7 +30,11 @@ Precision = Literal["fp32", "bf16", "fp16"]
 ModelOption = Annotated[str, typer.Option("--model", metavar="NAME", help="A known model, or the folder of one.")]
 BatchOption = Annotated[
     int | None,
-    typer.Option("--batch-size", min=1, help="Windows or texts a forward pass; default: 1 on a CPU, 32 on a GPU."),
+    typer.Option(
+        "--batch-size",
+        min=1,
+        help="Windows or texts a forward pass; default: 1 on a CPU, where more costs memory and time, 32 on a GPU.",
+    ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto: an accelerator if there is one.")]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Arithmetic of the networks.")]

@@ -63,10 +63,11 @@ def report(engine: Engine, result: ScoredTable, output: Path | None, as_json: bo
         if old != new and output is not None:
             engine.note(f"note: the column {old} of {result.table.path.name} is called {new} in {output.name}")
     if record["texts_cut"]["rows"]:
-        first = ", ".join(map(str, record["texts_cut"]["lines"][:20]))
+        lines = record["texts_cut"]["lines"]
+        first = ", ".join(map(str, lines[:20])) + (", ..." if len(lines) > 20 else "")
         engine.note(
-            f"note: the model reads only the beginning of {record['texts_cut']['texts']} texts, "
-            f"in {record['texts_cut']['rows']} rows ({result.table.unit} {first}); they are scored by that"
+            f"note: the model reads only the beginning of {record['texts_cut']['texts']} long texts, in {len(lines)} "
+            f"rows ({result.table.unit} {first}); these are scored by their beginning"
         )
     if small:
         engine.note(f"note: {MINI_IS_SMALL}")
