@@ -13,6 +13,9 @@ from clapometer.cli.models import models
 from clapometer.cli.score import score
 from clapometer.errors import ClapometerError
 
+STOPPED = 130
+"""The exit status that typer makes of Ctrl-C."""
+
 app = typer.Typer(
     name="clapometer",
     help="How well a sound matches a text, the way listeners would say it.",
@@ -47,6 +50,7 @@ def main() -> None:
     except ClapometerError as error:
         console.say(f"clapometer: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        console.say("clapometer: stopped; what was computed is kept, the same command goes on from here")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == STOPPED:
+            console.say("clapometer: stopped; what was computed is kept, the same command goes on from here")
+        raise
