@@ -48,6 +48,12 @@ def shared_store(*, tell: Callable[[str], None] = _warn) -> VectorStore:
     return VectorStore(cache_folder() / "vectors.sqlite", tell=tell)
 
 
+def remove_store(path: Path) -> None:
+    """Delete the file of a store, if there is one, with what a killed process may have left beside it."""
+    path.unlink(missing_ok=True)
+    _journal(path).unlink(missing_ok=True)
+
+
 class VectorStore:
     """A persistent map from keys to vectors.
 
@@ -117,8 +123,7 @@ class VectorStore:
     def remove(self) -> None:
         """Close and delete the file."""
         self.close()
-        self.path.unlink(missing_ok=True)
-        _journal(self.path).unlink(missing_ok=True)
+        remove_store(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -185,7 +190,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # A rollback journal, not WAL: home folders of clusters are network drives, where WAL is not safe.
-        db.execute("PRAGMA journal_mode=TRUNCATE").fetchone()
+        db.execute("PRAGMA journal_mode=DELETE").fetchone()
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, checksum BLOB)")
         db.execute("SELECT key, vector, checksum FROM vectors LIMIT 1").fetchone()

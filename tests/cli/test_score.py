@@ -7,10 +7,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,7 +236,7 @@ def test_the_same_bytes_every_time(run: Run, model: Path, tmp_path: Path) -> Non
         assert abs(float(row["cosine"]) - float(scores[2][number]["cosine"])) <= 1e-5
     counts = [record(tmp_path / f"{number}.csv")["counts"]["sounds"] for number in (1, 2, 3)]
     assert [(count["unique"], count["computed"]) for count in counts] == [(12, 12), (12, 0), (12, 12)]
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.partial*"))
     assert not list(tmp_path.glob(".*.tmp"))
 
 
@@ -253,15 +255,27 @@ def test_a_killed_run_goes_on(cache: str, model: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "o.csv").exists()
     assert run_apart(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, cache).status == 0
     assert record(tmp_path / "o.csv")["counts"]["sounds"] == {"unique": 60, "computed": 60 - done, "reused": done}
-    assert not (tmp_path / "o.csv.partial").exists()
+    assert not list(tmp_path.glob("*.partial*"))
     assert run_apart(tmp_path / "t.csv", "-o", tmp_path / "whole.csv", "--model", model, "--no-cache").status == 0
     assert (tmp_path / "o.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-def stored(path: Path) -> int:
-    import sqlite3
-    from contextlib import closing
+def test_a_run_that_is_interrupted_says_that_it_can_go_on(model: Path, tmp_path: Path) -> None:
+    rows = [{"audio": name, "text": "rain"} for name in clips(tmp_path, 60, 20.0)]
+    write_csv(tmp_path / "t.csv", rows)
+    process = begin(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, "--no-cache")
+    while process.poll() is None and stored(tmp_path / "o.csv.partial") < 5:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on from here" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "o.csv").exists()
 
+
+def stored(path: Path) -> int:
+    """Vectors in a store, seen from outside."""
     if not path.exists():
         return 0
     try:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from clapometer.cli.classify_report import ClassifiedTable, Task, report, summary_figures, write
-from clapometer.cli.engine import Engine, journal
+from clapometer.cli.engine import Engine, remove_journal
 from clapometer.cli.rows import problems_of, tell
 from clapometer.provenance import file_hash, provenance
 from clapometer.report.pictures import confusion_matrix
@@ -44,7 +44,7 @@ def classify_table(engine: Engine, task: Task, as_json: bool) -> int:
         confusion_matrix(found.confusion, found.labels, task.picture, title=_title(clap.card.name, found))
     if task.output is not None:
         write(result, task.output)
-        journal(task.output).unlink(missing_ok=True)
+        remove_journal(task.output)
     report(engine, result, as_json)
     return sum(1 for clip in clips if clip.error)
 

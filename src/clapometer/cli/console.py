@@ -9,9 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 
+class _Line:
+    """Whether the last line on standard error is one that is being rewritten, and has no end yet."""
+
+    is_open = False
+
+
 def say(message: str) -> None:
     """A line on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    print(f"\n{message}" if _Line.is_open else message, file=sys.stderr, flush=True)
+    _Line.is_open = False
 
 
 def print_json(figures: Mapping[str, Any]) -> None:
@@ -39,10 +46,11 @@ class Progress:
         if self._quiet or (now - self._shown < (0.2 if self._terminal else 10.0) and not last):
             return
         self._shown = now
-        rate = self.done / max(now - self._started, 1e-9)
+        rate = max(self.done, 1e-9) / max(now - self._started, 1e-9)
         line = f"{self.what} {self.done}/{self.total}  {rate:.1f}/s  {_clock((self.total - self.done) / rate)} left"
         if self._terminal:
             print(f"\r{line}\x1b[K", end="\n" if last else "", file=sys.stderr, flush=True)
+            _Line.is_open = not last
         else:
             say(line)
 

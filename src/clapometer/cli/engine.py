@@ -121,3 +121,10 @@ class Engine:
 def journal(output: Path) -> Path:
     """Where a run without the cache keeps what it has done, until its output is whole."""
     return output.with_name(output.name + ".partial")
+
+
+def remove_journal(output: Path) -> None:
+    """The output is whole."""
+    from clapometer.cache import remove_store
+
+    remove_store(journal(output))

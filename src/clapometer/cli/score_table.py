@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clapometer.cache import VectorStore
-from clapometer.cli.engine import Engine, journal
+from clapometer.cli.engine import Engine, remove_journal
 from clapometer.cli.rows import check_output, problems_of, tell
 from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
 from clapometer.errors import BadOption
@@ -49,7 +49,7 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
         store.close()
     if output is not None:
         write(result, output)
-        journal(output).unlink(missing_ok=True)
+        remove_journal(output)
     report(engine, result, output, json)
     return sum(1 for score in scores if score.error)
 
