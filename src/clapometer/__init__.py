@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from clapometer.model import Clap
     from clapometer.records import ModelCard, Score, Window
     from clapometer.score import score_pairs
+    from clapometer.tables.ratings_reading import read_ratings
     from clapometer.zeroshot import classify
 
 _HOMES = {
@@ -27,6 +28,7 @@ _HOMES = {
     "classify": "zeroshot",
     "list_models": "checkpoints",
     "load": "checkpoints",
+    "read_ratings": "tables.ratings_reading",
     "save": "checkpoints",
     "score_pairs": "score",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "classify",
     "list_models",
     "load",
+    "read_ratings",
     "save",
     "score_pairs",
 ]

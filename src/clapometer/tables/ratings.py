@@ -1,0 +1,219 @@
+"""`Ratings`: what listeners said of pairs of a sound and a text, one rating a row, as columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption
+
+Texts = npt.NDArray[np.object_]
+"""An array of `str`. Objects and not numpy's own texts, which take the room of the longest caption for every row."""
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+Dialect = Literal["canonical", "relate", "xacle", "mapped"]
+NAMED = ("audio", "text", "listener", "system", "split", "anchor")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with one row of a file of ratings."""
+
+    line: int
+    """Where it stands: the line in an editor, the row in Parquet."""
+    kind: str
+    """What is wrong, in a few words that are the same for all such rows."""
+    message: str
+    """What is wrong with this row, and what to do about it."""
+    dropped: bool
+    """Whether the row was left out; else it was read, and the message says how."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The distinct pairs of a set of ratings, in the order in which they first occur."""
+
+    index: Integers
+    """(ratings,): for each rating the number of its pair."""
+    audio: Texts
+    """(pairs,)"""
+    text: Texts
+    """(pairs,)"""
+    system: Texts
+    """(pairs,): that of the pair's first rating."""
+    split: Texts
+    """(pairs,): that of the pair's first rating."""
+    first: Integers
+    """(pairs,): the number of the pair's first rating."""
+    count: Integers
+    """(pairs,): how many ratings it has."""
+    mean: Floats
+    """(pairs,): their mean, on the scale of the ratings."""
+
+    def __len__(self) -> int:
+        return len(self.audio)
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Ratings as columns of equal length, one row a rating, in the order of the file.
+
+    Rows that cannot be used are not among them, but in `problems`.
+    """
+
+    path: Path
+    """The file."""
+    dialect: Dialect
+    """How its columns were found: `canonical`, `relate`, `xacle`, or `mapped` by the user."""
+    audio: Texts
+    """(ratings,): the sound as the file names it."""
+    text: Texts
+    """(ratings,): the text; empty where the file has none."""
+    listener: Texts
+    """(ratings,): who rated; empty where the file does not say."""
+    rating: Floats
+    """(ratings,): what was said, on the scale of the file."""
+    system: Texts
+    """(ratings,): what made the sound, such as `natural` or `tango2`; empty where that is not known."""
+    split: Texts
+    """(ratings,): the part of the data set, as the file names it; empty where it has none."""
+    anchor: Texts
+    """(ratings,): what kind of anchor this is, or `anchor`; empty for a real pair."""
+    scale: tuple[float, float]
+    """Lowest and highest rating that could be given."""
+    scale_stated: bool
+    """Whether the file, its kind or the user says so; else the lowest and highest rating that occur were taken."""
+    lines: Integers
+    """(ratings,): where each row stands in the file."""
+    unit: str
+    """What `lines` counts: `line` or `row`."""
+    extra: Mapping[str, Texts] = field(default_factory=dict)
+    """(ratings,) each: every other column of the file as texts, and those of the listeners' questionnaire."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with single rows, in the order of the file."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the file as a whole."""
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+    def where(self, number: int) -> str:
+        """How to find rating `number` (counted from 0), such as `ratings.csv line 7`."""
+        return f"{self.path.name} {self.unit} {self.lines[number]}"
+
+    @property
+    def is_anchor(self) -> Mask:
+        """(ratings,): which are of anchors."""
+        return self.anchor.astype(bool)
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether the file says who rated."""
+        return bool(len(self)) and bool(self.listener[0])
+
+    @property
+    def target(self) -> Floats:
+        """(ratings,): the ratings mapped to 0..1 by the bounds of the scale."""
+        return self.mapped(self.rating)
+
+    def mapped(self, ratings: Floats) -> Floats:
+        """Ratings, or their means, mapped to 0..1 by the bounds of the scale."""
+        low, high = self.scale
+        return (np.asarray(ratings, np.float64) - low) / (high - low)
+
+    @cached_property
+    def listeners(self) -> tuple[Integers, Texts]:
+        """For each rating the number of its listener, and the listeners in the order of their first rating."""
+        return numbered(self.listener)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The distinct pairs of audio and text. Anchors are among them: leave them out with `only()` first."""
+        index, _ = numbered(list(zip(self.audio, self.text, strict=True)))
+        count = np.bincount(index) if len(index) else np.zeros(0, np.int64)
+        first = np.zeros(len(count), np.int64)
+        first[index[::-1]] = np.arange(len(index))[::-1]
+        mean = np.bincount(index, self.rating) / count if len(index) else np.zeros(0)
+        return Pairs(
+            index=index,
+            audio=self.audio[first],
+            text=self.text[first],
+            system=self.system[first],
+            split=self.split[first],
+            first=first,
+            count=count.astype(np.int64),
+            mean=mean,
+        )
+
+    def problem_counts(self) -> dict[str, int]:
+        """How many rows have each kind of problem, the most frequent first."""
+        return dict(Counter(problem.kind for problem in self.problems).most_common())
+
+    def column(self, name: str) -> Texts:
+        """A column by its name: `audio`, `text`, `listener`, `system`, `split`, `anchor` or one of the file's own.
+
+        Raises:
+            BadOption: there is none of that name.
+        """
+        if name in self.extra:
+            return self.extra[name]
+        if name in NAMED:
+            found: Texts = getattr(self, name)
+            return found
+        known = ", ".join(dict.fromkeys((*NAMED, *self.extra)))
+        raise BadOption(f"{self.path}: no column {name!r}; there are {known}")
+
+    def only(self, *, split: str | Sequence[str] | None = None, anchors: bool = False) -> Ratings:
+        """The ratings of some splits, without those of anchors.
+
+        Args:
+            split: one or several; as a text they stand with commas, such as `test,validation`; None for all.
+            anchors: keep ratings of anchors.
+
+        Raises:
+            BadOption: a split has no ratings.
+        """
+        keep = np.ones(len(self), bool) if anchors else ~self.is_anchor
+        if split is not None:
+            wanted = [part.strip() for part in split.split(",")] if isinstance(split, str) else list(split)
+            known = Counter(self.split[keep])
+            missing = [name for name in wanted if name not in known]
+            if missing:
+                found = ", ".join(f"{name or '(none)'} ({count})" for name, count in known.most_common())
+                raise BadOption(f"{self.path}: no ratings in the split {missing[0]!r}; there are {found}")
+            keep &= np.isin(self.split.astype(str), wanted)
+        return self.take(keep)
+
+    def take(self, which: Mask | Integers) -> Ratings:
+        """Some of the ratings: a mask, or their numbers. The problems of the file stay as they are."""
+        columns: dict[str, Any] = {
+            name: getattr(self, name)[which]
+            for name in (item.name for item in fields(self))
+            if isinstance(getattr(self, name), np.ndarray)
+        }
+        return replace(self, **columns, extra={name: values[which] for name, values in self.extra.items()})
+
+
+def numbered(values: Sequence[Any] | Texts) -> tuple[Integers, Texts]:
+    """For each value its number among the distinct ones, counted from 0, and these in the order of their occurrence."""
+    numbers: dict[Any, int] = {}
+    number: Callable[[Any], int] = lambda value: numbers.setdefault(value, len(numbers))  # noqa: E731 - a million times
+    index = np.fromiter(map(number, values), np.int64, len(values))
+    return index, texts(numbers)
+
+
+def texts(values: Any) -> Texts:
+    """An array of objects from any collection; pairs stay pairs."""
+    values = list(values)
+    made = np.empty(len(values), object)
+    made[:] = values
+    return made
