@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clapometer.records import ModelCard, Score, Window
     from clapometer.score import score_pairs
     from clapometer.tables.ratings_reading import read_ratings
+    from clapometer.train.pretrain import pretrain
     from clapometer.zeroshot import classify
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "classify": "zeroshot",
     "list_models": "checkpoints",
     "load": "checkpoints",
+    "pretrain": "train.pretrain",
     "read_ratings": "tables.ratings_reading",
     "save": "checkpoints",
     "score_pairs": "score",
@@ -42,6 +44,7 @@ __all__ = [
     "classify",
     "list_models",
     "load",
+    "pretrain",
     "read_ratings",
     "save",
     "score_pairs",

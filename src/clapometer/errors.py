@@ -8,9 +8,10 @@
     │   ├── BadAudio          a sound: missing, empty, cut off, not finite, not a sound file
     │   ├── BadText           a text: empty
     │   └── BadOption         an option: unknown value, contradiction with another
-    └── CheckpointError       a model cannot be loaded
-        ├── UnknownModel      neither a known name nor a path that exists
-        └── WeightsMismatch   the file does not hold the weights that its family needs
+    ├── CheckpointError       a model cannot be loaded
+    │   ├── UnknownModel      neither a known name nor a path that exists
+    │   └── WeightsMismatch   the file does not hold the weights that its family needs
+    └── TrainingFailed        training cannot go on: the loss is not finite
 
 Every message says what was wrong, where, and what to do about it.
 """
@@ -52,3 +53,7 @@ class UnknownModel(CheckpointError):
 
 class WeightsMismatch(CheckpointError):
     """A weights file does not fit the network of its family."""
+
+
+class TrainingFailed(ClapometerError):
+    """Training cannot go on."""

@@ -61,6 +61,10 @@ class Clap(nn.Module, ABC):
         """The towers and projections by name (`audio`, `text`, ...), for training to freeze or slow down."""
 
     @abstractmethod
+    def untrained(self) -> Clap:
+        """A model of the same architecture and tokenizer with random weights, for training from scratch."""
+
+    @abstractmethod
     def configuration(self) -> dict[str, Any]:
         """What the family's `build` needs beside the weights; written to `config.json`."""
 
@@ -111,7 +115,7 @@ class Clap(nn.Module, ABC):
                 raise vector
         return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.dimension)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def try_embed_audio(
         self, sounds: Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
     ) -> list[Tensor | BadAudio]:
@@ -127,7 +131,7 @@ class Clap(nn.Module, ABC):
                     sums[number] = total + vector
         return [total if isinstance(total, BadAudio) else _sound_vector(total) for total in sums]
 
-    @torch.inference_mode()
+    @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def embed_text(self, texts: str | Sequence[str], *, batch_size: int | None = None) -> Tensor:
         """Embed texts.
 

@@ -87,6 +87,9 @@ class MiniClap(Clap):
     def parts(self) -> dict[str, nn.Module]:
         return {"audio": self.audio, "text": self.text, "projection": self.text_projection}
 
+    def untrained(self) -> MiniClap:
+        return MiniClap(self.card, self.config, self.tokenizer)
+
     def configuration(self) -> dict[str, Any]:
         return asdict(self.config)
 

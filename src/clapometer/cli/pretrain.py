@@ -1,0 +1,164 @@
+"""`clapometer pretrain`: contrastive training on captions."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clapometer.cli import console
+from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption
+from clapometer.errors import BadOption
+from clapometer.labels import DEFAULT_TEMPLATE
+
+Captions = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="TABLE", help="Tables with the columns audio and text, and group where sounds belong together."
+    ),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where model, log and state go.")]
+Validation = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--val",
+        metavar="TABLE",
+        help="Zero-shot accuracy on this table (audio and label, or audio and text) decides which state is the best; "
+        "may be given several times.",
+        show_default=False,
+    ),
+]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template", metavar="TEXT", help=f"For the labels of --val; default: {DEFAULT_TEMPLATE!r}.", show_default=False
+    ),
+]
+Rate = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rate",
+        metavar="NAME=FACTOR",
+        help="Factor of the learning rate for weights whose names begin so, such as audio.blocks=0.1.",
+        show_default=False,
+    ),
+]
+Train = Annotated[
+    str, typer.Option("--train", metavar="PARTS", help="Parts that learn, such as audio,projection; default: all.")
+]
+
+
+def pretrain(
+    captions: Captions,
+    output: Output,
+    val: Validation = None,
+    template: Template = None,
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model to start from.")] = MINI,
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="Take the model's architecture and tokenizer with random weights.")
+    ] = False,
+    train: Train = "",
+    epochs: Annotated[
+        float | None,
+        typer.Option(help="How often each clip is heard; default: 20.", show_default=False),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates of the weights, in place of --epochs.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Pairs an update; each is held against all others.")] = 64,
+    accumulate: Annotated[
+        int, typer.Option(help="Parts in which a batch goes through the networks: less memory, the same update.")
+    ] = 1,
+    learning_rate: Annotated[float, typer.Option(help="At the end of the warm-up.")] = 1e-4,
+    rate: Rate = None,
+    warmup: Annotated[int, typer.Option(help="Updates over which the learning rate rises.")] = 100,
+    weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = 0.01,
+    seconds: Annotated[
+        float | None, typer.Option(help="Length of the sounds in a batch; default: the model's window.")
+    ] = None,
+    mix: Annotated[float, typer.Option(help="Share of sounds that are mixed with another, or followed by it.")] = 0.3,
+    augment: Annotated[
+        bool, typer.Option("--augment/--no-augment", help="Gain, mixing, and masks over time and frequency.")
+    ] = True,
+    validate_every: Annotated[int, typer.Option(help="Updates between validations.")] = 200,
+    save_every: Annotated[int, typer.Option(help="Updates between states from which a stopped run goes on.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the networks.")] = "fp32",
+    device: DeviceOption = "auto",
+    workers: Annotated[int, typer.Option(help="Threads that make batches ahead.")] = 2,
+    audio_root: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where relative paths of the tables begin; default: their own folders."),
+    ] = None,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Train a model on sounds with captions.
+
+    Symmetric InfoNCE with a learned temperature. A clip may have several
+    captions, a row each; texts that are true of a sound are never its
+    negatives. What the folder gets: the model (the best by --val, or the last),
+    last/, log.jsonl, run.json, state.pt. A run that was stopped goes on by the
+    same command.
+
+    Exit status: 0 trained, 2 bad input.
+    """
+    if epochs is not None and steps is not None:
+        raise BadOption("--epochs and --steps say the same thing; give one of them")
+    from clapometer.train.loop import silent
+    from clapometer.train.options import NO_AUGMENTATION, Augmentation, TrainOptions
+    from clapometer.train.pretrain import pretrain as run
+
+    options = TrainOptions(
+        steps=1 if steps is None else steps,
+        batch_size=batch_size,
+        accumulate=accumulate,
+        learning_rate=learning_rate,
+        rates=dict(_factor(given) for given in rate or ()),
+        warmup=warmup,
+        weight_decay=weight_decay,
+        parts=tuple(name.strip() for name in train.split(",") if name.strip()),
+        precision=precision,
+        seed=seed,
+        workers=workers,
+        validate_every=validate_every,
+        save_every=save_every,
+    )
+    trained = run(
+        captions,
+        output,
+        model=model,
+        scratch=scratch,
+        validation=val or (),
+        templates=tuple(template or (DEFAULT_TEMPLATE,)),
+        audio_root=audio_root,
+        seconds=seconds,
+        options=options,
+        epochs=None if steps is not None else 20 if epochs is None else epochs,
+        augmentation=Augmentation(mix=mix) if augment else NO_AUGMENTATION,
+        device=device,
+        progress=partial(console.Progress, quiet=quiet),
+        tell=silent if quiet else console.say,
+    )
+    figures = {
+        "model": str(trained.folder),
+        "steps": trained.steps,
+        "resumed_from": trained.resumed_from,
+        "loss": trained.loss,
+        "best_step": trained.best_step,
+        **trained.figures,
+    }
+    if json:
+        console.print_json(figures)
+        return
+    measured = "".join(f"  {name} {value:.4f}" for name, value in trained.figures.items())
+    print(f"{trained.steps} steps  loss {trained.loss:.4f}")
+    print(f"{trained.folder}: the model of step {trained.best_step}{measured}; use it with --model {trained.folder}")
+
+
+def _factor(given: str) -> tuple[str, float]:
+    name, _, value = given.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise BadOption(f"--rate {given}: write it as NAME=FACTOR, such as audio.blocks=0.1") from None

@@ -1,0 +1,1 @@
+"""Losses, from unit vectors and ratings alone."""

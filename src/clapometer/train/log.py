@@ -1,0 +1,68 @@
+"""What a run says of itself: JSON lines, and TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class Log:
+    """`log.jsonl` in a folder: an object a line, with `step` and figures.
+
+    Args:
+        folder: where.
+        step: the step from which a run goes on; lines behind it, of a run that was stopped later, are removed.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        path = folder / "log.jsonl"
+        kept = [line for line in _lines(path) if line["step"] <= step]
+        part = path.with_name("log.jsonl.part")
+        part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        part.replace(path)
+        self._file = path.open("a", buffering=1, encoding="utf-8")  # readers see whole lines
+        self._board: Any = None
+        if find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, figures: Mapping[str, float], seconds: float | None = None) -> None:
+        """Add a line; `seconds` is how long the step took."""
+        line = {"step": step, **figures, **({} if seconds is None else {"seconds": round(seconds, 4)})}
+        self._file.write(json.dumps(line) + "\n")
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(name, value, step)
+
+    def flush(self) -> None:
+        """Let readers see everything."""
+        self._file.flush()
+        if self._board is not None:
+            self._board.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:  # the end of a file whose writer was killed
+            break
+    return found
