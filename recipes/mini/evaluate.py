@@ -1,0 +1,153 @@
+"""Step 4: how well the model hears what it was never trained on; the figures of its card.
+
+python recipes/mini/evaluate.py --model src/clapometer/embedded/mini --data ../shared/data
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.checkpoints import load
+from clapometer.embed import embed_sounds, embed_texts
+from clapometer.model import Clap
+from clapometer.stats.classes import Figures, figures
+from clapometer.zeroshot import classify
+from sentences import HELD_OUT_FOLD, HELD_OUT_SPEAKERS, read_rows
+
+GENDERS = {"male": "a man speaking", "female": "a woman speaking"}
+FEELINGS = {
+    "anger": "angry",
+    "boredom": "bored",
+    "disgust": "disgusted",
+    "fear": "fearful",
+    "happiness": "happy",
+    "neutral": "neutral",
+    "sadness": "sad",
+}
+DRAWS = 2000
+Vector = npt.NDArray[np.float64]
+
+
+def zero_shot(clap: Clap, files: list[Path], true: list[str], texts: dict[str, str], template: str) -> Figures:
+    """Figures of labels, each known by its text."""
+    names = {text: label for label, text in texts.items()}
+    clips = classify(clap, [str(file) for file in files], list(names), templates=[template]).clips
+    return figures(true, [names[clip.labels[0]] for clip in clips], list(texts))
+
+
+def interval(hits: Vector, seed: int = 0) -> tuple[float, float]:
+    """95 % of the means of clips drawn with replacement."""
+    draws = np.random.default_rng(seed).integers(len(hits), size=(DRAWS, len(hits)))
+    low, high = np.quantile(hits[draws].mean(1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def area(own: Vector, other: Vector, weights: Vector) -> float:
+    """Probability that an own score is above another one, ties half (the area under the ROC curve).
+
+    Args:
+        own: (n,).
+        other: (m,).
+        weights: (m,) of the others.
+    """
+    order = np.argsort(other)
+    ordered, running = other[order], np.concatenate([[0.0], np.cumsum(weights[order])])
+    below = running[np.searchsorted(ordered, own, "left")]
+    up_to = running[np.searchsorted(ordered, own, "right")]
+    return float(((below + up_to) / 2).mean() / running[-1])
+
+
+def prompts(clap: Clap, data: Path) -> dict[str, Any]:
+    """Outputs of text-to-audio systems: their prompt against the other prompts of the same source."""
+    rows = [row for row in read_rows(data / "sounds" / "clips.csv") if row["system"]]
+    sounds = embed_sounds(clap, [data / "sounds" / row["file"] for row in rows]).vectors
+    texts = sorted({row["caption"] for row in rows})
+    cosines = sounds @ embed_texts(clap, texts).vectors.T
+    place = {text: number for number, text in enumerate(texts)}
+    by_source = defaultdict(list)
+    for number, row in enumerate(rows):
+        by_source[row["source"]].append(number)
+    own: dict[str, list[float]] = defaultdict(list)
+    other: dict[str, list[float]] = defaultdict(list)
+    weights: dict[str, list[float]] = defaultdict(list)
+    for source, numbers in by_source.items():
+        known = sorted({rows[number]["caption"] for number in numbers})
+        for number in numbers:
+            strange = [text for text in known if text != rows[number]["caption"]]
+            own[source].append(float(cosines[number, place[rows[number]["caption"]]]))
+            other[source] += [float(cosines[number, place[text]]) for text in strange]
+            weights[source] += [1 / len(strange)] * len(strange)
+    areas = {source: area(*map(np.array, (own[source], other[source], weights[source]))) for source in by_source}
+    everything = (np.array([one for part in parts.values() for one in part]) for parts in (own, other, weights))
+    systems = defaultdict(list)
+    for number, score in zip(by_source["makeanaudio2"], own["makeanaudio2"], strict=True):
+        systems[rows[number]["system"]].append(score)
+    return {
+        "clips": len(rows),
+        "auc": area(*everything),
+        "auc_by_source": areas,
+        "clips_by_source": {source: len(numbers) for source, numbers in by_source.items()},
+        "makeanaudio2": {system: float(np.mean(scores)) for system, scores in systems.items()},
+        "makeanaudio2_clips": {system: len(scores) for system, scores in systems.items()},
+    }
+
+
+def measured(clap: Clap, data: Path) -> dict[str, Any]:
+    """All figures."""
+    rows = read_rows(data / "sounds" / "clips.csv")
+    fold = [row for row in rows if row["source"] == "ESC-50" and row["fold"] == HELD_OUT_FOLD]
+    true = [row["label"] for row in fold]
+    esc = zero_shot(
+        clap,
+        [data / "sounds" / row["file"] for row in fold],
+        true,
+        {name: name for name in set(true)},
+        "the sound of {}",
+    )
+    recall = np.diag(esc.confusion) / esc.confusion.sum(1)
+    order = np.argsort(recall, kind="stable")
+    hits = np.repeat([1.0, 0.0], [round(esc.accuracy * esc.n), esc.n - round(esc.accuracy * esc.n)])
+    speech = [row for row in read_rows(data / "emodb" / "clips.csv") if row["speaker"] in HELD_OUT_SPEAKERS]
+    files = [data / "emodb" / row["file"] for row in speech]
+    gender = zero_shot(clap, files, [row["gender"] for row in speech], GENDERS, "{}")
+    feeling = zero_shot(clap, files, [row["emotion"] for row in speech], FEELINGS, "a person speaks in a {} voice")
+    return {
+        "esc50_fold5": {
+            "clips": esc.n,
+            "accuracy": esc.accuracy,
+            "interval": interval(hits),
+            "worst": {esc.labels[number]: float(recall[number]) for number in order[:8]},
+            "perfect": sorted(esc.labels[number] for number in np.flatnonzero(recall == 1.0)),
+        },
+        "prompts": prompts(clap, data),
+        "emodb_speakers_13_to_16": {
+            "clips": gender.n,
+            "gender_accuracy": gender.accuracy,
+            "emotion_uar": feeling.balanced_accuracy,
+            "emotions": Counter(row["emotion"] for row in speech),
+        },
+        "weights": sum(weight.numel() for weight in clap.parameters()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    found = json.dumps(measured(load(options.model, device="cpu"), options.data), indent=2, sort_keys=True)
+    print(found)
+    if options.out:
+        options.out.write_text(found + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
