@@ -1,0 +1,214 @@
+"""The four figures of agreement under many sets of weights at once: what a bootstrap is made of.
+
+A resample is a column of weights, how often each pair was drawn, and a figure of a resample is the figure of the pairs
+repeated that often. So nothing is sorted again for each of ten thousand resamples: the pairs are put in order once, and
+each step is taken for a whole block of resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
+_NOTHING = 1e-9
+"""The share of untied pairs of pairs below which there are none: fractions of weights do not quite add up to 0."""
+
+
+def weighted_agreement(scores: Numbers, ratings: Numbers, weights: Numbers) -> Numbers:
+    """SRCC, LCC, KTAU and MSE of every resample.
+
+    Args:
+        scores: (pairs,), finite.
+        ratings: (pairs,), or (pairs, resamples) where the ratings of a pair differ between the resamples; finite.
+        weights: (pairs, resamples), 0 or more; whole numbers where they say how often a pair was drawn.
+
+    Returns:
+        (4, resamples); NaN where a resample has no figure, such as one whose ratings are all the same.
+    """
+    total = weights.sum(axis=0)
+    x, y = scores[:, None], ratings if ratings.ndim > 1 else ratings[:, None]
+    if (scores == scores[0]).all():
+        figures = np.full((4, weights.shape[1]), np.nan)
+        with np.errstate(invalid="ignore"):
+            figures[3] = _mean((x - y) ** 2, weights, total)
+        return figures
+    rank_x, untied_x = _ranked(scores, weights, total)
+    rank_y, untied_y = _ranked(ratings, weights, total)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = np.stack(
+            [
+                _correlation(rank_x, rank_y, weights),
+                _correlation(x - _mean(x, weights, total), y - _mean(y, weights, total), weights),
+                2 * _concordance(scores, ratings, weights) / np.sqrt(untied_x) / np.sqrt(untied_y),
+                _mean((x - y) ** 2, weights, total),
+            ]
+        )
+    figures[:3, (untied_x <= _NOTHING * total**2) | (untied_y <= _NOTHING * total**2)] = np.nan
+    figures[:3] = np.clip(figures[:3], -1, 1)
+    return figures
+
+
+def _mean(values: Numbers, weights: Numbers, total: Numbers) -> Numbers:
+    """(pairs, 1) or (pairs, resamples) -> (resamples,)."""
+    sums: Numbers = values[:, 0] @ weights if values.shape[1] == 1 else np.einsum("nb,nb->b", values, weights)
+    return sums / total
+
+
+def _correlation(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+    """Of values whose weighted means are 0."""
+    weighted = weights * x
+    above = np.einsum("nb,nb->b", weighted, y)
+    below: Numbers = np.sqrt(np.einsum("nb,nb->b", weighted, x)) * np.sqrt(np.einsum("nb,nb->b", weights * y, y))
+    correlation: Numbers = above / below
+    return correlation
+
+
+def _ranked(values: Numbers, weights: Numbers, total: Numbers) -> tuple[Numbers, Numbers]:
+    """Ranks less their mean, (pairs, resamples), and twice the weight of the pairs of pairs that are not tied."""
+    fixed = values.ndim == 1
+    order = np.argsort(values, axis=0, kind="stable")
+    ordered = values[order] if fixed else np.take_along_axis(values, order, axis=0)
+    drawn = weights[order] if fixed else np.take_along_axis(weights, order, axis=0)
+    first = np.ones(ordered.shape, bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    if fixed:
+        starts = np.flatnonzero(first)
+        groups = np.add.reduceat(drawn, starts, axis=0)
+        upto = np.cumsum(groups, axis=0)
+        # The mean rank of what is tied, less the mean of all: (before + upto) / 2 - total / 2.
+        middle = upto - (groups + total) / 2
+        back = np.empty(len(values), np.int64)
+        back[order] = np.cumsum(first) - 1
+        return middle[back], total**2 - np.einsum("gb,gb->b", groups, groups)
+    upto = np.cumsum(drawn, axis=0)
+    before = np.maximum.accumulate(np.where(first, upto - drawn, 0), axis=0)
+    last = np.ones(ordered.shape, bool)
+    last[:-1] = first[1:]
+    after = np.minimum.accumulate(np.where(last, upto, np.inf)[::-1], axis=0)[::-1]
+    centred = np.empty_like(weights)
+    np.put_along_axis(centred, order, (before + after - total) / 2, axis=0)
+    return centred, total**2 - np.einsum("nb,nb->b", drawn, after - before)
+
+
+def _concordance(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+    """Weight of the concordant less that of the discordant pairs of pairs, (resamples,).
+
+    The pairs are taken in the order of x, and each meets those before it, whose weights stand in a Fenwick tree over
+    the levels of y: a sum over the lower ones takes a step for each binary digit.
+    """
+    if y.ndim == 1 and len(np.unique(x)) < len(np.unique(y)):
+        x, y = y, x  # tau knows no first and second, and a small tree is a quick one
+    order = np.argsort(x, kind="stable")
+    tied = np.split(order, np.flatnonzero(np.diff(x[order])) + 1)
+    return _with_one_tree(tied, y, weights) if y.ndim == 1 else _with_a_tree_each(tied, y, weights)
+
+
+def _with_one_tree(tied: list[Places], y: Numbers, weights: Numbers) -> Numbers:
+    """All resamples have the same levels of y, so that a place in the tree is a row for all of them."""
+    level = np.unique(y, return_inverse=True)[1].reshape(-1) + 1
+    levels = int(level.max())
+    down, up = [_down(number) for number in range(levels + 1)], [_up(number, levels) for number in range(levels + 1)]
+    below_and_upto = [np.array([*down[number - 1], *down[number]], np.int64) for number in range(levels + 1)]
+    above = [np.array(numbers, np.int64) for numbers in up]
+    tree = np.zeros((levels + 1, weights.shape[1]))
+    total, result = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
+    for members in tied:
+        for number in members:
+            # Below less above: below - (total - upto).
+            result += weights[number] * (tree[below_and_upto[level[number]]].sum(axis=0) - total)
+        for number in members:
+            tree[above[level[number]]] += weights[number]
+            total += weights[number]
+    return result
+
+
+def _with_a_tree_each(tied: list[Places], y: Numbers, weights: Numbers) -> Numbers:
+    """The levels of y differ between the resamples, so that each walks through its tree on its own path."""
+    order = np.argsort(y, axis=0, kind="stable")
+    ordered = np.take_along_axis(y, order, axis=0)
+    first = np.ones(y.shape, np.int64)
+    first[1:] = ordered[1:] != ordered[:-1]
+    level = np.empty(y.shape, np.int64)
+    np.put_along_axis(level, order, np.cumsum(first, axis=0), axis=0)
+    levels, resamples = int(level.max()), y.shape[1]
+    columns = np.arange(resamples)
+    down, up = _paths(levels, _down, 0), _paths(levels, lambda number: _up(number, levels), levels + 1)
+    tree = np.zeros((levels + 2) * resamples)  # row 0 and the last stay empty: the ends of paths that are shorter
+    total, result = np.zeros(resamples), np.zeros(resamples)
+    for members in tied:
+        for number in members:
+            here = level[number]
+            path = np.concatenate([down[here - 1], down[here]], axis=1)
+            result += weights[number] * (tree[path * resamples + columns[:, None]].sum(axis=1) - total)
+        for number in members:
+            path = up[level[number]] * resamples + columns[:, None]
+            tree[path] += weights[number][:, None]
+            tree[(levels + 1) * resamples :] = 0
+            total += weights[number]
+    return result
+
+
+def _down(number: int) -> list[int]:
+    """The places of a Fenwick tree whose sum is that of all levels up to this one; levels count from 1."""
+    path = []
+    while number > 0:
+        path.append(number)
+        number -= number & -number
+    return path
+
+
+def _up(number: int, levels: int) -> list[int]:
+    """The places that hold this level."""
+    path = []
+    while 0 < number <= levels:
+        path.append(number)
+        number += number & -number
+    return path
+
+
+def _paths(levels: int, path: Callable[[int], list[int]], end: int) -> Places:
+    """(levels + 1, steps); shorter paths wait at `end`."""
+    paths = [path(number) for number in range(levels + 1)]
+    table = np.full((levels + 1, max(map(len, paths))), end)
+    for number, places in enumerate(paths):
+        table[number, : len(places)] = places
+    return table
+
+
+def agreement_of_columns(scores: Numbers, ratings: Numbers) -> Numbers:
+    """The four figures of each column, for few rows, such as the means of systems in each resample.
+
+    Args:
+        scores: (rows, columns); NaN where there is none, which makes the figures of its column NaN.
+        ratings: (rows, columns).
+
+    Returns:
+        (4, columns).
+    """
+    rows = len(scores)
+    rank_x, rank_y, above = np.zeros_like(scores), np.zeros_like(scores), np.zeros(scores.shape[1])
+    untied_x, untied_y = np.zeros(scores.shape[1]), np.zeros(scores.shape[1])
+    for number in range(rows):
+        x, y = np.sign(scores[number] - scores), np.sign(ratings[number] - ratings)
+        rank_x[number], rank_y[number] = x.sum(axis=0) / 2, y.sum(axis=0) / 2  # ranks less their mean
+        above += (x * y).sum(axis=0)
+        untied_x += (x != 0).sum(axis=0)
+        untied_y += (y != 0).sum(axis=0)
+    ones = np.ones_like(scores)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        figures = np.stack(
+            [
+                _correlation(rank_x, rank_y, ones),
+                _correlation(scores - scores.mean(axis=0), ratings - ratings.mean(axis=0), ones),
+                above / np.sqrt(untied_x) / np.sqrt(untied_y),
+                ((scores - ratings) ** 2).mean(axis=0),
+            ]
+        )
+    figures[:3, (untied_x == 0) | (untied_y == 0)] = np.nan
+    figures[:, ~(np.isfinite(scores).all(axis=0) & np.isfinite(ratings).all(axis=0))] = np.nan
+    figures[:3] = np.clip(figures[:3], -1, 1)
+    return figures
