@@ -43,8 +43,8 @@ class Rows:
         self._texts = {role: self._cells(columns[role], strip=role not in _VERBATIM) for role in roles}
         for role, remedy in _REMEDIES.items():
             if role in self._texts:
-                for number in np.flatnonzero(~_filled(self._texts[role])):
-                    self._tell(number, f"no {role}", f"{self._columns[role]!r} is empty; {remedy}")
+                for empty in np.flatnonzero(~_filled(self._texts[role])):
+                    self._tell(empty, f"no {role}", f"{self._columns[role]!r} is empty; {remedy}")
 
     def texts(self, role: str) -> Texts:
         """A column by its role; empty texts where the file has none."""

@@ -1,0 +1,62 @@
+"""Ratings of a pair brought to one row."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.oneway import sums
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregated:
+    """What the ratings of each pair come to, (pairs,) each, in the order of the pairs' numbers."""
+
+    count: Places
+    """Ratings."""
+    mean: Numbers
+    sd: Numbers
+    """Standard deviation with n - 1; NaN for a single rating."""
+    se: Numbers
+    """Standard error of the mean, sd / sqrt(n); NaN for a single rating."""
+    median: Numbers
+    lowest: Numbers
+    highest: Numbers
+    standardised: Numbers | None = None
+    """Mean of the standardised ratings; NaN where the pair has none."""
+
+
+def aggregate(rating: Numbers, pair: Places, z: Numbers | None = None) -> Aggregated:
+    """Bring ratings to one row a pair.
+
+    Args:
+        rating: (ratings,), finite.
+        pair: (ratings,): the number of the pair, from 0 without gaps.
+        z: (ratings,): standardised ratings, of which NaN ones are left out.
+    """
+    each = sums(rating, pair)
+    count = each.count.astype(np.int64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sd = np.where(count > 1, np.sqrt(each.within / (each.count - 1)), math.nan)
+    ordered = np.asarray(rating, np.float64)[np.lexsort((rating, pair))]
+    first = np.cumsum(count) - count
+    middle = (ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2
+    standardised = None
+    if z is not None:
+        known = ~np.isnan(z)
+        total = np.bincount(pair[known], z[known], minlength=len(count))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            standardised = total / np.bincount(pair[known], minlength=len(count))
+    return Aggregated(
+        count=count,
+        mean=each.mean,
+        sd=sd,
+        se=sd / np.sqrt(each.count),
+        median=middle,
+        lowest=ordered[first],
+        highest=ordered[first + count - 1],
+        standardised=standardised,
+    )
