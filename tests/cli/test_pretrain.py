@@ -1,0 +1,83 @@
+"""`clapometer pretrain` as a user runs it, with a model of random weights."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import noise
+
+from clapometer import load, save
+from clapometer.cli import main
+from clapometer.families.mini import tiny
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    import soundfile
+
+    save(tiny(), tmp_path / "tiny")
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.wav", noise(0.5, seed=number), 16000)
+    rows = [f"{number}.wav,{text}" for number, text in enumerate(["a dog", "rain", "a cat", "wind"])]
+    (tmp_path / "t.csv").write_text("audio,text\n" + "\n".join(rows) + "\n")
+    return tmp_path / "t.csv"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["clapometer", "pretrain", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_training_and_going_on(
+    table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = table.parent
+    arguments = (table, "-o", folder / "out", "--model", folder / "tiny", "--val", table, "--steps", 3)
+    arguments += ("--batch-size", 2, "--seconds", 0.4, "--rate", "audio=0.5", "--train", "audio,projection")
+    assert run(monkeypatch, *arguments, "--json") == 0
+    shown = capsys.readouterr()
+    figures = json.loads(shown.out)
+    assert figures["steps"] == 3
+    assert figures["resumed_from"] == 0
+    assert 0 <= figures["accuracy"] <= 1
+    assert "sounds 4/4" in shown.err
+    assert "steps 3/3" in shown.err
+    assert "step 3  loss" in shown.err
+    options = json.loads((folder / "out" / "run.json").read_text())["options"]
+    assert (options["rates"], options["parts"]) == ({"audio": 0.5}, ["audio", "projection"])
+    assert load(folder / "out").card.name == "out"
+    assert run(monkeypatch, *arguments, "--quiet") == 0
+    shown = capsys.readouterr()
+    assert f"--model {folder / 'out'}" in shown.out
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--epochs", 1, "--steps", 1), "--epochs and --steps"),
+        (("--rate", "audio"), "--rate audio: write it as NAME=FACTOR"),
+        (("--train", "video"), "no part 'video'"),
+        (("--batch-size", 1), "batch-size must be at least 2"),
+        (("--mix", 2), "mix is a share"),
+        (("--seconds", 0), "seconds must be positive"),
+        (("--val", "nowhere.csv"), "nowhere.csv"),
+    ],
+)
+def test_bad_input_is_told_in_a_line(
+    table: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[object, ...],
+    message: str,
+) -> None:
+    folder = table.parent
+    assert run(monkeypatch, table, "-o", folder / "out", "--model", folder / "tiny", *more) == 2
+    assert message in capsys.readouterr().err
