@@ -65,14 +65,19 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     write_weights(net(0), tmp_path / "w")
     before = (tmp_path / "w").read_bytes()
 
-    def half_way(state: object, path: Path) -> None:
-        path.write_bytes(b"half of a fi")
+    def full(file: int) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("clapometer.weights.save_file", half_way)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="no space left"):
         write_weights(net(1), tmp_path / "w")
     assert (tmp_path / "w").read_bytes() == before
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_weights(net(0), tmp_path / "w")
+    assert (tmp_path / "w").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_every_problem_is_named_up_to_five(tmp_path: Path) -> None:

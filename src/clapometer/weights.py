@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialized
 from torch import nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
@@ -55,8 +56,9 @@ def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
             why = "numbers that half precision cannot hold, or that" if half else "numbers that"
             raise WeightsMismatch(f"{path}: not written, for {name} holds {why} are not finite")
     part = path.with_name(f"{path.name}.part")
-    save_file(state, part)
-    with part.open("rb") as file:
+    with part.open("wb") as file:  # not `save_file`, which lets nobody but the owner read what it writes
+        file.write(serialized(state))
+        file.flush()
         os.fsync(file.fileno())
     part.replace(path)
 

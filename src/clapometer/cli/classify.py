@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from clapometer.cli.classify_report import Task
-from clapometer.cli.classify_table import classify_table
 from clapometer.cli.engine import (
     MINI,
     BatchOption,
@@ -26,7 +24,6 @@ from clapometer.cli.rows import check_output
 from clapometer.cli.what import TABLE_ENDINGS, What, read_what
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
-from clapometer.report.pictures import check_picture
 
 Given = Annotated[
     list[str],
@@ -101,6 +98,9 @@ def classify(
     table is refused; if none is, the column is about something else. Exit status: 0 all classified, 1 some rows
     failed, 2 bad input.
     """
+    from clapometer.cli.classify_report import Task
+    from clapometer.cli.classify_table import classify_table
+
     engine = Engine(model, device, precision, batch_size, workers, window, cache, quiet)
     names, templates = read_labels(labels), checked_templates(template or (DEFAULT_TEMPLATE,))
     if top_k > len(names):
@@ -133,5 +133,7 @@ def _picture(picture: Path | None, output: Path | None, true: bool) -> Path | No
     if picture is None and output is not None and true:
         picture = output.with_suffix(".confusion.png")
     if picture is not None:
+        from clapometer.report.pictures import check_picture
+
         check_picture(picture)
     return picture

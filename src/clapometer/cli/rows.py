@@ -8,7 +8,6 @@ from pathlib import Path
 
 from clapometer.cli import console
 from clapometer.errors import BadOption
-from clapometer.score import check_sounds
 from clapometer.tables import Table, format_of
 
 SHOWN_PROBLEMS = 20
@@ -43,6 +42,8 @@ def problems_of(table: Table, sounds: Sequence[str]) -> list[str]:
         table: the rows.
         sounds: the sound file of each row.
     """
+    from clapometer.score import check_sounds  # brings numpy
+
     bad = check_sounds(sound for sound, problem in zip(sounds, table.problems, strict=True) if not problem)
     return [problem or bad.get(sound, "") for problem, sound in zip(table.problems, sounds, strict=True)]
 
