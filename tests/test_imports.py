@@ -22,6 +22,7 @@ ROOMS = (
     ("errors",),
     ("records",),
     ("tables", "stats", "labels", "threads", "integrity"),
+    ("calibration", "evaluation", "panel"),
     ("audio",),
     ("frontend", "nets", "weights", "losses"),
     ("model",),
@@ -39,7 +40,19 @@ ROOMS = (
 POSITION = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
 ONLY = {"losses": {"errors"}, "nets": set[str](), "stats": {"errors", "records"}}
 """Rooms that see even less than what stands to their left."""
-WITHOUT_TORCH = ("errors", "records", "tables", "stats", "labels", "listen", "report", "cli")
+WITHOUT_TORCH = (
+    "errors",
+    "records",
+    "tables",
+    "stats",
+    "labels",
+    "calibration",
+    "evaluation",
+    "panel",
+    "listen",
+    "report",
+    "cli",
+)
 BRINGS_TORCH = {"torch", "transformers", "torchmetrics"}
 
 

@@ -13,9 +13,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from clapometer.checkpoints import list_models, load, save
     from clapometer.errors import ClapometerError
+    from clapometer.evaluation.run import evaluate
     from clapometer.model import Clap
     from clapometer.records import ModelCard, Score, Window
     from clapometer.score import score_pairs
+    from clapometer.stats.agreement import agreement
     from clapometer.tables.ratings_reading import read_ratings
     from clapometer.train.pretrain import pretrain
     from clapometer.zeroshot import classify
@@ -26,7 +28,9 @@ _HOMES = {
     "ModelCard": "records",
     "Score": "records",
     "Window": "records",
+    "agreement": "stats.agreement",
     "classify": "zeroshot",
+    "evaluate": "evaluation.run",
     "list_models": "checkpoints",
     "load": "checkpoints",
     "pretrain": "train.pretrain",
@@ -41,7 +45,9 @@ __all__ = [
     "ModelCard",
     "Score",
     "Window",
+    "agreement",
     "classify",
+    "evaluate",
     "list_models",
     "load",
     "pretrain",

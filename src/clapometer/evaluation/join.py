@@ -1,0 +1,164 @@
+"""Scores to the pairs that were rated: by sound and text, never by the order of rows."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.evaluation.scores import Numbers, ScoreFile
+from clapometer.tables.ratings import Pairs
+
+Places = npt.NDArray[np.int64]
+Key = tuple[tuple[str, ...], str]
+IS_ANCHOR = "is an anchor"
+SAME = 1e-9
+"""Scores of one pair that differ by less are one."""
+
+
+@dataclass(frozen=True)
+class Loose:
+    """Something that did not join."""
+
+    where: str
+    """The row of the score file, such as `scores.csv line 7`; empty for a pair that was rated and has no score."""
+    audio: str
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """The scores of a file, by pair."""
+
+    score: Numbers
+    """(pairs,); NaN for a pair without one."""
+    cosine: Numbers
+    """(pairs,)"""
+    row: Places
+    """(pairs,): the row of the score file, the first of several; -1 for a pair without one."""
+    by_path: int
+    """Rows whose path is that of the ratings, or ends in it or the other way round."""
+    by_name: int
+    """Rows that joined by the name of their file alone, which in both tables stands only once with this text."""
+    loose: tuple[Loose, ...]
+    """Rows that did not join or have no score, in their order."""
+
+
+def join(file: ScoreFile, pairs: Pairs, anchors: Pairs | None = None) -> Joined:
+    """Find the pair of each score.
+
+    Paths are the same if one ends in the other: `RELATE_wave/tango/test/5.wav` is `/tango/test/5.wav`. Where neither
+    does, the file's name decides, if it stands only once with this text on both sides. Blanks around and runs of
+    blanks within a text do not matter. Several rows of one pair must agree.
+
+    Args:
+        file: the scores.
+        pairs: those that were rated.
+        anchors: those that were rated only to see whether listeners listen; their scores do not join.
+    """
+    finder = _Finder(file, pairs, anchors)
+    score, cosine = np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
+    row = np.full(len(pairs), -1)
+    loose: list[tuple[int, str]] = [(number, why) for number, why in enumerate(file.why) if why]
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    by_name = 0
+    for number in np.flatnonzero(~np.isnan(file.score)).tolist():
+        pair, named, why = finder.find(number)
+        if pair < 0:
+            loose.append((number, why))
+            continue
+        by_name += named
+        rows_of[pair].append(number)
+    for pair, numbers in rows_of.items():
+        values = file.score[numbers]
+        if np.ptp(values) > SAME:
+            why = f"{len(numbers)} rows of this pair have different scores, {values.min():g} to {values.max():g}"
+            loose += [(number, why) for number in numbers]
+            continue
+        score[pair], cosine[pair], row[pair] = values[0], file.cosine[numbers[0]], numbers[0]
+    listed = tuple(_loose(file, number, why) for number, why in sorted(loose))
+    joined = sum(map(len, rows_of.values()))
+    return Joined(score, cosine, row, joined - by_name, by_name, listed)
+
+
+def without_score(joined: Joined, pairs: Pairs, of: Places) -> list[Loose]:
+    """The pairs among `of` that have no score."""
+    missing = of[np.isnan(joined.score[of])].tolist()
+    return [Loose("", pairs.audio[pair], pairs.text[pair], "rated, and has no score") for pair in missing]
+
+
+class _Finder:
+    def __init__(self, file: ScoreFile, pairs: Pairs, anchors: Pairs | None) -> None:
+        self.file = file
+        self.keys = _keys(file.audio, file.text)
+        self.rated = _keys_of(file, pairs)
+        self.exact: dict[Key, list[int]] = defaultdict(list)
+        self.named: dict[Key, list[int]] = defaultdict(list)
+        for pair, key in enumerate(self.rated):
+            self.exact[key].append(pair)
+            self.named[_name(key)].append(pair)
+        self.anchors: dict[Key, list[tuple[str, ...]]] = defaultdict(list)
+        for key in [] if anchors is None else _keys_of(file, anchors):
+            self.anchors[_name(key)].append(key[0])
+        self.sounds = {parts[-1] for parts, _ in self.rated}
+        self.rows: dict[Key, set[tuple[str, ...]]] = defaultdict(set)
+        for key in self.keys:
+            self.rows[_name(key)].add(key[0])
+
+    def find(self, number: int) -> tuple[int, bool, str]:
+        """The pair of a row, whether by its file's name alone, and why there is none."""
+        key = self.keys[number]
+        same = self.exact.get(key) or [
+            pair for pair in self.named.get(_name(key), ()) if _ends_in(key[0], self.rated[pair][0])
+        ]
+        if len(same) == 1:
+            return same[0], False, ""
+        if same:
+            return -1, False, f"{len(same)} rated pairs could be meant; give longer paths, or texts"
+        if any(_ends_in(key[0], anchor) for anchor in self.anchors[_name(key)]):
+            return -1, False, IS_ANCHOR
+        others = self.named.get(_name(key), [])
+        if len(others) == 1 and len(self.rows[_name(key)]) == 1:
+            return others[0], True, ""
+        if others:
+            return -1, False, "pairs of this file name and text were rated in other folders; give paths as there"
+        if key[0][-1] in self.sounds and self.file.text is not None:
+            return -1, False, "the sound was rated, but not with this text"
+        return -1, False, "was not rated"
+
+
+def _keys_of(file: ScoreFile, pairs: Pairs) -> list[Key]:
+    return _keys(pairs.audio.tolist(), None if file.text is None else pairs.text.tolist())
+
+
+def _keys(sounds: Sequence[str], texts: Sequence[str] | None) -> list[Key]:
+    named = zip(sounds, texts if texts is not None else [""] * len(sounds), strict=True)
+    return [(_parts(sound), _plain(text)) for sound, text in named]
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The steps of a path, without those that lead nowhere; an empty path has one empty step."""
+    steps = unicodedata.normalize("NFC", path.strip()).replace("\\", "/").split("/")
+    return tuple(step for step in steps if step not in ("", ".")) or ("",)
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _name(key: Key) -> Key:
+    return key[0][-1:], key[1]
+
+
+def _ends_in(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    short = min(len(one), len(other))
+    return one[-short:] == other[-short:]
+
+
+def _loose(file: ScoreFile, number: int, why: str) -> Loose:
+    return Loose(file.table.where(number), file.audio[number], "" if file.text is None else file.text[number], why)

@@ -1,0 +1,145 @@
+"""What an evaluation found, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.evaluation.join import Joined, Loose
+from clapometer.evaluation.scores import ScoreFile
+from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.isotonic import MonotoneMap
+from clapometer.tables.ratings import Pairs, Ratings
+
+Places = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.float64]
+Metric = Literal["srcc", "lcc", "ktau", "mse"]
+
+ALL, WITHIN, BETWEEN = "all", "within systems", "between systems"
+CONSTANT, GENERATOR = "constant", "system's mean"
+"""The two predictors that know nothing of sound and text."""
+CEILING = "ceiling"
+"""A predictor that knows the true mean of each pair."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Agreement of one predictor with the listeners on one group of pairs."""
+
+    predictor: str
+    breakdown: str
+    """`all`, `within systems`, `between systems`, `system`, `origin`, `event`, or the column of `--by`."""
+    group: str
+    """Which of the groups; empty where there is one only."""
+    n: int
+    """Pairs; systems where the breakdown is between systems."""
+    srcc: Estimate
+    lcc: Estimate
+    ktau: Estimate
+    mse: Estimate
+    """On 0..1."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much better one predictor agrees than another, on the same pairs."""
+
+    first: str
+    second: str
+    breakdown: str
+    group: str
+    srcc: Estimate
+    """First less second, like the others."""
+    lcc: Estimate
+    ktau: Estimate
+    mse: Estimate
+    """Less is better."""
+
+
+@dataclass(frozen=True)
+class SystemMean:
+    """What listeners and predictors say of a system on average."""
+
+    system: str
+    n: int
+    rating: Estimate
+    """On the listeners' scale."""
+    scores: Mapping[str, Estimate]
+    """By score file, on the scale of its scores."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A monotone map from the scores of a file to ratings, fitted on the training split, and what it does here."""
+
+    predictor: str
+    source: str
+    """The column that is mapped: `cosine`, or that of the scores."""
+    mapping: MonotoneMap
+    """From there to ratings on the listeners' scale."""
+    splits: tuple[str, ...]
+    """On which it was fitted."""
+    n: int
+    """Pairs on which it was fitted."""
+    before: Estimate
+    """MSE of the scores as they are."""
+    after: Estimate
+    """MSE of the mapped scores on the pairs evaluated, of which the map knows nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Scores against listeners."""
+
+    files: tuple[ScoreFile, ...]
+    ratings: Ratings
+    """Those of the pairs that were evaluated."""
+    splits: tuple[str, ...]
+    """The splits of these pairs; empty where the file has none."""
+    training: tuple[str, ...]
+    """The splits on which trivial predictors and maps were fitted; empty where there is none."""
+    score: Numbers
+    """(files, pairs), as the files have them."""
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+    """Every two score files, and every score file against the system's mean, on all pairs and within systems."""
+    systems: tuple[SystemMean, ...]
+    calibrated: tuple[Calibrated, ...]
+    ceiling: Mapping[str, Mapping[str, Estimate]]
+    """What a perfect predictor could reach, by group of the breakdowns all and system, and by metric; empty where no
+    pair was rated twice."""
+    joined: tuple[Joined, ...]
+    places: Places
+    """(pairs,): their numbers in `joined`, which also holds the pairs of other splits."""
+    wanted: int
+    """Rated pairs in these splits, whether they have scores or not."""
+    unscored: tuple[tuple[Loose, ...], ...]
+    """For each file the pairs to be evaluated that it lacks."""
+    resamples: Resamples
+    score_scale: tuple[float, float]
+    notes: tuple[str, ...]
+
+    @property
+    def pairs(self) -> Pairs:
+        """The pairs that were evaluated: rated, in these splits, and scored in every file."""
+        return self.ratings.pairs
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the score files are called."""
+        return tuple(file.name for file in self.files)
+
+    def row(self, predictor: str, breakdown: str = ALL, group: str = "") -> Row:
+        """The figures of a predictor on a group.
+
+        Raises:
+            KeyError: there are none.
+        """
+        for row in self.rows:
+            if (row.predictor, row.breakdown, row.group) == (predictor, breakdown, group):
+                return row
+        raise KeyError((predictor, breakdown, group))

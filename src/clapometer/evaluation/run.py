@@ -1,0 +1,298 @@
+"""`evaluate`: score files against a file of ratings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption, BadTable
+from clapometer.evaluation.ceiling import ceilings
+from clapometer.evaluation.figures import figures
+from clapometer.evaluation.groups import (
+    EVENT,
+    NATURAL,
+    ORIGIN,
+    SYSTEM,
+    Group,
+    by_column,
+    by_event,
+    by_origin,
+    by_system,
+)
+from clapometer.evaluation.join import Joined, Loose, join, without_score
+from clapometer.evaluation.predictors import constant, systems_mean
+from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, Calibrated, Evaluation, Numbers
+from clapometer.evaluation.scores import ScoreFile, read_all_scores
+from clapometer.stats.bootstrap import Resamples, Votes
+from clapometer.stats.isotonic import MonotoneMap, isotonic
+from clapometer.tables.ratings import Ratings
+from clapometer.tables.ratings_reading import read_ratings
+
+Places = npt.NDArray[np.int64]
+EVERY = "all"
+FEWEST = 3
+"""Pairs of which a correlation can be taken at all."""
+TRAINING = ("train", "training")
+"""Splits that are kept for fitting unless they are asked for."""
+LEFT_OUT = ("excluded",)
+"""The rest of RELATE, which belongs to no split."""
+ENOUGH_TO_FIT = 50
+"""Pairs below which no map is fitted."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How scores are held against ratings."""
+
+    by: tuple[str, ...] = ()
+    """Columns to break everything down by; `event` for the events of the captions."""
+    split: tuple[str, ...] = ()
+    """Splits whose pairs are evaluated; `all` for every one; default: all but those for training and RELATE's
+    `excluded`."""
+    train: tuple[str, ...] = TRAINING
+    """Splits on which trivial predictors and maps are fitted."""
+    score_column: str = "score"
+    score_scale: tuple[float, float] | None = None
+    """Lowest and highest possible score, for the MSE; default: 0 and 1, and for a column `rating` the listeners'."""
+    natural: tuple[str, ...] = NATURAL
+    """Systems that are recordings."""
+    events: Path | None = None
+    """List of words for `event`; default: that of the package."""
+    ceiling: bool = True
+    """Whether to say what a perfect predictor could reach, which takes seconds."""
+    resamples: Resamples = field(default_factory=Resamples)
+
+
+def evaluate(
+    scores: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    ratings: str | os.PathLike[str] | Ratings,
+    options: Options | None = None,
+) -> Evaluation:
+    """How far scores agree with listeners.
+
+    Everything is computed on the same pairs: those that were rated, are in the splits, and have a score in every file.
+
+    Args:
+        scores: tables that `clapometer score` wrote, or others with a sound, a text and a number a row; `name=path`
+            names one. They are joined with the ratings by sound and text.
+        ratings: a file of ratings, or what `read_ratings` made of one; anchors are left out.
+        options: splits, breakdowns, resamples.
+
+    Returns:
+        SRCC, LCC, KTAU and MSE (ratings and scores on 0..1) with bootstrap intervals: on all pairs, within and between
+        systems, for recordings and synthesized sounds and in any breakdown, beside predictors that know nothing and
+        the ceiling that the listeners' own noise sets; differences of every two files.
+
+    Raises:
+        BadTable: a file cannot be used, or fewer than three pairs join.
+        BadOption: an option does not fit the files.
+
+    Example:
+        >>> import clapometer
+        >>> found = clapometer.evaluate("scores.csv", "REL.csv")  # doctest: +SKIP
+        >>> found.row("scores").srcc  # doctest: +SKIP
+        Estimate(value=0.457, low=0.424, high=0.489)
+    """
+    options = options or Options()
+    given = [scores] if isinstance(scores, (str, os.PathLike)) else list(scores)
+    files = read_all_scores([os.fspath(one) for one in given], options.score_column)
+    everything = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
+    rated = everything.only()
+    chosen, training, notes = _splits(rated, options)
+    anchors = everything.take(everything.is_anchor).pairs
+    joins = [join(file, rated.pairs, anchors) for file in files]
+    test, places = _of_splits(rated, chosen, np.ones(len(rated.pairs), bool))
+    wanted = len(places)
+    unscored = tuple(tuple(without_score(joined, rated.pairs, places)) for joined in joins)
+    scored = np.logical_and.reduce([np.isfinite(joined.score) for joined in joins])
+    _check_joined(files, joins, places, scored)
+    test, places = _of_splits(rated, chosen, scored)
+    train = _of_splits(rated, training, np.ones(len(rated.pairs), bool)) if training else None
+    material = _Material(files, joins, test, places, train, options)
+    notes = [*everything.notes, *notes, *material.scale_notes()]
+    return _evaluated(material, chosen, training, wanted, unscored, notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What has been read and joined."""
+
+    files: Sequence[ScoreFile]
+    joins: Sequence[Joined]
+    test: Ratings
+    """The ratings of the pairs that are evaluated."""
+    places: Places
+    """(pairs of test,): their numbers in the joins."""
+    train: tuple[Ratings, Places] | None
+    options: Options
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The scale of the scores."""
+        own = self.test.scale if self.options.score_column == "rating" else (0.0, 1.0)
+        return self.options.score_scale or own
+
+    @property
+    def score(self) -> Numbers:
+        """(files, pairs of test)."""
+        return np.stack([joined.score[self.places] for joined in self.joins])
+
+    def scale_notes(self) -> list[str]:
+        """What is to be said of scores that do not lie on their scale."""
+        low, high = self.scale
+        cosines = (low, high) == (0.0, 1.0)  # unclipped ones are below 0 as they should be
+        return [
+            f"the scores of {file.name} run from {row.min():.4g} to {row.max():.4g}, outside {low:g} to {high:g}; the "
+            "MSE takes them as they are: say --score-scale MIN,MAX if that is not meant"
+            for file, row in zip(self.files, self.score, strict=True)
+            if row.min() < (-1 if cosines else low) or row.max() > high
+        ]
+
+    def groups(self) -> list[Group]:
+        """All groups that are asked for."""
+        options, pairs = self.options, self.test.pairs
+        systems = pairs.system.tolist()
+        found = [*by_system(systems), *by_origin(systems, options.natural)]
+        for name in options.by:
+            if name == EVENT:
+                found += by_event(pairs.text.tolist(), options.events)
+            elif name not in (SYSTEM, ORIGIN):  # they are there already
+                found += by_column(name, self.test, self.files[0].table, self.joins[0].row[self.places])
+        return found
+
+    def votes(self) -> Votes | None:
+        """The single ratings, where it is known whose they are."""
+        test = self.test
+        return Votes(test.pairs.index, test.listeners[0], test.target) if test.has_listeners else None
+
+    def maps(self) -> tuple[list[tuple[str, str, MonotoneMap, int, Numbers]], list[str]]:
+        """For each file its name, the column that is mapped, the map, on how many pairs it was fitted, and the mapped
+        scores; and why there are none.
+        """
+        if self.train is None:
+            return [], ["no training split: nothing to fit a map from scores to ratings on"]
+        found, notes = [], []
+        ratings, places = self.train
+        for file, joined in zip(self.files, self.joins, strict=True):
+            values = joined.cosine[places]
+            known = np.isfinite(values)
+            if known.sum() < ENOUGH_TO_FIT:
+                notes.append(
+                    f"{file.name} has scores for {known.sum()} of the {len(places)} pairs of the training split; a map "
+                    f"from scores to ratings needs {ENOUGH_TO_FIT}"
+                )
+                continue
+            mapping = isotonic(values[known], ratings.pairs.mean[known])
+            source = "cosine" if file.has_cosine else file.column
+            found.append((file.name, source, mapping, int(known.sum()), mapping(joined.cosine[self.places])))
+        return found, notes
+
+
+def _evaluated(
+    material: _Material,
+    chosen: tuple[str, ...],
+    training: tuple[str, ...],
+    wanted: int,
+    unscored: tuple[tuple[Loose, ...], ...],
+    notes: list[str],
+) -> Evaluation:
+    test, options, (low, high) = material.test, material.options, material.scale
+    score = material.score
+    names = [file.name for file in material.files]
+    predictors = {name: (row - low) / (high - low) for name, row in zip(names, score, strict=True)}
+    systems = systems_mean(test.pairs, None if material.train is None else material.train[0].pairs)
+    if systems is not None:
+        predictors[GENERATOR] = test.mapped(systems)
+    predictors[CONSTANT] = test.mapped(constant(test.pairs))
+    maps, why_not = material.maps()
+    mapped = {_mapped(name): test.mapped(values) for name, _, _, _, values in maps}
+    groups = material.groups()
+    found = figures(
+        predictors | mapped,
+        test.mapped(test.pairs.mean),
+        groups,
+        options.resamples,
+        material.votes(),
+        trivial=(GENERATOR, CONSTANT, *mapped),
+    )
+    rows = found.rows()
+    mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}
+    unit = test.scale[1] - test.scale[0]
+    return Evaluation(
+        files=tuple(material.files),
+        ratings=test,
+        splits=chosen,
+        training=training,
+        score=score,
+        rows=tuple(row for row in rows if row.predictor not in mapped),
+        differences=found.differences(names, [GENERATOR] if systems is not None else []),
+        systems=found.system_means(unit, test.scale[0], high - low, low),
+        calibrated=tuple(
+            Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
+            for name, source, mapping, n, _ in maps
+        ),
+        ceiling=ceilings(test, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)]) if options.ceiling else {},
+        joined=tuple(material.joins),
+        places=material.places,
+        wanted=wanted,
+        unscored=unscored,
+        resamples=options.resamples,
+        score_scale=(low, high),
+        notes=(*notes, *why_not),
+    )
+
+
+def _mapped(name: str) -> str:
+    return f"{name}, calibrated"
+
+
+def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+    """The splits that are evaluated, those that are fitted on, and what is to be said of the choice."""
+    known = list(dict.fromkeys(rated.split.tolist()))
+    if known in ([], [""]):
+        if options.split:
+            raise BadOption(f"--split {options.split[0]}: {rated.path.name} has no splits")
+        return (), (), []
+    if options.split == (EVERY,):
+        return tuple(known), (), ["evaluated: the pairs of all splits; nothing is fitted"]
+    if options.split:
+        rated.only(split=options.split)  # says which one is not there
+    training = tuple(name for name in known if name.casefold() in options.train and name not in options.split)
+    chosen = options.split or tuple(name for name in known if name not in training and name not in LEFT_OUT)
+    if not chosen:  # ratings for training alone
+        chosen, training = training, ()
+    others = [name or "(none)" for name in known if name not in chosen]
+    notes = [f"evaluated: the pairs of {', '.join(name or '(none)' for name in chosen)}"]
+    notes += [f"not evaluated: those of {', '.join(others)}"] if others and not options.split else []
+    return chosen, training, notes
+
+
+def _of_splits(rated: Ratings, splits: Sequence[str], pairs: npt.NDArray[np.bool_]) -> tuple[Ratings, Places]:
+    """The ratings of some splits and pairs, and the numbers of their pairs among all."""
+    index = rated.pairs.index
+    keep = pairs[index]
+    if splits:
+        keep = keep & np.isin(rated.split.astype(str), list(splits))
+    some = rated.take(keep)
+    return some, index[keep][some.pairs.first]
+
+
+def _check_joined(
+    files: Sequence[ScoreFile], joins: Sequence[Joined], places: Places, scored: npt.NDArray[np.bool_]
+) -> None:
+    """Raise where too few pairs have a score in every file to say anything."""
+    if scored[places].sum() >= FEWEST:
+        return
+    told = []
+    for file, joined in zip(files, joins, strict=True):
+        example = next((f"; {loose.where}: {loose.audio}, {loose.text!r}: {loose.why}" for loose in joined.loose), "")
+        told.append(f"{file.name} has scores for {np.isfinite(joined.score[places]).sum()} of them{example}")
+    raise BadTable(
+        f"of {len(places)} rated pairs {scored[places].sum()} have a score in every file, and {FEWEST} are needed "
+        f"({'; '.join(told)})"
+    )

@@ -1,0 +1,152 @@
+"""Score files: what `clapometer score` wrote, or any table with a sound, a text and a number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption, BadTable
+from clapometer.tables import Row, Table, read_table
+
+Numbers = npt.NDArray[np.float64]
+AUDIO = ("audio", "wavname", "wav_file_name", "wave_file_name")
+"""What the column of sounds may be called: ours, RELATE's, XACLE's."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreFile:
+    """Scores of pairs, one a row of a file."""
+
+    name: str
+    """What it is called in tables and sentences."""
+    path: Path
+    column: str
+    """Where the scores stand."""
+    audio: list[str]
+    text: list[str] | None
+    """None where the file has no column `text`: then a sound stands for its only pair."""
+    score: Numbers
+    """(rows,); NaN where a row has none."""
+    cosine: Numbers
+    """(rows,): the column `cosine` where the file has it, the unclipped scores; else the scores."""
+    why: list[str]
+    """For each row why it has no score; empty where it has one."""
+    table: Table
+    record: dict[str, Any] = field(default_factory=dict)
+    """How the scores came about: the JSON file that `clapometer score` puts beside them; empty where there is none."""
+
+    @property
+    def has_cosine(self) -> bool:
+        """Whether unclipped scores stand beside the scores."""
+        return "cosine" in self.table.columns
+
+    @property
+    def model(self) -> str:
+        """The model that gave the scores, where that is recorded."""
+        return str(self.record.get("model", {}).get("name", ""))
+
+
+def read_scores(given: str, column: str = "score") -> ScoreFile:
+    """Read a score file.
+
+    Args:
+        given: the path of a table, or `name=path`, where the name is used in tables and sentences in place of the
+            file's.
+        column: where the scores stand.
+
+    Raises:
+        BadTable: it cannot be read, or has no such columns or no scores.
+    """
+    name, path = _name(given)
+    table = read_table(path, required=())
+    audio = next((known for known in AUDIO if known in table.columns), None)
+    if audio is None:
+        raise BadTable(
+            f"{path}: no column 'audio', by which scores are joined with ratings; its columns are {_shown(table)}"
+        )
+    if column not in table.columns:
+        raise BadTable(
+            f"{path}: no column {column!r} with scores; its columns are {_shown(table)}; name one with --score-column"
+        )
+    score, why = _numbers(table, column)
+    if np.isnan(score).all():
+        first = next(reason for reason in why if reason)
+        raise BadTable(f"{path}: no row has a score in the column {column!r} ({table.where(0)}: {first})")
+    cosine = _numbers(table, "cosine")[0] if "cosine" in table.columns else score
+    texts = [_text(row.get("text")) for row in table.rows] if "text" in table.columns else None
+    sounds = [_text(row.get(audio)) for row in table.rows]
+    return ScoreFile(name, path, column, sounds, texts, score, cosine, why, table, _record(path))
+
+
+def read_all_scores(given: Sequence[str], column: str = "score") -> list[ScoreFile]:
+    """Several score files, whose names differ.
+
+    Raises:
+        BadTable: as `read_scores`.
+        BadOption: none, or two of one name.
+    """
+    if not given:
+        raise BadOption("give at least one table of scores")
+    files = [read_scores(one, column) for one in given]
+    names = [file.name for file in files]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise BadOption(f"two tables of scores are called {twice!r}; name them, as in `first={files[0].path}`")
+    return files
+
+
+def _name(given: str) -> tuple[str, Path]:
+    name, equals, path = given.partition("=")
+    if equals and name.strip() and path and not Path(given).exists():
+        return name.strip(), Path(path)
+    return Path(given).stem, Path(given)
+
+
+def _shown(table: Table) -> str:
+    return ", ".join(map(repr, table.columns[:20]))
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _numbers(table: Table, column: str) -> tuple[Numbers, list[str]]:
+    numbers, reasons = np.full(len(table.rows), np.nan), []
+    for place, (row, problem) in enumerate(zip(table.rows, table.problems, strict=True)):
+        number, reason = _number(row, column)
+        reason = problem or reason
+        if not reason:
+            numbers[place] = number
+        reasons.append(reason)
+    return numbers, reasons
+
+
+def _number(row: Row, column: str) -> tuple[float, str]:
+    value = row.get(column)
+    if value is None or value == "":
+        return np.nan, f"no score: {row['error']}" if row.get("error") else f"{column} is empty"
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return np.nan, f"{column} is not a number but {value!r:.60}"
+    return (number, "") if np.isfinite(number) else (np.nan, f"{column} is {number}")
+
+
+def _record(path: Path) -> dict[str, Any]:
+    beside = path.with_suffix(".json")
+    if not beside.is_file():
+        return {}
+    try:
+        record = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadTable(
+            f"{beside}: should say how the scores of {path.name} came about, and cannot be read ({error}); "
+            "put the file back, or move it away"
+        ) from error
+    return record if isinstance(record, dict) and record.get("command") == "score" else {}

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from studies import table
+
+from clapometer import read_ratings
+from clapometer.evaluation.join import IS_ANCHOR, join, without_score
+from clapometer.evaluation.scores import read_scores
+
+
+def rated(folder: Path, *pairs: tuple[str, str], anchor: str = ""):
+    rows = [{"audio": a, "text": t, "listener": "L", "rating": 3, "anchor": anchor} for a, t in pairs]
+    return read_ratings(table(folder / "ratings.csv", rows), scale=(0, 10))
+
+
+def joined(folder: Path, pairs, *rows: tuple[str, str, object]):
+    given = [{"audio": a, "text": t, "score": s} for a, t, s in rows]
+    return join(read_scores(str(table(folder / "scores.csv", given))), pairs)
+
+
+def test_the_order_of_rows_does_not_matter(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "x"), ("a.wav", "y"), ("b.wav", "x")).pairs
+    found = joined(tmp_path, pairs, ("b.wav", "x", 0.3), ("a.wav", "y", 0.2), ("a.wav", "x", 0.1))
+    assert found.score.tolist() == [0.1, 0.2, 0.3]
+    assert found.row.tolist() == [2, 1, 0]
+    assert (found.by_path, found.by_name, found.loose) == (3, 0, ())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/tango/5.wav",
+        "tango/5.wav",
+        "./tango/5.wav",
+        "RELATE_wave/tango/5.wav",
+        "C:\\data\\tango\\5.wav",
+        "tango//5.wav",
+    ],
+)
+def test_a_path_is_the_same_wherever_it_begins(name, tmp_path):
+    pairs = rated(tmp_path, ("/tango2/5.wav", "x"), ("/tango/5.wav", "x"), ("/natural/5.wav", "x")).pairs
+    found = joined(tmp_path, pairs, (name, "x", 0.5))
+    assert np.isnan(found.score).tolist() == [True, False, True]
+    assert found.by_path == 1
+
+
+def test_one_file_name_in_three_folders_is_not_guessed(tmp_path):
+    pairs = rated(tmp_path, ("/tango/5.wav", "x"), ("/natural/5.wav", "x")).pairs
+    found = joined(tmp_path, pairs, ("5.wav", "x", 0.5), ("/audioldm/5.wav", "x", 0.6))
+    assert np.isnan(found.score).all()
+    assert [one.why.split(";")[0] for one in found.loose] == [
+        "2 rated pairs could be meant",
+        "pairs of this file name and text were rated in other folders",
+    ]
+
+
+def test_a_moved_file_joins_by_its_name_if_that_is_the_only_one(tmp_path):
+    pairs = rated(tmp_path, ("/old/place/5.wav", "x"), ("/old/place/6.wav", "x")).pairs
+    found = joined(tmp_path, pairs, ("/new/5.wav", "x", 0.5))
+    assert found.score[0] == 0.5
+    assert (found.by_path, found.by_name) == (0, 1)
+    several = joined(tmp_path, pairs, ("/new/5.wav", "x", 0.5), ("/newer/5.wav", "x", 0.6))
+    assert np.isnan(several.score).all()
+
+
+def test_blanks_and_compositions_of_letters_in_texts_do_not_matter(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "caf\u00e9  noise "), ("a.wav", "Caf\u00e9 noise")).pairs
+    found = joined(tmp_path, pairs, ("a.wav", "cafe\u0301 noise", 0.5))
+    assert found.score[0] == 0.5
+    assert np.isnan(found.score[1])
+
+
+def test_rows_of_one_pair_agree_or_do_not_count(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "x"), ("b.wav", "x")).pairs
+    rows = [("a.wav", "x", 0.5), ("b.wav", "x", 0.1), ("a.wav", "x", 0.5), ("b.wav", "x", 0.2)]
+    found = joined(tmp_path, pairs, *rows)
+    assert found.score[0] == 0.5
+    assert np.isnan(found.score[1])
+    assert [one.where for one in found.loose] == ["scores.csv line 3", "scores.csv line 5"]
+    assert "2 rows of this pair have different scores, 0.1 to 0.2" in found.loose[0].why
+
+
+def test_what_does_not_join_says_why(tmp_path):
+    ratings = rated(tmp_path, ("a.wav", "x"), ("b.wav", "x"))
+    rows = [
+        ("a.wav", "other", 0.1),
+        ("c.wav", "x", 0.2),
+        ("a.wav", "x", ""),
+        ("b.wav", "x", "high"),
+        ("b.wav", "x", "nan"),
+    ]
+    found = joined(tmp_path, ratings.pairs, *rows)
+    assert [one.why for one in found.loose] == [
+        "the sound was rated, but not with this text",
+        "was not rated",
+        "score is empty",
+        "score is not a number but 'high'",
+        "score is nan",
+    ]
+    missing = without_score(found, ratings.pairs, np.arange(2))
+    assert [(one.audio, one.why) for one in missing] == [
+        ("a.wav", "rated, and has no score"),
+        ("b.wav", "rated, and has no score"),
+    ]
+
+
+def test_the_error_of_a_row_is_its_reason(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "x")).pairs
+    rows = [
+        {"audio": "a.wav", "text": "x", "score": "", "error": "no such file"},
+        {"audio": "b.wav", "text": "x", "score": 1},
+    ]
+    found = join(read_scores(str(table(tmp_path / "s.csv", [{"error": "", **row} for row in rows]))), pairs)
+    assert found.loose[0].why == "no score: no such file"
+
+
+def test_anchors_do_not_join(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "x")).pairs
+    anchors = rated(tmp_path, ("/n/z.wav", "x"), anchor="anchor").pairs
+    file = read_scores(str(table(tmp_path / "s.csv", [{"audio": "wave/n/z.wav", "text": "x", "score": 1}])))
+    assert [one.why for one in join(file, pairs, anchors).loose] == [IS_ANCHOR]
+
+
+def test_without_texts_a_sound_stands_for_its_only_pair(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "x"), ("b.wav", "x"), ("b.wav", "y")).pairs
+    rows = [{"wav_file_name": "a.wav", "score": 0.5}, {"wav_file_name": "b.wav", "score": 0.5}]
+    found = join(read_scores(str(table(tmp_path / "s.csv", rows))), pairs)
+    assert found.score[0] == 0.5
+    assert "2 rated pairs could be meant" in found.loose[0].why
+
+
+names = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="/\\\x00\r\n"), min_size=1).filter(str.strip),
+    min_size=1, max_size=4, unique=True,
+)  # fmt: skip
+
+
+@given(names, names, st.randoms())
+def test_every_pair_finds_its_own_score_whatever_the_names(tmp_path_factory, sounds, texts, random):
+    folder = tmp_path_factory.mktemp("join")
+    pairs = [(sound, text) for sound in sounds for text in texts]
+    ratings = rated(folder, *pairs).pairs
+    rows = [(sound, text, number) for number, (sound, text) in enumerate(zip(ratings.audio, ratings.text, strict=True))]
+    random.shuffle(rows)
+    found = joined(folder, ratings, *rows)
+    clear = np.isfinite(found.score)
+    assert (found.score[clear] == np.flatnonzero(clear)).all()
+    assert clear.sum() + len(found.loose) == len(rows)

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from studies import NO_REL, REL, scores, study, table
+
+from clapometer import evaluate, read_ratings
+from clapometer.errors import BadOption, BadTable
+from clapometer.evaluation.ceiling import ceilings
+from clapometer.evaluation.groups import by_system
+from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN
+from clapometer.evaluation.run import Options
+from clapometer.stats.bootstrap import Resamples
+
+QUICK = Resamples(200)
+
+
+def quick(**options) -> Options:
+    """Options without the ceiling, which takes longer than all else."""
+    return Options(**{"resamples": QUICK, "ceiling": False, **options})
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    return study(tmp_path)
+
+
+def test_figures_are_scipys_on_the_joined_means(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv")
+    found = evaluate(file, ratings, quick())
+    score, mean = found.score[0], found.pairs.mean
+    row = found.row("a")
+    assert row.n == len(found.pairs) == 90
+    assert row.srcc.value == pytest.approx(stats.spearmanr(score, mean)[0], abs=1e-12)
+    assert row.lcc.value == pytest.approx(stats.pearsonr(score, mean)[0], abs=1e-12)
+    assert row.ktau.value == pytest.approx(stats.kendalltau(score, mean)[0], abs=1e-12)
+    assert row.mse.value == pytest.approx(np.mean((score - mean / 10) ** 2), abs=1e-12)
+    assert row.srcc.low < row.srcc.value < row.srcc.high
+
+
+def test_within_and_between_systems(tmp_path, ratings):
+    found = evaluate(scores(tmp_path / "a.csv"), ratings, quick())
+    score, mean, systems = found.score[0], found.pairs.mean, found.pairs.system
+    each = [stats.spearmanr(score[systems == name], mean[systems == name])[0] for name in sorted({*systems})]
+    sizes = [(systems == name).sum() for name in sorted({*systems})]
+    assert found.row("a", WITHIN).srcc.value == pytest.approx(np.average(each, weights=sizes), abs=1e-12)
+    means = [[values[systems == name].mean() for name in sorted({*systems})] for values in (score, mean)]
+    between = found.row("a", BETWEEN)
+    assert between.n == 3
+    assert between.srcc.value == pytest.approx(stats.spearmanr(*means)[0], abs=1e-12)
+    assert [one.rating.value for one in found.systems] == pytest.approx(means[1])
+    assert [one.scores["a"].value for one in found.systems] == pytest.approx(means[0])
+    assert {row.group for row in found.rows if row.breakdown == "origin"} == {"natural", "synthesized"}
+
+
+def test_trivial_predictors(tmp_path, ratings):
+    found = evaluate(scores(tmp_path / "a.csv"), ratings, quick())
+    mean, systems = found.pairs.mean / 10, found.pairs.system
+    constant = found.row(CONSTANT)
+    assert math.isnan(constant.srcc.value)
+    assert constant.mse.value == pytest.approx(mean.var())
+    known = np.array([mean[systems == name].mean() for name in systems])
+    assert found.row(GENERATOR).srcc.value == pytest.approx(stats.spearmanr(known, mean)[0], abs=1e-12)
+    assert GENERATOR not in {row.predictor for row in found.rows if row.breakdown in ("system", WITHIN)}
+
+
+def test_the_systems_mean_is_that_of_the_training_split(tmp_path):
+    given = study(tmp_path, 60, train=60)
+    found = evaluate(scores(tmp_path / "a.csv", 60), given, quick())
+    assert (found.splits, found.training) == (("test",), ("train",))
+    train = read_ratings(given).only(split="train").pairs
+    known = {name: train.mean[train.system == name].mean() for name in {*train.system}}
+    predicted = np.array([known[name] for name in found.pairs.system])
+    assert found.row(GENERATOR).mse.value == pytest.approx(np.mean((predicted - found.pairs.mean) ** 2) / 100)
+    assert not found.calibrated
+    assert "scores for 0 of the 60 pairs of the training split" in found.notes[-1]
+
+
+def test_the_better_of_two_scores_is_found_and_a_twin_is_not_better(tmp_path, ratings):
+    good, bad = scores(tmp_path / "good.csv", noise=0.5), scores(tmp_path / "bad.csv", noise=6)
+    twin = scores(tmp_path / "twin.csv", noise=0.5)
+    found = evaluate([bad, good, twin], ratings, quick())
+    at = {(one.first, one.second): one for one in found.differences if one.breakdown == ALL}
+    assert at["bad", "good"].srcc.high < 0
+    assert at["bad", "good"].mse.value > 0
+    assert at["good", "twin"].srcc.value == at["good", "twin"].srcc.low == at["good", "twin"].srcc.high == 0
+    paired = at["bad", "good"].srcc
+    assert paired.value == pytest.approx(found.row("bad").srcc.value - found.row("good").srcc.value)
+
+
+def test_only_pairs_with_a_score_in_every_file_count(tmp_path, ratings):
+    full, half = scores(tmp_path / "full.csv"), scores(tmp_path / "half.csv", 45)
+    found = evaluate([full, half], ratings, quick())
+    assert len(found.pairs) == found.row("full").n == 45
+    assert [len(some) for some in found.unscored] == [0, 45]
+
+
+def test_a_map_to_ratings_is_fitted_on_the_training_split_and_lowers_the_error(tmp_path):
+    given = study(tmp_path, 60, train=120)
+    found = evaluate(scores(tmp_path / "a.csv", 180), given, quick())
+    [one] = found.calibrated
+    assert (one.predictor, one.source, one.n, one.splits) == ("a", "cosine", 120, ("train",))
+    assert one.after.high < one.before.low
+    mapped = one.mapping(found.joined[0].cosine[found.places])
+    assert one.after.value == pytest.approx(np.mean((mapped - found.pairs.mean) ** 2) / 100)
+    assert [row.predictor for row in found.rows if row.breakdown == ALL] == ["a", GENERATOR, CONSTANT]
+
+
+def test_a_column_rating_has_the_listeners_scale(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv", rating=5)
+    plain = evaluate(scores(tmp_path / "b.csv"), ratings, quick())
+    found = evaluate(file, ratings, quick(score_column="rating"))
+    assert found.score_scale == (0, 10)
+    assert found.row("a").mse.value == pytest.approx(np.mean((0.5 - plain.pairs.mean / 10) ** 2))
+    stretched = evaluate(file, ratings, quick(score_scale=(0, 0.5)))
+    expected = np.mean((plain.score[0] * 2 - plain.pairs.mean / 10) ** 2)
+    assert stretched.row("a").mse.value == pytest.approx(expected)
+    assert any("outside 0 to 0.5" in note for note in stretched.notes)
+
+
+def test_breakdowns_by_event_and_by_columns_of_either_file(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv", seconds=1)
+    found = evaluate(file, ratings, quick(by=("event", "seconds", "system", "text")))
+    groups = {(row.breakdown, row.group): row.n for row in found.rows if row.predictor == "a"}
+    assert groups["event", "animals"] == groups["event", "speech"] == groups["text", "a dog barks"] == 18
+    assert groups["seconds", "1"] == 90
+
+
+def test_numbers_are_cut_at_their_quartiles(tmp_path, ratings):
+    rows = [
+        {"audio": f"{('natural', 'tango', 'audioldm')[n % 3]}/{n}.wav", "score": n / 100, "seconds": n}
+        for n in range(90)
+    ]
+    found = evaluate(table(tmp_path / "a.csv", rows), ratings, quick(by=("seconds",)))
+    groups = [(row.group, row.n) for row in found.rows if row.breakdown == "seconds"]
+    assert [name for name, _ in groups] == ["1. 0 to 22.25", "2. 22.25 to 44.5", "3. 44.5 to 66.75", "4. 66.75 to 89"]
+    assert [n for _, n in groups] == [23, 22, 22, 23]
+
+
+def test_small_groups_have_figures_without_intervals(tmp_path):
+    given = study(tmp_path, 12)
+    found = evaluate(scores(tmp_path / "a.csv", 12), given, quick(by=("event",)))
+    row = found.row("a", "event", "animals")
+    assert row.n == 3
+    assert math.isfinite(row.mse.value)
+    assert math.isnan(row.srcc.low)
+
+
+def test_listeners_can_be_drawn(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv")
+    clips, listeners, both = (
+        evaluate(file, ratings, quick(resamples=Resamples(200, drawn))).row("a").srcc
+        for drawn in ("clips", "listeners", "both")
+    )
+    assert clips.value == listeners.value == both.value
+    assert both.high - both.low > max(clips.high - clips.low, listeners.high - listeners.low)
+
+
+def test_constant_scores_have_no_correlation_and_no_difference(tmp_path, ratings):
+    rows = [{"audio": f"{('natural', 'tango', 'audioldm')[n % 3]}/{n}.wav", "score": 0.5} for n in range(90)]
+    found = evaluate([table(tmp_path / "flat.csv", rows), scores(tmp_path / "a.csv")], ratings, quick())
+    flat = found.row("flat")
+    assert math.isnan(flat.srcc.value)
+    assert flat.mse.low < flat.mse.value < flat.mse.high
+    assert math.isnan(found.differences[0].srcc.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": ("nowhere",)}, "no ratings in the split 'nowhere'"),
+        ({"by": ("nothing",)}, "--by nothing: .*no column 'nothing'.*and in a.csv: audio, text"),
+        ({"by": ("listener",)}, "differs between ratings of one pair"),
+    ],
+)
+def test_options_that_do_not_fit_the_files(options, message, tmp_path, ratings):
+    with pytest.raises(BadOption, match=message):
+        evaluate(scores(tmp_path / "a.csv"), ratings, quick(**options))
+
+
+def test_files_that_have_nothing_in_common(tmp_path, ratings):
+    rows = [{"audio": "elsewhere.wav", "text": "x", "score": 1}]
+    with pytest.raises(
+        BadTable, match=r"of 90 rated pairs 0 have a score.*a.csv line 2: elsewhere.wav, 'x': was not rated"
+    ):
+        evaluate(table(tmp_path / "a.csv", rows), ratings)
+
+
+def test_all_splits_and_training_alone(tmp_path):
+    given, file = study(tmp_path, 30, train=30), scores(tmp_path / "a.csv", 60)
+    assert len(evaluate(file, given, quick(split=("all",))).pairs) == 60
+    assert evaluate(file, given, quick(split=("train",))).training == ()
+    only = read_ratings(given).only(split="train")
+    assert evaluate(file, only, quick()).splits == ("train",)
+
+
+@pytest.fixture(scope="module")
+def relate(tmp_path_factory):
+    """REL.csv with scores that only know the name of the file: numbers that mean nothing, for all pairs."""
+    if not REL.is_file():
+        pytest.skip(NO_REL)
+    ratings = read_ratings(REL)
+    pairs = ratings.pairs
+    rows = [
+        {"audio": f"/data/RELATE_wave{audio}", "text": text, "score": f"{(number * 7919 % 1000) / 1000}"}
+        for number, (audio, text) in enumerate(zip(pairs.audio, pairs.text, strict=True))
+    ]
+    path = table(tmp_path_factory.mktemp("relate") / "noise.csv", rows[::-1])
+    return evaluate(path, ratings, quick(resamples=Resamples(100)))
+
+
+@pytest.mark.skipif(not REL.is_file(), reason=NO_REL)
+def test_relates_test_split_is_reproduced(relate):
+    assert (len(relate.pairs), len(relate.ratings), len(relate.ratings.listeners[1])) == (2598, 7797, 873)
+    assert set(relate.splits) == {"test", "validation"}
+    assert relate.unscored == ((),)
+    assert relate.joined[0].by_name == 0
+    assert {one.why for one in relate.joined[0].loose} == {"is an anchor"}
+
+
+@pytest.mark.skipif(not REL.is_file(), reason=NO_REL)
+def test_relates_trivial_predictors_to_the_third_decimal(relate):
+    assert relate.row(CONSTANT).mse.value == pytest.approx(0.0761, abs=5e-5)
+    known = relate.row(GENERATOR)
+    assert [round(value, 3) for value in (known.srcc.value, known.lcc.value, known.ktau.value)] == [0.390, 0.408, 0.294]
+    assert known.mse.value == pytest.approx(0.0636, abs=5e-5)
+
+
+@pytest.mark.skipif(not REL.is_file(), reason=NO_REL)
+def test_noise_agrees_with_nobody_and_the_ceiling_is_relates(relate, monkeypatch):
+    monkeypatch.setattr("clapometer.evaluation.ceiling.RESAMPLES", 0)
+    natural = by_system(relate.pairs.system.tolist())[2]
+    found = ceilings(relate.ratings, [natural])
+    assert relate.row("noise").srcc.low < 0 < relate.row("noise").srcc.high
+    assert relate.differences[0].second != "noise"
+    assert found[""]["lcc"].value == pytest.approx(0.787, abs=5e-4)
+    assert found[""]["mse"].value == pytest.approx(0.0291, abs=5e-5)
+    assert found["natural"]["lcc"].value == pytest.approx(0.713, abs=5e-4)
+    assert {one.system: round(one.rating.value, 2) for one in relate.systems} == {
+        "natural": 7.74, "tango2": 7.98, "tango": 6.13, "audioldm2": 5.43, "audioldm": 5.30,
+    }  # fmt: skip

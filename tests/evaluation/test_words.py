@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from studies import scores, study, table
+
+from clapometer import evaluate
+from clapometer.evaluation import output, words
+from clapometer.evaluation.run import Options
+from clapometer.stats.bootstrap import Estimate, Resamples
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    files = [
+        scores(folder / "bad.csv", 180, noise=9),
+        scores(folder / "good.csv", 180, noise=0.5),
+        scores(folder / "twin.csv", 180, noise=0.5, seed=2),
+    ]
+    ratings = study(folder, 90, train=90)
+    return evaluate(files, ratings, Options(by=("event",), resamples=Resamples(300), ceiling=False))
+
+
+def test_the_better_stands_first_and_chance_is_said(found):
+    first, second, third = words.verdicts(found)
+    assert first.startswith("good agrees better than bad: +0.")
+    assert " SRCC, 95 % interval 0." in first
+    assert "Within systems too (+0." in first
+    assert second.startswith("twin agrees better than bad: ")
+    assert "cannot be told apart: " in third
+    assert "which includes 0." in third
+
+
+def test_the_verdict_is_about_the_two_best(found):
+    assert {"good", "twin"} == {*words.verdict(found).split(" cannot")[0].split(" and ")}
+    assert words.headline(found).index("bad") > words.headline(found).index("good")
+
+
+def test_scores_are_held_against_the_name_of_the_system(found):
+    against = words.against_trivial(found)
+    assert len(against) == 3
+    assert "good agrees better than a predictor that knows only which system made the sound (SRCC 0." in against[1]
+
+
+def test_methods_name_what_a_reader_must_know(found):
+    told = words.methods(found)
+    for part in (
+        "270 ratings by 30 listeners of 90 pairs", "of the split test", "scale 0 to 10", "tau-b", "300 resamples",
+        "pairs drawn with replacement, seed 0", "on the split train", "isotonic", "3 differences are not widened",
+    ):  # fmt: skip
+        assert part in told, part
+
+
+def test_one_file_has_a_verdict_too(tmp_path):
+    ratings = study(tmp_path)
+    options = Options(resamples=Resamples(200), ceiling=False)
+    good = evaluate(scores(tmp_path / "good.csv", noise=0.5), ratings, options)
+    assert words.verdict(good).startswith("good orders the pairs as listeners do: SRCC 0.")
+    rows = [{"audio": f"{n}.wav", "score": 0.5} for n in range(90)]
+    flat = evaluate(table(tmp_path / "flat.csv", rows), ratings, options)
+    assert words.verdict(flat).startswith("flat: no agreement can be computed")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "shown"),
+    [
+        (Estimate(0.4567, 0.4, 0.5), "0.457 (0.400 to 0.500)"),
+        (Estimate(-0.0001, -0.1, 0.1), "0.000 (\u22120.100 to 0.100)"),
+        (Estimate(0.5, math.nan, math.nan), "0.500"),
+        (Estimate(math.nan, math.nan, math.nan), "\u2013"),
+    ],
+)
+def test_figures_as_they_are_printed(estimate, shown):
+    assert words.figure(estimate) == shown
+
+
+def test_a_bound_is_not_rounded_to_the_nothing_that_it_is_not():
+    assert words.signed(Estimate(0.0412, 0.0123, 0.071)) == "+0.04"
+    assert words.signed(Estimate(0.0312, 0.0021, 0.071)) == "+0.031"
+    assert words.signed(Estimate(-0.0412, -0.07, -0.01)) == "\u22120.04"
+
+
+def test_json_has_null_for_what_is_not_known_and_all_figures(found):
+    told = json.loads(json.dumps(output.as_json(found), allow_nan=False))
+    rows = {(row["predictor"], row["breakdown"], row["group"]): row for row in told["agreement"]}
+    assert rows["constant", "all", ""]["srcc"]["value"] is None
+    assert rows["good", "all", ""]["srcc"]["value"] == found.row("good").srcc.value
+    assert [row["breakdown"] for row in told["agreement"]][:5] == ["all"] * 5
+    assert told["scores"][0]["joined"] == {"by_path": 180, "by_file_name": 0}
+    assert told["scores"][0]["pairs_of_other_splits"] == 90
+    assert told["resamples"] == {"number": 300, "drawn": "clips", "level": 0.95, "seed": 0}
+
+
+def test_tables_have_a_row_for_each_thing(found):
+    columns, rows = output.pair_table(found)
+    assert len(rows) == 90
+    assert columns[:6] == ["audio", "text", "system", "split", "ratings", "mean_rating"]
+    assert all(-1 < row["rank_difference:good"] < 1 for row in rows)
+    assert sum(row["rank_difference:good"] for row in rows) == pytest.approx(0, abs=1e-9)
+    columns, rows = output.difference_table(found)
+    assert {"first", "second", "breakdown", "srcc", "srcc_low", "srcc_high"} <= {*columns}
+    assert {row["breakdown"] for row in rows} >= {"all", "within systems", "system", "event"}
+
+
+def test_reasons_are_counted_together():
+    from clapometer.evaluation.join import Loose
+
+    reasons = ["no score: a", "no score: b", "2 rows of this pair have different scores, 1 to 2", "was not rated"]
+    counted = output.reasons(Loose("", "", "", why) for why in reasons)
+    assert counted == {
+        "has no score, but an error": 2, "rows of one pair have different scores": 1, "was not rated": 1,
+    }  # fmt: skip
