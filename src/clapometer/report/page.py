@@ -1,0 +1,303 @@
+"""The report of an evaluation: one page of HTML that needs no other file, and the numbers beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clapometer import __version__
+from clapometer.evaluation import output, words
+from clapometer.evaluation.groups import ORIGIN, SMALL, SYSTEM
+from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN, Difference, Evaluation, Row
+from clapometer.report import charts, pairs
+from clapometer.stats.bootstrap import NAN, Estimate
+
+_TRIVIAL = (GENERATOR, CONSTANT)
+_METRICS = ("srcc", "lcc", "ktau", "mse", "within", "between")
+
+
+def page(found: Evaluation, roots: Sequence[Path] = (), *, sources: Mapping[str, str] | None = None) -> str:
+    """The HTML.
+
+    Args:
+        found: what is reported.
+        roots: folders in which the sounds may lie, so that those most apart can be heard.
+        sources: the files with their hashes.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters["joined"] = lambda text: text.replace(" %", "\u00a0%")
+    template = environment.from_string(files("clapometer.report").joinpath("evaluation.html.j2").read_text("utf-8"))
+    known = ", ".join(f"{name} (SHA-256 {digest[:12]})" for name, digest in (sources or {}).items())
+    return template.render(**_context(found, roots), sources=known or "its score files and ratings")
+
+
+def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
+    order = _by_srcc(found)
+    apart = pairs.most_apart(found, roots)
+    breakdowns = _breakdowns(found, order)
+    sentences = words.verdicts(found)
+    single = len(found.names) == 1
+    figures = output.as_json(found)
+    scatter = [_scatter(found, number) for number in range(len(found.names))]
+    top = words.verdict(found)
+    more = [*(sentence for sentence in sentences if not sentence.startswith(top)), *words.against_trivial(found)]
+    within = [sentence[len(top) :].strip() for sentence in sentences if sentence.startswith(top) and sentence != top]
+    return {
+        "title": f"Agreement with listeners: {', '.join(found.names)}",
+        "version": __version__,
+        "verdict": top,
+        "clear": _is_clear(found),
+        "chance": _chance(found),
+        "more": [*within, *(more if len(found.names) < 4 else words.against_trivial(found))],
+        "headline": words.headline(found),
+        "sentences": [] if single else sentences,
+        "names": found.names,
+        "level": f"{found.resamples.level * 100:g} %",
+        "n": f"{len(found.pairs):,}",
+        "contents": _contents(found, breakdowns),
+        "overall": _overall(found, order),
+        "has_within": bool(found.systems),
+        "has_generator": GENERATOR in {row.predictor for row in found.rows},
+        "differences": _differences(found),
+        "breakdowns": breakdowns,
+        "systems": _systems(found),
+        "calibrated": found.calibrated,
+        "training": f"the split {' and '.join(found.training)}",
+        "apart": apart,
+        "any_clip": any(row["clip"] for part in apart for row in part["rows"]),
+        "methods": words.methods(found),
+        "notes": found.notes,
+        "joins": figures["scores"],
+        "problems": figures["ratings"]["problems"],
+        "ratings_file": found.ratings.path.name,
+        "pictures": {
+            "overall": _overall_picture(found, order),
+            "systems": _system_pictures(found),
+            "scatter": scatter,
+            "histograms": _histograms(found),
+            "curves": [_curve(found, number) for number in range(len(found.calibrated))],
+        },
+        "key": [(name, _sign(number)) for number, name in enumerate(order)],
+        "key_overall": [
+            (name, _sign(number)) for number, name in enumerate([*order, *([GENERATOR] if found.systems else [])])
+        ],
+        "number": words.number,
+        "known": math.isfinite,
+    }
+
+
+def _by_srcc(found: Evaluation) -> list[str]:
+    """The score files, the one that agrees best first."""
+    return sorted(found.names, key=lambda name: -np.nan_to_num(found.row(name).srcc.value, nan=-9))
+
+
+def _is_clear(found: Evaluation) -> bool:
+    if len(found.names) == 1:
+        return found.row(found.names[0]).srcc.low > 0
+    best, second = _by_srcc(found)[:2]
+    return any({one.first, one.second} == {best, second} and one.srcc.is_clear for one in found.differences
+               if one.breakdown == ALL)  # fmt: skip
+
+
+def _chance(found: Evaluation) -> str:
+    """What the verdict means, for someone who sees such figures for the first time."""
+    if _is_clear(found):
+        known = "This is more than chance: the interval leaves 0 out."
+    else:
+        known = "This may be chance: the interval holds 0."
+    return (
+        f"{known} SRCC, Spearman's rank correlation, is 1 where a score orders the pairs as listeners do, and 0 "
+        "where it knows nothing of their order."
+    )
+
+
+def _contents(found: Evaluation, breakdowns: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    several, calibrated = len(found.names) > 1 or bool(found.differences), bool(found.calibrated)
+    return [
+        ("agreement", "Agreement"),
+        *([("differences", "Differences")] if several else []),
+        *((f"by-{number}", f"By {part['name']}") for number, part in enumerate(breakdowns, 1)),
+        *([("systems", "Means of systems")] if found.systems else []),
+        ("scatter", "Scatter"),
+        ("ratings", "Ratings"),
+        *([("calibration", "Calibration")] if calibrated else []),
+        ("apart", "Largest disagreements"),
+        ("methods", "Methods"),
+        ("joined", "What was joined"),
+    ]
+
+
+def _overall(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
+    """The lines of the first table: score files, predictors that know nothing, the ceiling."""
+    known = {row.predictor for row in found.rows}
+    lines = [_line(found, name) for name in (*order, *(name for name in _TRIVIAL if name in known))]
+    for metric in _METRICS:
+        values = [line[metric].value for line in lines[: len(order)]]
+        finite = [value for value in values if math.isfinite(value)]
+        if len(finite) > 1:
+            best = min(finite) if metric == "mse" else max(finite)
+            for line, value in zip(lines, values, strict=False):
+                line["best"][metric] = value == best
+    if "" in found.ceiling:
+        ceiling = found.ceiling[""]
+        figures = {metric: ceiling.get(metric, NAN) for metric in _METRICS}
+        lines.append({"name": CEILING, "aside": True, "best": dict.fromkeys(_METRICS, False), **figures})
+    return lines
+
+
+def _line(found: Evaluation, name: str) -> dict[str, Any]:
+    row = found.row(name)
+    aside = name in _TRIVIAL
+    more = {
+        key: found.row(name, breakdown).srcc if found.systems and not aside else NAN
+        for key, breakdown in (("within", WITHIN), ("between", BETWEEN))
+    }
+    return {
+        "name": name, "aside": aside, "best": dict.fromkeys(_METRICS, False),
+        "srcc": row.srcc, "lcc": row.lcc, "ktau": row.ktau, "mse": row.mse, **more,
+    }  # fmt: skip
+
+
+def _differences(found: Evaluation) -> list[dict[str, Any]]:
+    shown = [one for one in found.differences if one.breakdown in (ALL, WITHIN)]
+    return [{**_estimates(one), "first": one.first, "second": one.second, "aside": one.second in _TRIVIAL,
+             "group": "all" if one.breakdown == ALL else one.breakdown}
+            for one in shown]  # fmt: skip
+
+
+def _estimates(one: Row | Difference) -> dict[str, Estimate]:
+    return {"srcc": one.srcc, "lcc": one.lcc, "ktau": one.ktau, "mse": one.mse}
+
+
+def _overall_picture(found: Evaluation, order: Sequence[str]) -> str:
+    rows: list[tuple[str, str, str]] = [("all pairs", ALL, "")]
+    if found.systems:
+        rows.append(("within systems", WITHIN, ""))
+    rows += [(row.group, ORIGIN, row.group) for row in found.rows
+             if row.breakdown == ORIGIN and row.predictor == order[0]]  # fmt: skip
+    names = [*order, *([GENERATOR] if found.systems else [])]
+    figures = {(row.predictor, row.breakdown, row.group): row.srcc for row in found.rows}
+    series = [charts.Series(name, [_figure(figures, (name, *row[1:])) for row in rows]) for name in names]
+    lines = [(found.ceiling[""]["srcc"].value, "ceiling")] if "srcc" in found.ceiling.get("", {}) else []
+    return charts.intervals(
+        "SRCC on all pairs and in large groups", [row[0] for row in rows], series, "SRCC", lines=lines
+    )
+
+
+def _figure(figures: Mapping[tuple[str, str, str], Estimate], key: tuple[str, str, str]) -> Estimate | None:
+    """A trivial predictor has no figure where it is constant, and is left out there."""
+    figure = figures.get(key)
+    return None if figure is None or (key[0] == GENERATOR and not math.isfinite(figure.value)) else figure
+
+
+def _breakdowns(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
+    names = dict.fromkeys(row.breakdown for row in found.rows if row.breakdown not in words.ORDER)
+    return [_breakdown(found, order, name) for name in names if name != ORIGIN]
+
+
+def _breakdown(found: Evaluation, order: Sequence[str], name: str) -> dict[str, Any]:
+    rows = [row for row in found.rows if row.breakdown == name and row.predictor in order]
+    groups = list(dict.fromkeys(row.group for row in rows))
+    drawn = list(dict.fromkeys(row.group for row in rows if row.n >= SMALL))
+    ceiling = [row for row in output.ceiling_rows(found) if row.breakdown == name]
+    at = {(row.predictor, row.group): row for row in (*rows, *ceiling)}
+    series = [charts.Series(one, [at[one, group].srcc for group in drawn]) for one in order]
+    sizes = [f"{group} ({at[order[0], group].n:,})" for group in drawn]
+    text = {
+        SYSTEM: "Here a score cannot gain by knowing which system made the sound.",
+        "event": "A caption belongs to each kind of event that it has a word of. Intervals of small groups are wide: "
+        "look for those that leave the others out.",
+    }.get(name, "")
+    return {
+        "name": name,
+        "title": "Within each system" if name == SYSTEM else f"By {name}",
+        "text": text,
+        "open": False,
+        "picture": charts.intervals(f"SRCC by {name}", sizes, series, "SRCC") if drawn else "",
+        "rows": [at[one, group] for group in groups for one in (*order, CEILING) if (one, group) in at],
+    }
+
+
+def _systems(found: Evaluation) -> list[dict[str, Any]]:
+    def places(values: Sequence[float]) -> list[str]:
+        return [str(1 + sum(other > value for other in values)) for value in values]
+
+    rated = places([one.rating.value for one in found.systems])
+    scored = {name: places([one.scores[name].value for one in found.systems]) for name in found.names}
+    lines = [
+        {"system": one.system, "n": one.n, "rating": one.rating, "rank": rated[number],
+         "scores": [(one.scores[name], scored[name][number]) for name in found.names]}
+        for number, one in enumerate(found.systems)
+    ]  # fmt: skip
+    return sorted(lines, key=lambda line: int(line["rank"]))
+
+
+def _system_pictures(found: Evaluation) -> list[tuple[str, str]]:
+    if not found.systems:
+        return []
+    systems = sorted(found.systems, key=lambda one: -one.rating.value)
+    rows = [one.system for one in systems]
+    low, high = found.ratings.scale
+    pictures = [
+        (charts.bars("Mean rating of each system", rows, [one.rating for one in systems],
+                     f"mean rating, {low:g} to {high:g}", 5), "Mean rating, as listeners gave it.")
+    ]  # fmt: skip
+    for number, name in enumerate(_by_srcc(found)):
+        figures = [one.scores[name] for one in systems]
+        text = f"Mean score of {name}, the systems in the order of the listeners."
+        pictures.append((charts.bars(f"Mean score of each system by {name}", rows, figures, name, number), text))
+    return pictures
+
+
+def _scatter(found: Evaluation, number: int) -> tuple[str, str]:
+    name = found.names[number]
+    low, high = found.ratings.scale
+    room = (high - low) * 0.03
+    drawn = charts.scatter(
+        f"Scatter of {name} against the mean rating", found.score[number], found.pairs.mean,
+        (name, "mean rating"), (low - room, high + room),
+    )  # fmt: skip
+    return drawn, f"{name}: SRCC {words.figure(found.row(name).srcc)}. Shades show how many pairs are near."
+
+
+def _histograms(found: Evaluation) -> list[tuple[str, str]]:
+    ratings = found.ratings
+    systems = [one.system for one in found.systems]
+    pictures = []
+    for name in ("", *systems):
+        values = ratings.rating if not name else ratings.rating[ratings.system == name]
+        text = f"{name or 'All'}: {len(values):,} ratings, mean {values.mean():.2f}"
+        pictures.append((charts.histogram(f"Histogram of ratings. {text}", values, ratings.scale, "rating"), text))
+    return pictures
+
+
+def _curve(found: Evaluation, number: int) -> tuple[str, str]:
+    one = found.calibrated[number]
+    place = found.names.index(one.predictor)
+    values = found.joined[place].cosine[found.places]
+    low, high = found.ratings.scale
+    means = pairs.means_of_tenths(values, found.pairs.mean)
+    drawn = charts.curve(
+        f"Map from {one.predictor} to ratings", (one.mapping.x, one.mapping.y), means,
+        (f"{one.predictor}, {one.source}", "rating"), (low, high), _by_srcc(found).index(one.predictor),
+    )  # fmt: skip
+    text = (
+        f"{one.predictor}: the map fitted on {one.n:,} pairs of {' and '.join(one.splits)} (line), and the mean "
+        "ratings of tenths of the evaluated pairs (signs, with two standard errors). Signs on the line: the map holds."
+    )
+    return drawn, text
+
+
+def _sign(number: int) -> str:
+    from clapometer.report.svg import Drawing
+
+    drawing = Drawing(16, 16)
+    drawing.mark(8, 8, number)
+    return f'<svg aria-hidden="true" viewBox="0 0 16 16">{"".join(drawing.parts)}</svg>'

@@ -1,0 +1,124 @@
+"""Drawings as SVG text: shapes, scales and axes. Colours are classes, to which a page gives light and dark ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+SIGN_WIDTH = 6.6
+"""Of a letter on average, at 12 px."""
+
+
+def ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers from low to high, at most so many."""
+    if not high > low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
+
+
+def around(values: Iterable[float], *, also: Sequence[float] = (), room: float = 0.04) -> tuple[float, float]:
+    """A range that holds all finite values, and a little more."""
+    known = [value for value in (*values, *also) if math.isfinite(value)] or [0.0, 1.0]
+    low, high = min(known), max(known)
+    more = (high - low) * room or 0.5
+    return low - more * (low not in also), high + more * (high not in also)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From values to places on the drawing."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The place of a value, within the drawing."""
+        share = (value - self.low) / (self.high - self.low)
+        return self.start + min(max(share, -0.02), 1.02) * (self.end - self.start)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG in the making."""
+
+    width: float
+    height: float
+    parts: list[str] = field(default_factory=list)
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
+        """A straight line."""
+        self.parts.append(f'<path class="{kind}" d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}"/>')
+
+    def path(self, points: Iterable[tuple[float, float]], kind: str) -> None:
+        """A line through points."""
+        steps = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        self.parts.append(f'<path class="{kind}" d="M{steps}"/>')
+
+    def dots(self, points: Iterable[tuple[float, float]], kind: str) -> None:
+        """Many dots as one path of lines without length, which its style makes round."""
+        steps = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
+        if steps:
+            self.parts.append(f'<path class="{kind}" d="{steps}"/>')
+
+    def box(self, x: float, y: float, width: float, height: float, kind: str, *, tip: str = "", more: str = "") -> None:
+        """A rectangle, with a text that appears when it is pointed at."""
+        inner = f"<title>{escape(tip)}</title>" if tip else ""
+        size = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}"'
+        self.parts.append(f'<rect class="{kind}" {size}{more}>{inner}</rect>')
+
+    def mark(self, x: float, y: float, number: int, *, tip: str = "") -> None:
+        """The sign of a series: circle, square, diamond, triangle, so that colour is not all that tells them apart."""
+        size = 4.5
+        shapes = (
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}"',
+            f'<rect x="{x - size:.1f}" y="{y - size:.1f}" width="{2 * size}" height="{2 * size}"',
+            f'<path d="M{x:.1f} {y - 6:.1f}l6 6l-6 6l-6-6z"',
+            f'<path d="M{x:.1f} {y - 5.5:.1f}l5.5 10h-11z"',
+        )
+        self.parts.append(f'{shapes[number % 4]} class="fill s{number % 6}"><title>{escape(tip)}</title>{_end(number)}')
+
+    def text(self, x: float, y: float, text: str, *, anchor: str = "start", kind: str = "") -> None:
+        """A line of text, whose base line is at y."""
+        style = f' class="{kind}"' if kind else ""
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{style}>{escape(text)}</text>')
+
+    def x_axis(self, scale: Scale, top: float, bottom: float, label: str = "", most: int = 6) -> None:
+        """Grid lines, numbers below them and what they are."""
+        for tick in ticks(scale.low, scale.high, most):
+            self.line(scale(tick), top, scale(tick), bottom, "zero" if tick == 0 else "grid")
+            self.text(scale(tick), bottom + 15, _number(tick), anchor="middle", kind="small")
+        self.text((scale.start + scale.end) / 2, bottom + 31, label, anchor="middle", kind="small")
+
+    def y_axis(self, scale: Scale, left: float, right: float, label: str = "", most: int = 5) -> None:
+        """Grid lines, numbers beside them and, above, what they are."""
+        for tick in ticks(scale.low, scale.high, most):
+            self.line(left, scale(tick), right, scale(tick), "zero" if tick == 0 else "grid")
+            self.text(left - 6, scale(tick) + 4, _number(tick), anchor="end", kind="small")
+        self.text(left, scale.end - 8, label, kind="small")
+
+    def svg(self, title: str) -> str:
+        """The drawing; its title is what a screen reader says."""
+        size = f'viewBox="0 0 {self.width:.0f} {self.height:.0f}" style="max-width:{self.width:.0f}px"'
+        return f'<svg role="img" aria-label="{escape(title)}" {size}>{"".join(self.parts)}</svg>'
+
+
+def shortened(text: str, width: float) -> str:
+    """A text that fits into so many pixels."""
+    most = max(int(width / SIGN_WIDTH), 4)
+    return text if len(text) <= most else text[: most - 1].rstrip() + "\u2026"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", "\u2212")
+
+
+def _end(number: int) -> str:
+    return ("</circle>", "</rect>", "</path>", "</path>")[number % 4]
