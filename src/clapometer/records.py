@@ -111,3 +111,5 @@ class Score:
     """Cosine of the two embeddings, -1..1, unclipped."""
     error: str = ""
     """Why the pair could not be scored; empty where it could."""
+    rating: float | None = None
+    """What listeners would say, on their scale; None where the model has no calibration."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from clapometer.audio import check_file
 from clapometer.cache import VectorStore
+from clapometer.calibration import Calibration
 from clapometer.embed import Embedded, Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio
 from clapometer.records import Score, Window
@@ -72,6 +73,7 @@ def score_pairs(
     workers: int | None = None,
     store: VectorStore | None = None,
     progress: Progress | None = None,
+    calibration: Calibration | None = None,
 ) -> ScoredPairs:
     """Score pairs of a sound file and a text; sounds and texts that repeat are embedded once.
 
@@ -83,6 +85,8 @@ def score_pairs(
         workers: threads that decode and embed; default: as many as the processors can feed.
         store: where vectors are taken from and kept, such as `clapometer.cache.shared_store()`; default: nowhere.
         progress: told of sounds and texts as they finish.
+        calibration: the map from cosines to ratings, from `clapometer.calibration.read_calibration`; default: no
+            ratings.
 
     Returns:
         A score for each pair, in order. A pair that cannot be scored has an `error` in place of a score and does not
@@ -113,7 +117,11 @@ def score_pairs(
     )
     errors = [sound or text for sound, text in zip(sounds.errors, texts.errors, strict=True)]
     scores = [
-        Score(sound, text, None, None, error) if error else Score(sound, text, max(cosine, 0.0), cosine)
+        Score(sound, text, None, None, error)
+        if error
+        else Score(
+            sound, text, max(cosine, 0.0), cosine, "", None if calibration is None else calibration.rating(cosine)
+        )
         for (sound, text), error, cosine in zip(named, errors, _cosines(sounds, texts).tolist(), strict=True)
     ]
     good = dict.fromkeys(text for (_, text), error in zip(named, texts.errors, strict=True) if not error)

@@ -9,6 +9,7 @@ import typer
 from clapometer import __version__
 from clapometer.cli import console
 from clapometer.cli.classify import classify
+from clapometer.cli.evaluate import evaluate
 from clapometer.cli.models import models
 from clapometer.cli.pretrain import pretrain
 from clapometer.cli.score import score
@@ -40,6 +41,7 @@ def _options(
 
 
 app.command("score")(score)
+app.command("evaluate")(evaluate)
 app.command("classify")(classify)
 app.command("pretrain")(pretrain)
 app.command("models")(models)

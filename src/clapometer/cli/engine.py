@@ -17,6 +17,7 @@ from clapometer.records import Window
 
 if TYPE_CHECKING:
     from clapometer.cache import VectorStore
+    from clapometer.calibration import Calibration
     from clapometer.embed import Progress
     from clapometer.model import Clap
 
@@ -96,6 +97,23 @@ class Engine:
     def window_of(self, clap: Clap) -> Window:
         """Treatment of short and long clips."""
         return clap.card.window.changed(self.window) if self.window else clap.card.window
+
+    def calibration(self, clap: Clap) -> Calibration | None:
+        """The map from cosines to ratings that stands beside the model, if it is of these weights."""
+        from clapometer.calibration import FILE, read_calibration
+        from clapometer.checkpoints import find
+        from clapometer.weights import weights_hash
+
+        folder = find(self.model)[1]
+        found = read_calibration(folder)
+        if found is not None and found.weights != weights_hash(clap):
+            self.note(f"note: {folder / FILE} was fitted to other weights than the model's; there are no ratings")
+            return None
+        if found is not None and found.window != str(self.window_of(clap)):
+            self.note(
+                f"note: {folder / FILE} was fitted to scores of the window {found.window}, not {self.window_of(clap)}"
+            )
+        return found
 
     def store(self, output: Path | None) -> VectorStore | None:
         """Where vectors are kept: the cache, or else a journal beside the output."""

@@ -65,7 +65,8 @@ def score(
 
     A sound and a text: prints the score. Several texts: prints a ranked list.
 
-    A table with the columns audio and text: adds score, cosine and error.
+    A table with the columns audio and text: adds score, cosine and error, and,
+    where the model is calibrated, rating: what listeners would say.
 
     The score is max(cosine, 0), from 0 to 1. Rows that cannot be scored keep
     their error and do not stop the others. A run that was stopped goes on.
@@ -104,6 +105,7 @@ def _score_sound(engine: Engine, sound: str, texts: list[str], json: bool) -> No
         batch_size=engine.batch_size,
         workers=engine.workers,
         store=store,
+        calibration=engine.calibration(clap),
     )
     if store is not None:
         store.close()
@@ -124,11 +126,15 @@ def _print(sound: str, model: str, ranked: list[Score], json: bool) -> None:
 
     if json:
         figures: list[dict[str, Any]] = [
-            {"text": result.text, "score": rounded(result.score), "cosine": rounded(result.cosine)} for result in ranked
+            {"text": result.text, "score": rounded(result.score), "cosine": rounded(result.cosine)}
+            | ({} if result.rating is None else {"rating": rounded(result.rating)})
+            for result in ranked
         ]
         console.print_json({"audio": sound, "model": model, "scores": figures})
     elif len(ranked) == 1:
         print(f"{ranked[0].score:.6f}")
     else:
-        rows = [(f"{result.score:.6f}", f"{result.cosine:.6f}", result.text) for result in ranked]
-        print_table(("score", "cosine", "text"), rows, right=("score", "cosine"), wrap=("text",))
+        rated = ranked[0].rating is not None
+        numbers = ("score", "cosine", *(["rating"] if rated else []))
+        rows = [(*(f"{getattr(result, name):.6f}" for name in numbers), result.text) for result in ranked]
+        print_table((*numbers, "text"), rows, right=numbers, wrap=("text",))

@@ -16,7 +16,6 @@ from clapometer.records import Score
 from clapometer.score import Summary, summarise
 from clapometer.tables import Row, Table, clear_names, format_of, whole_file, write_rows
 
-ADDED = ("score", "cosine", "error")
 _NUMBERS = ("n", "failed", "mean", "q1", "median", "q3")
 
 
@@ -28,6 +27,11 @@ class ScoredTable:
     scores: list[Score]
     record: dict[str, Any]
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The columns that stand behind those of the input; `rating` where the model is calibrated."""
+        return ("score", "cosine", *(["rating"] if "calibration" in self.record else []), "error")
+
 
 def write(result: ScoredTable, output: Path) -> None:
     """Write the table with its scores, and its record beside it; the table appears last.
@@ -36,12 +40,12 @@ def write(result: ScoredTable, output: Path) -> None:
         BadOption: they cannot be written.
     """
     table = result.table
-    names = clear_names(table.columns, ADDED)
-    types: dict[str, Any] = {"score": float, "cosine": float, "error": str}
+    names = clear_names(table.columns, result.added)
+    types: dict[str, Any] = {name: str if name == "error" else float for name in result.added}
     if table.schema is not None:
         types |= {names[name]: table.schema.field(name).type for name in table.columns}
     with whole_file(output) as file:
-        write_rows(file, format_of(output), [*names.values(), *ADDED], _rows(result, names), types)
+        write_rows(file, format_of(output), [*names.values(), *result.added], _rows(result, names), types)
         file.flush()
         file.seek(0)
         written = {"file": output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
@@ -59,7 +63,7 @@ def report(engine: Engine, result: ScoredTable, output: Path | None, as_json: bo
         console.print_json(_figures(result, output, note=MINI_IS_SMALL if small else ""))
     else:
         _print_summary(record, record["summary"])
-    for old, new in clear_names(result.table.columns, ADDED).items():
+    for old, new in clear_names(result.table.columns, result.added).items():
         if old != new and output is not None:
             engine.note(f"note: the column {old} of {result.table.path.name} is called {new} in {output.name}")
     if record["texts_cut"]["rows"]:
@@ -103,7 +107,12 @@ def rounded(value: float | None) -> float | None:
 def _rows(result: ScoredTable, names: Mapping[str, str]) -> Iterator[Row]:
     for row, score in zip(result.table.rows, result.scores, strict=True):
         new = {names[name]: row[name] for name in names if name in row}
-        yield new | {"score": rounded(score.score), "cosine": rounded(score.cosine), "error": score.error}
+        yield new | {name: _value(score, name) for name in result.added}
+
+
+def _value(score: Score, name: str) -> float | str | None:
+    value = getattr(score, name)
+    return rounded(value) if name != "error" else str(value)
 
 
 def _figures(result: ScoredTable, output: Path | None, note: str) -> dict[str, Any]:
@@ -128,9 +137,7 @@ def _figures(result: ScoredTable, output: Path | None, note: str) -> dict[str, A
                 result.table.unit: line,
                 "audio": score.audio,
                 "text": score.text,
-                "score": rounded(score.score),
-                "cosine": rounded(score.cosine),
-                "error": score.error,
+                **{name: _value(score, name) for name in result.added},
             }
             for line, score in rows
         ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clapometer.cache import VectorStore
+from clapometer.calibration import Calibration
 from clapometer.cli.engine import Engine, remove_journal
 from clapometer.cli.rows import check_output, problems_of, tell
 from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
@@ -40,11 +41,13 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
     tell(table.where, problems, "cannot be scored")
     clap = engine.load()
     good = [number for number, problem in enumerate(problems) if not problem]
-    scored, store = _scored(engine, clap, [(sounds[n], table.rows[n]["text"]) for n in good], output)
+    calibration = engine.calibration(clap)
+    pairs = [(sounds[n], table.rows[n]["text"]) for n in good]
+    scored, store = _scored(engine, clap, pairs, output, calibration)
     scores = _in_place(table, problems, good, scored.scores)
     late = ["" if known else score.error for known, score in zip(problems, scores, strict=True)]
     tell(table.where, late, "could not be read")
-    result = ScoredTable(table, scores, _record(engine, clap, table, root, scores, scored))
+    result = ScoredTable(table, scores, _record(engine, clap, table, root, scores, scored, calibration))
     if store is not None:
         store.close()
     if output is not None:
@@ -55,7 +58,11 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
 
 
 def _scored(
-    engine: Engine, clap: Clap, pairs: Sequence[tuple[str, str]], output: Path | None
+    engine: Engine,
+    clap: Clap,
+    pairs: Sequence[tuple[str, str]],
+    output: Path | None,
+    calibration: Calibration | None,
 ) -> tuple[ScoredPairs, VectorStore | None]:
     store = engine.store(output)
     scored = score_pairs(
@@ -66,6 +73,7 @@ def _scored(
         workers=engine.workers,
         store=store,
         progress=engine.progress,
+        calibration=calibration,
     )
     if store is not None and store.ignored:
         engine.note(f"note: {store.path}: {store.ignored} stored vectors were damaged and are computed again")
@@ -82,7 +90,13 @@ def _in_place(table: Table, problems: Sequence[str], good: Sequence[int], scored
 
 
 def _record(
-    engine: Engine, clap: Clap, table: Table, root: Path, scores: Sequence[Score], scored: ScoredPairs
+    engine: Engine,
+    clap: Clap,
+    table: Table,
+    root: Path,
+    scores: Sequence[Score],
+    scored: ScoredPairs,
+    calibration: Calibration | None,
 ) -> dict[str, Any]:
     """What the JSON file beside the output says."""
     batch_size = engine.batch_size or clap.default_batch_size
@@ -93,6 +107,7 @@ def _record(
         "command": "score",
         **provenance(clap, model=engine.model, window=engine.window_of(clap), batch_size=batch_size),
         "formula": FORMULA,
+        **({} if calibration is None else {"calibration": asdict(calibration)}),
         "input": {"file": str(table.path), "sha256": file_hash(table.path), "audio_root": str(root)},
         "counts": {
             "rows": len(scores),
