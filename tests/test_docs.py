@@ -1,0 +1,86 @@
+"""What README and the docs tell users to type works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from clapometer.checkpoints import EMBEDDED
+from clapometer.cli import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+
+pytestmark = pytest.mark.skipif(not (EMBEDDED / "mini").is_dir(), reason="the embedded model is not there: make mini")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def status() -> object:
+    try:
+        main()
+    except SystemExit as ended:
+        return ended.code or 0
+    return 0
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the sounds and tables that the pages speak of."""
+    sys.path.insert(0, str(ROOT / "demo"))
+    try:
+        import sounds
+    finally:
+        sys.path.remove(str(ROOT / "demo"))
+    described = {"siren": "a siren is wailing", "rain": "rain is falling", "clock": "a clock is ticking"}
+    described |= {"bell": "a church bell is ringing"}
+    (tmp_path / "clips").mkdir()
+    for name in described:
+        for folder in (tmp_path, tmp_path / "clips"):
+            soundfile.write(folder / f"{name}.wav", sounds.make(name)[: 2 * sounds.RATE], sounds.RATE)
+
+    def table(name: str, column: str, rows: dict[str, str]) -> None:
+        lines = [f"audio,{column}", *(f"{sound}.wav,{value}" for sound, value in rows.items())]
+        (tmp_path / name).write_text("\n".join(lines) + "\n")
+
+    table("pairs.csv", "text", described)
+    table("captions.csv", "text", described)
+    labels = {name: name.replace("bell", "church bell") for name in described}
+    table("val.csv", "label", labels)
+    table("labelled.csv", "label", labels)
+    (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for block in blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            assert words[0] == "clapometer", line
+            monkeypatch.setattr(sys, "argv", words)
+            assert status() == 0, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page: Path, place: Path) -> None:
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
