@@ -87,12 +87,15 @@ def stopping_at(step: int) -> Any:
 
 @pytest.mark.parametrize("stop", [1, 2, 3, 5, 6])
 def test_a_stopped_run_goes_on_to_the_same_weights_and_log(tmp_path: Path, stop: int) -> None:
-    values = {3: 0.5, 6: 0.7, 7: 0.6}
+    values = {0: 0.1, 3: 0.5, 6: 0.7, 7: 0.6}
     whole = run(tmp_path / "whole", validate=figures_from(values))
     with pytest.raises(Stop):
         train(new(), stopping_at(stop), Plain(), OPTIONS, tmp_path / "cut", validate=figures_from(values))
-    resumed = run(tmp_path / "cut", validate=figures_from({at: values[at] for at in values if at > stop - stop % 2}))
-    assert resumed.resumed_from == stop - stop % 2
+    saved = stop - stop % 2
+    resumed = run(
+        tmp_path / "cut", validate=figures_from({at: values[at] for at in values if at > saved or saved == 0})
+    )
+    assert resumed.resumed_from == saved
     assert replace(resumed, folder=whole.folder, resumed_from=0) == whole
     for part in (".", "last"):
         assert same(weights(tmp_path / "cut" / part), weights(tmp_path / "whole" / part))
@@ -106,10 +109,17 @@ def figures_from(values: dict[int, float]) -> Any:
 
 def test_the_best_state_is_kept_beside_the_last(tmp_path: Path) -> None:
     clap = new()
-    trained = run(tmp_path, clap, validate=figures_from({3: 0.5, 6: 0.9, 7: 0.6}))
+    trained = run(tmp_path, clap, validate=figures_from({0: 0.1, 3: 0.5, 6: 0.9, 7: 0.6}))
     assert (trained.steps, trained.best_step, trained.figures) == (7, 6, {"accuracy": 0.9})
     assert same(weights(tmp_path / "last"), clap.state_dict())
     assert not same(weights(tmp_path), clap.state_dict())
+
+
+def test_a_model_that_was_better_before_stays_as_it_was(tmp_path: Path) -> None:
+    trained = run(tmp_path, validate=figures_from({0: 0.7, 3: 0.5, 6: 0.7, 7: 0.6}))
+    assert (trained.best_step, trained.figures) == (0, {"accuracy": 0.7})
+    assert same(weights(tmp_path), new().state_dict())
+    assert not same(weights(tmp_path / "last"), new().state_dict())
 
 
 def test_without_validation_the_last_state_is_the_model(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MINI = "mini"
 MINI_IS_SMALL = (
     "mini is a small model. For figures that will be published use a published checkpoint, such as "
-    "laion/clap-htsat-unfused or human-clap; the next release loads these"
+    "laion/clap-htsat-unfused or human-clap, which this release cannot load yet"
 )
 
 Precision = Literal["fp32", "bf16", "fp16"]

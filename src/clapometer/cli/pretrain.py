@@ -33,7 +33,10 @@ Validation = Annotated[
 Template = Annotated[
     list[str] | None,
     typer.Option(
-        "--template", metavar="TEXT", help=f"For the labels of --val; default: {DEFAULT_TEMPLATE!r}.", show_default=False
+        "--template",
+        metavar="TEXT",
+        help=f"For the labels of --val; default: {DEFAULT_TEMPLATE!r}.",
+        show_default=False,
     ),
 ]
 Rate = Annotated[

@@ -20,7 +20,7 @@ class Log:
 
     def __init__(self, folder: Path, step: int) -> None:
         path = folder / "log.jsonl"
-        kept = [line for line in _lines(path) if line["step"] <= step]
+        kept = [line for line in _lines(path) if line["step"] <= step] if step else []
         part = path.with_name("log.jsonl.part")
         part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         part.replace(path)

@@ -117,7 +117,7 @@ def train(
         objective: what is minimised.
         options: how.
         folder: where to; made where it is missing.
-        validate: figures of the model during training.
+        validate: figures of the model before and during training.
         run: what tells this run from another, as JSON; a folder with another run in it is refused.
         half: write models in half precision.
         progress: told of steps.
@@ -131,16 +131,18 @@ def train(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _claim(folder, {**(run or {}), "options": asdict(options)})
-    state = _State()
+    objective.to(clap.device)
     with _learning(clap, options) as groups:
         groups[0]["params"] += list(objective.parameters())
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.0)
-        objective.to(clap.device)
-        _restore(folder / "state.pt", state, clap, objective, optimizer)
-        begun = state.step
         weights = [weight for group in groups for weight in group["params"]]
-        count = progress("steps", options.steps - begun) if progress and begun < options.steps else silent
+        state = _restored(folder / "state.pt", clap, objective, optimizer)
+        begun = state.step
         with Log(folder, begun) as log, _ahead(batches, begun, options) as ready:
+            keeper = _Keeper(folder, state, clap, objective, optimizer, log, validate, half, tell)
+            if begun == 0:
+                keeper.validate()
+            count = progress("steps", options.steps - begun) if progress and begun < options.steps else silent
             for step, batch in ready:
                 started = time.monotonic()
                 for group in optimizer.param_groups:
@@ -151,27 +153,60 @@ def train(
                 if state.step % options.log_every == 0 or last:
                     seconds = time.monotonic() - started
                     log.write(state.step, {"loss": state.loss, **terms, "learning_rate": options.rate(step)}, seconds)
-                if validate and (state.step % options.validate_every == 0 or last):
-                    figures = dict(validate(clap))
-                    log.write(state.step, figures)
-                    best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
-                    if best:
-                        state.best_step, state.best = state.step, figures
-                        save(clap, folder, half=half)
-                    shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-                    tell(f"step {state.step}  loss {state.loss:.4f}  {shown}{'  best so far' * best}")
+                if state.step % options.validate_every == 0 or last:
+                    keeper.validate()
                 if state.step % options.save_every == 0 or last:
-                    if validate is None:
-                        state.best_step = state.step
-                        save(clap, folder, half=half)
-                    log.flush()
-                    # The state stands before `last/`: killed in between, the run writes it once more.
-                    _keep(folder / "state.pt", state, clap, objective, optimizer)
-                    save(clap, folder / "last", half=half)
+                    keeper.keep()
                 count(1)
         if begun == options.steps:  # killed between the last state and its model, or asked again
             save(clap, folder / "last", half=half)
     return Trained(folder, state.step, begun, state.loss, state.best_step, state.best or {})
+
+
+@dataclass(frozen=True)
+class _Keeper:
+    """Writes what a run comes to."""
+
+    folder: Path
+    state: _State
+    clap: Clap
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    log: Log
+    figures: Validate | None
+    half: bool
+    tell: Tell
+
+    def validate(self) -> None:
+        """Measure the model; write it if it is the best so far."""
+        if self.figures is None:
+            return
+        state, figures = self.state, dict(self.figures(self.clap))
+        self.log.write(state.step, figures)
+        best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
+        if best:
+            state.best_step, state.best = state.step, figures
+            save(self.clap, self.folder, half=self.half)
+        loss = f"loss {state.loss:.4f}  " if state.step else ""
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        self.tell(f"step {state.step}  {loss}{shown}{'  best so far' * best}")
+
+    def keep(self) -> None:
+        """Write the state from which the run goes on, and the model as it is."""
+        if self.figures is None:
+            self.state.best_step = self.state.step
+            save(self.clap, self.folder, half=self.half)
+        self.log.flush()
+        path = self.folder / "state.pt"
+        part = path.with_name(path.name + ".part")
+        networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
+        with part.open("wb") as file:
+            torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        # After the state: killed in between, the run writes it once more.
+        save(self.clap, self.folder / "last", half=self.half)
 
 
 def _update(
@@ -327,32 +362,14 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [name for name in {**before, **now} if before.get(name) != now.get(name)]
 
 
-def _keep(path: Path, state: _State, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        torch.save(
-            {
-                **asdict(state),
-                "model": clap.state_dict(),
-                "objective": objective.state_dict(),
-                "optimizer": optimizer.state_dict(),
-            },
-            file,
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _restore(path: Path, state: _State, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> _State:
     if not path.exists():
-        return
+        return _State()
     try:
         kept = torch.load(path, map_location=clap.device, weights_only=True)
         clap.load_state_dict(kept["model"])
         objective.load_state_dict(kept["objective"])
         optimizer.load_state_dict(kept["optimizer"])
-        state.step, state.loss = kept["step"], kept["loss"]
-        state.best_step, state.best = kept["best_step"], kept["best"]
+        return _State(kept["step"], kept["loss"], kept["best_step"], kept["best"])
     except Exception as error:  # whatever unpickling a damaged file comes to
         raise CheckpointError(f"{path} is damaged ({error}); remove it to begin the run again") from error
