@@ -272,3 +272,16 @@ def test_half_precision_on_the_way_learns_too(tmp_path: Path) -> None:
     train(clap, lambda step: fixed, Plain(), replace(OPTIONS, steps=30, precision="bf16"), tmp_path)
     assert log(tmp_path)[-1]["loss"] < log(tmp_path)[0]["loss"] / 2
     assert {weight.dtype for weight in clap.parameters()} == {torch.float32}
+
+
+def test_tensorboard_gets_the_same_figures_and_no_step_twice(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(Stop):
+        train(new(), stopping_at(5), Plain(), OPTIONS, tmp_path)
+    run(tmp_path)
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    seen = {event.step: event.value for event in board.Scalars("loss")}
+    assert len(board.Scalars("loss")) == len(seen)
+    assert seen == pytest.approx({int(line["step"]): line["loss"] for line in log(tmp_path)})
