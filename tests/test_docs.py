@@ -57,6 +57,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     labels = {name: name.replace("bell", "church bell") for name in described}
     table("val.csv", "label", labels)
     table("labelled.csv", "label", labels)
+    rated = [
+        f"{name}.wav,{text},L{listener},{min(place + listener, 10)},0,10"
+        for place, (name, text) in enumerate(described.items(), 5)
+        for listener in range(3)
+    ]
+    lines = ["audio,text,listener,rating,scale_min,scale_max", *rated]
+    (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

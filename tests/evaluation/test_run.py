@@ -189,6 +189,19 @@ def test_files_that_have_nothing_in_common(tmp_path, ratings):
         evaluate(table(tmp_path / "a.csv", rows), ratings)
 
 
+def test_progress_counts_the_resamples(tmp_path, ratings):
+    told: list[tuple[str, int]] = []
+    done: list[int] = []
+
+    def progress(what, total):
+        told.append((what, total))
+        return done.append
+
+    evaluate(scores(tmp_path / "a.csv"), ratings, quick(resamples=Resamples(600)), progress=progress)
+    assert told == [("resamples", 600)]
+    assert (len(done) > 1, sum(done)) == (True, 600)
+
+
 def test_all_splits_and_training_alone(tmp_path):
     given, file = study(tmp_path, 30, train=30), scores(tmp_path / "a.csv", 60)
     assert len(evaluate(file, given, quick(split=("all",))).pairs) == 60

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def evaluate_files(task: Task) -> int:
         check_folder(task.output)
     columns = parse_columns(task.columns) if task.columns else None
     ratings = read_ratings(task.ratings, columns=columns, scale=task.scale)
-    found = evaluate(task.scores, ratings, task.options)
+    found = evaluate(task.scores, ratings, task.options, progress=partial(console.Progress, quiet=task.quiet))
     calibration = None if task.calibrate is None else _calibration(found, task.calibrate)
     _tell(found, task)
     if task.output is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -82,6 +82,7 @@ def figures(
     resamples: Resamples,
     votes: Votes | None,
     trivial: Sequence[str],
+    progress: Callable[[int], None] | None = None,
 ) -> Figures:
     """Agreement on all pairs, in every group, within and between systems.
 
@@ -92,6 +93,7 @@ def figures(
         resamples: how intervals are made.
         votes: the single ratings on 0..1, to draw listeners.
         trivial: the predictors that are not looked at in groups, where they say nothing.
+        progress: told how many resamples are done, some at a time.
     """
     systems = tuple(group for group in groups if group.breakdown == SYSTEM)
     everything = Group(ALL, "", np.arange(len(ratings)))
@@ -115,6 +117,8 @@ def figures(
             rating_means.append(_means(drawn, weights, systems))
             for name, means in score_means.items():
                 means.append(_means(predictors[name], weights, systems))
+        if progress is not None:
+            progress(weights.shape[1])
     replicates = {key: np.concatenate(some, axis=1) for key, some in blocks.items()}
     one = np.ones((len(ratings), 1))
     rated = _means(ratings, one, systems)[:, 0], _joined(rating_means, len(systems))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from clapometer.tables.ratings import Ratings
 from clapometer.tables.ratings_reading import read_ratings
 
 Places = npt.NDArray[np.int64]
+Progress = Callable[[str, int], Callable[[int], None]]
 EVERY = "all"
 FEWEST = 3
 """Pairs of which a correlation can be taken at all."""
@@ -72,6 +73,8 @@ def evaluate(
     scores: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     ratings: str | os.PathLike[str] | Ratings,
     options: Options | None = None,
+    *,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """How far scores agree with listeners.
 
@@ -82,6 +85,7 @@ def evaluate(
             names one. They are joined with the ratings by sound and text.
         ratings: a file of ratings, or what `read_ratings` made of one; anchors are left out.
         options: splits, breakdowns, resamples.
+        progress: called with what is counted and how many there are, gives what is told of some that are done.
 
     Returns:
         SRCC, LCC, KTAU and MSE (ratings and scores on 0..1) with bootstrap intervals: on all pairs, within and between
@@ -115,7 +119,7 @@ def evaluate(
     train = _of_splits(rated, training, np.ones(len(rated.pairs), bool)) if training else None
     material = _Material(files, joins, test, places, train, options)
     notes = [*everything.notes, *notes, *material.scale_notes()]
-    return _evaluated(material, chosen, training, wanted, unscored, notes)
+    return _evaluated(material, chosen, training, wanted, unscored, notes, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +204,7 @@ def _evaluated(
     wanted: int,
     unscored: tuple[tuple[Loose, ...], ...],
     notes: list[str],
+    progress: Progress | None,
 ) -> Evaluation:
     test, options, (low, high) = material.test, material.options, material.scale
     score = material.score
@@ -219,6 +224,7 @@ def _evaluated(
         options.resamples,
         material.votes(),
         trivial=(GENERATOR, CONSTANT, *mapped),
+        progress=None if progress is None else progress("resamples", options.resamples.number),
     )
     rows = found.rows()
     mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}

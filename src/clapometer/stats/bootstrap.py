@@ -18,8 +18,8 @@ from clapometer.errors import BadOption
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 Drawn = Literal["clips", "listeners", "both"]
-_AT_A_TIME = 250
-"""Resamples in a block: a few megabytes for thousands of pairs. Part of the seed's meaning."""
+_AT_A_TIME, _FEWEST_AT_A_TIME, _NUMBERS_AT_A_TIME = 250, 20, 2_500_000
+"""Resamples in a block, fewer of many pairs, so that memory stays bounded. Part of the seed's meaning."""
 _ENOUGH = 0.9
 """Share of the resamples that must have a figure before an interval is made of them."""
 
@@ -94,8 +94,9 @@ class Resamples:
         if self.drawn != "clips" and votes is None:
             raise BadOption("listeners can only be drawn where the ratings say whose they are; draw clips")
         random = np.random.default_rng(self.seed)
-        for start in range(0, self.number, _AT_A_TIME):
-            size = min(_AT_A_TIME, self.number - start)
+        block = min(max(_NUMBERS_AT_A_TIME // max(len(ratings), 1), _FEWEST_AT_A_TIME), _AT_A_TIME)
+        for start in range(0, self.number, block):
+            size = min(block, self.number - start)
             if self.drawn == "clips" or votes is None:
                 yield ratings, _draw(random, len(ratings), size)
                 continue
