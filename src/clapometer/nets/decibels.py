@@ -1,0 +1,125 @@
+"""Mel spectrograms in decibels, as CNN14, HTS-AT and the models built on them hear.
+
+The definition is that of torchlibrosa (Kong et al. 2020, arXiv 1912.10211), which those models were trained with:
+frames centred on multiples of the hop, the ends mirrored, a periodic Hann window, power, triangles on the Slaney mel
+scale with unit area, ten times the decimal logarithm. Theirs is a convolution with the kernels of a Fourier transform;
+this is the transform itself, which is quicker and rounds less.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SILENCE = 1e-10
+"""The least power that is heard; a band below it is at -100 dB."""
+
+
+@dataclass(frozen=True)
+class DecibelMelConfig:
+    """How a spectrogram is computed."""
+
+    sample_rate: int = 44100
+    """Samples a second, for the places of the filters alone."""
+    fft: int = 1024
+    """Samples under the window, and points of the Fourier transform; even."""
+    hop: int = 320
+    """Samples between the centres of frames."""
+    mels: int = 64
+    """Number of mel bands."""
+    low: float = 50.0
+    """Lower edge of the lowest band, Hz."""
+    high: float = 14000.0
+    """Upper edge of the highest band, Hz."""
+
+
+class DecibelMel(nn.Module):
+    """Waveforms -> mel spectrograms in decibels.
+
+    Window and filters are in the state, and so in every checkpoint: the numbers that a model was trained with stay with
+    it, whatever this version would compute. They are not trained.
+    """
+
+    window: Tensor
+    filterbank: Tensor
+
+    def __init__(self, config: DecibelMelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("window", torch.hann_window(config.fft))
+        self.register_buffer("filterbank", slaney_filterbank(config))
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Spectrograms of a batch.
+
+        Args:
+            waveforms: (batch, samples), -1..1, more than half a window (`config.fft // 2`) of samples.
+
+        Returns:
+            (batch, 1 + samples // hop, mels), decibels, -100 or more.
+        """
+        with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
+            half = self.config.fft // 2
+            mirrored = functional.pad(waveforms.float().unsqueeze(1), (half, half), mode="reflect").squeeze(1)
+            frames = mirrored.unfold(-1, self.config.fft, self.config.hop) * self.window
+            spectrum = torch.view_as_real(torch.fft.rfft(frames))
+            power = spectrum.square().sum(-1)
+            return 10.0 * torch.log10((power @ self.filterbank).clamp(min=SILENCE))
+
+
+def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
+    """Triangles on the mel scale of Slaney's Auditory Toolbox, each of unit area in Hz: float32 (fft / 2 + 1, mels).
+
+    The scale is linear up to 1000 Hz (15 mel) and logarithmic above, 27 steps for a factor of 6.4; the triangles are
+    straight in Hz. This is what `librosa.filters.mel` gives when nothing else is asked for.
+    """
+    edges = _hertz(torch.linspace(_mel(config.low), _mel(config.high), config.mels + 2, dtype=torch.float64))
+    bins = torch.linspace(0.0, config.sample_rate / 2, config.fft // 2 + 1, dtype=torch.float64)[:, None]
+    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
+    triangles = torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
+    return (triangles * 2.0 / (upper - lower)).float()
+
+
+_MEL_PER_HERTZ = 3.0 / 200.0
+_CORNER = 1000.0
+_STEP = math.log(6.4) / 27.0
+
+
+def _mel(hertz: float) -> float:
+    if hertz < _CORNER:
+        return hertz * _MEL_PER_HERTZ
+    return _CORNER * _MEL_PER_HERTZ + math.log(hertz / _CORNER) / _STEP
+
+
+def _hertz(mel: Tensor) -> Tensor:
+    corner = _CORNER * _MEL_PER_HERTZ
+    return torch.where(mel < corner, mel / _MEL_PER_HERTZ, _CORNER * torch.exp((mel - corner).clamp(min=0) * _STEP))
+
+
+def window_of_kernels(real: Tensor, imaginary: Tensor) -> Tensor | None:
+    """The window behind the kernels by which torchlibrosa computes a Fourier transform; None where they are not that.
+
+    Published checkpoints hold those kernels as weights. They were frozen in training, so what a checkpoint holds is a
+    cosine and a sine under a window, and only the window has something to say; but that is looked at, not believed.
+
+    Args:
+        real: weights of the first convolution, (fft / 2 + 1, 1, fft).
+        imaginary: weights of the second one, the same shape.
+
+    Returns:
+        (fft,), float32.
+    """
+    if real.dim() != 3 or real.shape != imaginary.shape or real.shape[::2] != (real.shape[2] // 2 + 1, real.shape[2]):
+        return None
+    fft = real.shape[2]
+    window = real[0, 0].double()  # the cosine of 0 Hz is 1 throughout
+    turns = torch.outer(torch.arange(fft // 2 + 1), torch.arange(fft)) % fft
+    angles = turns.double() * (2 * math.pi / fft)
+    for kernels, wave in ((real, angles.cos()), (imaginary, -angles.sin())):
+        if not torch.allclose(kernels[:, 0].double(), wave * window, rtol=0, atol=1e-5):
+            return None
+    return window.float()
