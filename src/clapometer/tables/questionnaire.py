@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clapometer.errors import BadTable
-from clapometer.tables.ratings import Ratings, Texts, texts
+from clapometer.tables.ratings import NAMED, Ratings, Texts, texts
 from clapometer.tables.reading import read_table
 
 KEYS = ("listener", "listener_id")
@@ -16,6 +16,8 @@ _SHOWN = 5
 
 def joined(ratings: Ratings, path: Path) -> Ratings:
     """The ratings with the columns of a table that has one listener a row; empty texts for listeners not in it.
+
+    A column whose name is taken, such as `text`, is called `listener text`.
 
     Raises:
         BadTable: the table has no column `listener` or `listener_id`, a listener twice, or nobody who rated; or the
@@ -43,7 +45,7 @@ def joined(ratings: Ratings, path: Path) -> Ratings:
         if column != key:
             cells = ["" if (cell := row.get(column)) is None else str(cell) for row in table.rows]
             by_listener = texts([cells[place[name]] if name in place else "" for name in names])
-            extra[column if column not in extra else f"listener {column}"] = by_listener[index]
+            extra[column if column not in (*extra, *NAMED) else f"listener {column}"] = by_listener[index]
     notes = [f"{len(names) - len(missing)} of {len(names)} listeners are in {path.name}"]
     if missing:
         more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""

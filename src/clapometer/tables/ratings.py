@@ -131,6 +131,10 @@ class Ratings:
         return (np.asarray(ratings, np.float64) - low) / (high - low)
 
     @cached_property
+    def _pair(self) -> Integers:
+        return numbered(list(zip(self.audio, self.text, strict=True)))[0]
+
+    @cached_property
     def listeners(self) -> tuple[Integers, Texts]:
         """For each rating the number of its listener, and the listeners in the order of their first rating."""
         return numbered(self.listener)
@@ -138,11 +142,10 @@ class Ratings:
     @cached_property
     def pairs(self) -> Pairs:
         """The distinct pairs of audio and text. Anchors are among them: leave them out with `only()` first."""
-        index, _ = numbered(list(zip(self.audio, self.text, strict=True)))
-        count = np.bincount(index) if len(index) else np.zeros(0, np.int64)
-        first = np.zeros(len(count), np.int64)
-        first[index[::-1]] = np.arange(len(index))[::-1]
-        mean = np.bincount(index, self.rating) / count if len(index) else np.zeros(0)
+        index = self._pair
+        count = np.bincount(index)
+        first = firsts(index)
+        mean = np.bincount(index, self.rating) / count
         return Pairs(
             index=index,
             audio=self.audio[first],
@@ -164,11 +167,11 @@ class Ratings:
         Raises:
             BadOption: there is none of that name.
         """
-        if name in self.extra:
-            return self.extra[name]
         if name in NAMED:
             found: Texts = getattr(self, name)
             return found
+        if name in self.extra:
+            return self.extra[name]
         known = ", ".join(dict.fromkeys((*NAMED, *self.extra)))
         raise BadOption(f"{self.path}: no column {name!r}; there are {known}")
 
@@ -200,7 +203,29 @@ class Ratings:
             for name in (item.name for item in fields(self))
             if isinstance(getattr(self, name), np.ndarray)
         }
-        return replace(self, **columns, extra={name: values[which] for name, values in self.extra.items()})
+        taken = replace(self, **columns, extra={name: values[which] for name, values in self.extra.items()})
+        # What is known of the whole need not be found out again, which takes a while for a million ratings.
+        if "_pair" in vars(self):
+            vars(taken)["_pair"] = _anew(self._pair[which])
+        if "listeners" in vars(self):
+            index = _anew(self.listeners[0][which])
+            vars(taken)["listeners"] = index, taken.listener[firsts(index)]
+        return taken
+
+
+def firsts(index: Integers) -> Integers:
+    """For each number in an index where it first stands; numbers count from 0 without gaps."""
+    first = np.zeros(int(index.max(initial=-1)) + 1, np.int64)
+    first[index[::-1]] = np.arange(len(index))[::-1]
+    return first
+
+
+def _anew(index: Integers) -> Integers:
+    """An index with gaps, numbered anew in the order in which its numbers first stand in it."""
+    there = np.flatnonzero(np.bincount(index))
+    order = np.empty(int(index.max(initial=-1)) + 1, np.int64)
+    order[there[np.argsort(firsts(index)[there], kind="stable")]] = np.arange(len(there))
+    return order[index]
 
 
 def numbered(values: Sequence[Any] | Texts) -> tuple[Integers, Texts]:

@@ -39,6 +39,7 @@ class Rows:
         for number, why in enumerate(table.problems):
             if why:
                 self._tell(number, "unreadable row", why)
+        self._plain: dict[str, Texts] = {}
         roles = [role for role in columns if role not in ("rating", "scale_min", "scale_max")]
         self._texts = {role: self._cells(columns[role], strip=role not in _VERBATIM) for role in roles}
         for role, remedy in _REMEDIES.items():
@@ -180,9 +181,11 @@ class Rows:
         return number in self._problems and self._problems[number].dropped
 
     def _cells(self, column: str, *, strip: bool) -> Texts:
-        cells = [row.get(column) for row in self.table.rows]
-        plain = [cell if isinstance(cell, str) else _text(cell) for cell in cells]
-        return texts([cell.strip() for cell in plain] if strip else plain)
+        plain = self._plain.get(column)
+        if plain is None:
+            cells = [row.get(column) for row in self.table.rows]
+            plain = self._plain[column] = texts([cell if isinstance(cell, str) else _text(cell) for cell in cells])
+        return texts([cell.strip() for cell in plain]) if strip else plain
 
 
 def _filled(values: Texts) -> Mask:

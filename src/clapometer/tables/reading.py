@@ -128,7 +128,7 @@ def _records(reader: Any) -> Iterator[tuple[int, list[str]]]:
 
 def _row(header: Sequence[str], fields: Sequence[str]) -> tuple[Row, str]:
     row: Row = dict.fromkeys(header, "") | dict(zip(header, fields, strict=False))
-    problem = _repair(row)
+    problem = "" if "".join(fields).isascii() else _repair(row)
     if len(fields) != len(header):
         problem = (
             f"the row has {len(fields)} fields and the header {len(header)}; "
