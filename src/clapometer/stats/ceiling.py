@@ -17,7 +17,7 @@ _FITTED = 10_000
 _DRAWN = 20_000
 """Pairs that are drawn from the model for the figure itself."""
 _REFITTED = 40
-"""Bootstrap samples to which the model is fitted again, each with a quarter of the drawn pairs."""
+"""Bootstrap samples to which the model is fitted again, each with an eighth of the drawn pairs."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,13 @@ def _of_order(rating: Numbers, pair: Places, count: Places, refits: int, seed: i
         return interval(math.nan, np.zeros(0)), interval(math.nan, np.zeros(0))
 
     def figures(panel: Panel, pairs: int) -> tuple[float, float]:
-        # The same chance for each, so that only the models differ.
-        true, observed = panel.drawn(np.resize(count, pairs), np.random.default_rng(seed))
+        # As many with one rating, two and so on as there are; the same chance for each, so that only the models differ.
+        counts = np.sort(count)[np.linspace(0, len(count) - 1, pairs).round().astype(np.int64)]
+        true, observed = panel.drawn(counts, np.random.default_rng(seed))
         return srcc(true, observed), ktau(true, observed)
 
     value = figures(panel, _DRAWN)
-    draws = np.array([figures(panel.redrawn(rng), _DRAWN // 4) for _ in range(refits)]).reshape(-1, 2)
+    draws = np.array([figures(panel.redrawn(rng), _DRAWN // 8) for _ in range(refits)]).reshape(-1, 2)
     order, tau = (_within(interval(value[number], draws[:, number])) for number in (0, 1))
     return order, tau
 

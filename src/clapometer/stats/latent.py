@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from clapometer.stats.estimate import Numbers, Places
 from clapometer.stats.oneway import components, sums
@@ -60,7 +60,8 @@ class Panel:
     def share(self) -> Numbers:
         """(grid,): logarithm of the share of the pairs that have each quality."""
         logs = self.shape[:, 0] + self.shape[:, 1:] @ self.told[len(self.values) - 1 :]
-        shares: Numbers = logs - logsumexp(logs)
+        logs = logs - logs.max()
+        shares: Numbers = logs - np.log(np.exp(logs).sum())
         return shares
 
     def drawn(self, count: Places, rng: np.random.Generator) -> tuple[Numbers, Numbers]:

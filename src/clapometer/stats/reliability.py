@@ -102,7 +102,7 @@ def split_half(rating: Numbers, pair: Places, *, splits: int | None = None, seed
     values = np.asarray(rating, np.float64)[chosen]
     unit = np.unique(pair[chosen], return_inverse=True)[1].reshape(-1).astype(np.int64)
     rng = np.random.default_rng(seed)
-    wanted = resamples_for(len(values)) if splits is None else splits
+    wanted = max(20, resamples_for(len(values)) // 2) if splits is None else splits
     plain, drawn = np.empty((wanted, 2)), np.empty((wanted, 2))
     number = 0
     for block in resampled(len(several), wanted, rng):

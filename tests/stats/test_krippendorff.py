@@ -1,0 +1,90 @@
+"""Krippendorff's alpha against its author's examples, and against his formula written out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from clapometer.errors import BadOption
+from clapometer.stats.krippendorff import alpha
+
+# Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C: 4 observers, 12 units, some missing.
+OBSERVERS = """
+1 2 3 3 2 1 4 1 2 . . .
+1 2 3 3 2 2 4 1 2 5 . 3
+. 3 3 3 2 3 4 2 2 5 1 .
+1 2 3 3 2 4 4 1 2 5 1 .
+"""
+
+
+def published():
+    table = [
+        [math.nan if cell == "." else float(cell) for cell in line.split()] for line in OBSERVERS.split("\n") if line
+    ]
+    values = np.array(table).T
+    unit, observer = np.nonzero(~np.isnan(values))
+    return values[unit, observer], unit
+
+
+def written_out(values, unit, level):
+    """The definition: coincidences of values within units, and the difference function, one term at a time."""
+    pairable = [values[unit == number] for number in np.unique(unit)]
+    pairable = [each for each in pairable if len(each) > 1]
+    every = np.concatenate(pairable)
+    n = len(every)
+
+    def difference(c, k):
+        if level == "interval":
+            return (c - k) ** 2
+        low, high = min(c, k), max(c, k)
+        between = sum((every == g).sum() for g in np.unique(every) if low <= g <= high)
+        return (between - ((every == c).sum() + (every == k).sum()) / 2) ** 2
+
+    observed = sum(
+        difference(a, b) / (len(each) - 1)
+        for each in pairable
+        for i, a in enumerate(each)
+        for j, b in enumerate(each)
+        if i != j
+    )
+    expected = sum(difference(a, b) for i, a in enumerate(every) for j, b in enumerate(every) if i != j)
+    return 1 - (observed / n) / (expected / (n * (n - 1)))
+
+
+@pytest.mark.parametrize(("level", "printed"), [("interval", 0.849), ("ordinal", 0.815)])
+def test_the_published_example(level, printed):
+    assert alpha(*published(), level=level, resamples=0).value == pytest.approx(printed, abs=5e-4)
+
+
+@pytest.mark.parametrize("level", ["interval", "ordinal"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_definition_on_random_ratings(level, seed):
+    rng = np.random.default_rng(seed)
+    unit = np.unique(rng.integers(12, size=40), return_inverse=True)[1]
+    values = rng.integers(0, 6, 40) + unit // 3
+    found = alpha(values.astype(float), unit, level=level, resamples=0).value
+    assert found == pytest.approx(written_out(values.astype(float), unit, level), abs=1e-12)
+
+
+def test_edges():
+    one = np.array([1.0, 2, 3]), np.array([0, 1, 2])
+    assert math.isnan(alpha(*one).value)
+    same = np.array([0.1, 0.1, 0.1, 0.1]), np.array([0, 0, 1, 1])
+    assert math.isnan(alpha(*same).value)
+    assert alpha(np.array([1.0, 1, 4, 4]), np.array([0, 0, 1, 1])).value == 1
+    with pytest.raises(BadOption, match="nominal"):
+        alpha(*same, level="nominal")
+
+
+def test_pairs_with_one_rating_do_not_count():
+    values, unit = published()
+    more = np.append(values, [5, 1]), np.append(unit, [12, 13])
+    assert alpha(*more, resamples=0).value == pytest.approx(alpha(values, unit, resamples=0).value, abs=1e-12)
+
+
+def test_the_interval_is_around_the_value_and_repeats():
+    found = alpha(*published(), resamples=300)
+    assert 0.3 < found.low < found.value < found.high <= 1  # wide: there are twelve units
+    assert found == alpha(*published(), resamples=300)

@@ -1,0 +1,90 @@
+"""Rules that say which ratings to trust, by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clapometer.errors import BadOption
+from clapometer.stats.screening import by_anchors, correlations_with_rest, like_the_rest, near_another, not_constant
+
+
+def test_sums_of_anchors():
+    rating = np.array([9.0, 2, 3, 8, 3, 3, 7])
+    listener = np.array([0, 0, 0, 1, 1, 1, 2])
+    anchor = np.array([0, 1, 1, 0, 1, 1, 0], bool)
+    found = by_anchors(rating, listener, anchor, 5)
+    assert found.keep.tolist() == [True] * 3 + [False] * 3 + [True]
+    assert found.judged.tolist() == [True] * 6 + [False]
+    # One limit a rating, as RELATE has another for test than for train.
+    limits = np.array([4.0, 5, 5, 6, 6, 5, 0])
+    assert by_anchors(rating, listener, anchor, limits).keep.tolist() == [False, True, True, True, True, False, True]
+    with pytest.raises(BadOption, match="no rating is of an anchor"):
+        by_anchors(rating, listener, np.zeros(7, bool), 5)
+
+
+def test_a_rating_near_another():
+    rating = np.array([0.0, 5, 10, 3, 9, 7, 7, 1])
+    pair = np.array([0, 0, 0, 1, 1, 2, 2, 3])
+    assert near_another(rating, pair, 5).keep.tolist() == [True, True, True, False, False, True, True, False]
+    assert near_another(rating, pair, 6).keep.tolist() == [True] * 7 + [False]
+    assert near_another(rating, pair, 0).keep.tolist() == [False] * 5 + [True, True, False]
+    assert near_another(rating, pair, 5).judged.tolist() == [True] * 7 + [False]
+    assert near_another(np.array([0.1, 5.1]), np.array([0, 0]), 5).keep.all()
+    for distance in (-1, math.nan):
+        with pytest.raises(BadOption, match="0 or more"):
+            near_another(rating, pair, distance)
+
+
+@given(
+    ratings=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 10)), min_size=1, max_size=20),
+    distance=st.integers(0, 10),
+)
+def test_nearness_is_what_it_says(ratings, distance):
+    pair, rating = np.array(ratings).T
+    expected = [
+        any(abs(value - other) <= distance for j, other in enumerate(rating) if j != i and pair[j] == pair[i])
+        for i, value in enumerate(rating)
+    ]
+    assert near_another(rating.astype(float), pair, distance).keep.tolist() == expected
+
+
+def test_correlation_with_the_rest():
+    rng = np.random.default_rng(0)
+    quality = rng.normal(5, 2, 30)
+    said = [quality, quality + rng.normal(0, 0.3, 30), quality + rng.normal(0, 0.3, 30), 10 - quality, np.full(30, 4.0)]
+    rating, pair, listener = np.concatenate(said), np.tile(np.arange(30), 5), np.repeat(np.arange(5), 30)
+    found = correlations_with_rest(rating, pair, listener)
+    for number in range(4):
+        rest = np.mean([said[other] for other in range(5) if other != number], axis=0)
+        assert found[number] == pytest.approx(np.corrcoef(said[number], rest)[0, 1], abs=1e-9)
+    assert math.isnan(found[4])
+    screened = like_the_rest(rating, pair, listener, 0.2)
+    assert screened.keep.tolist() == [True] * 90 + [False] * 30 + [True] * 30
+    assert screened.judged.tolist() == [True] * 120 + [False] * 30
+    # Who shares few pairs with others is not judged.
+    few = listener == 3
+    few &= pair >= 4
+    assert like_the_rest(rating[~few], pair[~few], listener[~few], 0.2).keep.all()
+    with pytest.raises(BadOption, match="no correlation"):
+        like_the_rest(rating, pair, listener, 2)
+
+
+def test_pairs_with_one_rating_say_nothing_of_a_correlation():
+    rating, listener = np.arange(10.0), np.zeros(10, np.int64)
+    found = like_the_rest(rating, np.arange(10), listener, 0.9)
+    assert found.keep.all()
+    assert not found.judged.any()
+
+
+def test_the_same_always():
+    rating = np.array([5.0, 5, 5, 5, 5, 4, 7, 7])
+    listener = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    found = not_constant(rating, listener)
+    assert found.keep.tolist() == [False] * 3 + [True] * 5
+    assert found.judged.tolist() == [True] * 6 + [False] * 2
+    assert not_constant(rating, listener, fewest=2).keep.tolist() == [False] * 3 + [True] * 3 + [False] * 2
