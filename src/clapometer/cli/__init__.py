@@ -12,6 +12,7 @@ from clapometer.cli.classify import classify
 from clapometer.cli.evaluate import evaluate
 from clapometer.cli.models import models
 from clapometer.cli.pretrain import pretrain
+from clapometer.cli.ratings import ratings
 from clapometer.cli.score import score
 from clapometer.errors import ClapometerError
 
@@ -42,6 +43,7 @@ def _options(
 
 app.command("score")(score)
 app.command("evaluate")(evaluate)
+app.command("ratings")(ratings)
 app.command("classify")(classify)
 app.command("pretrain")(pretrain)
 app.command("models")(models)

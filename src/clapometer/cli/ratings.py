@@ -1,0 +1,124 @@
+"""`clapometer ratings`: what a set of listeners' ratings is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clapometer.cli import console
+from clapometer.cli.engine import JsonOption
+from clapometer.errors import BadOption
+
+Given = Annotated[Path, typer.Argument(metavar="FILE", help="A table with one rating a row (.csv, .tsv, ...).")]
+Columns = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="NAMES",
+        help="Which column is which, such as `audio=file,text=caption,listener=worker,rating=mos`; not needed for "
+        "`audio, text, listener, rating` and for the files of RELATE and XACLE.",
+        show_default=False,
+    ),
+]
+Scale = Annotated[
+    str,
+    typer.Option(
+        "--scale", metavar="LOW,HIGH", help="Lowest and highest rating; default: what the file says.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Listeners = Annotated[
+    Path | None,
+    typer.Option("--listeners", metavar="TABLE", help="What listeners said of themselves, one a row, to be joined."),
+]
+Split = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        metavar="NAMES",
+        help="Only these, such as `test,validation`; `all` for everything; default: all but `excluded`.",
+        show_default=False,
+    ),
+]
+Screen = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--screen",
+        metavar="RULE",
+        help="Keep what a rule keeps; may be given several times. `relate`: listeners whose anchors sum to at most 5 "
+        "(AudioCaps train) or 2 (test). `anchors=5`: the same with one limit. `near=5`: ratings with another of "
+        "the same pair so near. `rest=0.2`: listeners who correlate so with the others. `constant`: listeners "
+        "who do not always say the same.",
+        show_default=False,
+    ),
+]
+Aggregate = Annotated[
+    Path | None,
+    typer.Option(
+        "--aggregate", "-o", metavar="TABLE", help="Write one row a pair, and a .json file beside it that says how it "
+        "came about.",
+    ),
+]  # fmt: skip
+Standardise = Annotated[
+    bool,
+    typer.Option(
+        "--standardise", help="Add the mean of ratings that were standardised listener by listener to --aggregate."
+    ),
+]
+
+
+def ratings(
+    given: Given,
+    columns: Columns = "",
+    scale: Scale = "",
+    listeners: Listeners = None,
+    split: Split = "",
+    screen: Screen = None,
+    aggregate: Aggregate = None,
+    standardise: Standardise = False,
+    json: JsonOption = False,
+) -> None:
+    """Say what listeners' ratings are worth: how many, how reliable, and how well they can be predicted at best.
+
+    Without --screen it says what each rule would remove; with it, rules are applied in their order, to all ratings
+    (also to those that the file labels excluded). Ratings of anchors are used for screening alone.
+
+    The noise ceiling is what a scorer that knows the true mean of each pair would get against these ratings: no
+    metric can be expected to do better. Reliability and ceilings carry 95 % intervals.
+
+    Exit status: 0 all well, 1 some rows could not be used, 2 bad input.
+    """
+    from clapometer.cli.ratings_report import report
+    from clapometer.cli.ratings_study import study
+    from clapometer.cli.ratings_table import write
+    from clapometer.cli.rows import check_output
+    from clapometer.tables.dialects import parse_columns
+    from clapometer.tables.ratings_reading import read_ratings
+
+    if standardise and aggregate is None:
+        raise BadOption("--standardise adds a column to --aggregate; say where that is to go")
+    if aggregate is not None:
+        check_output(aggregate, given)
+    found = read_ratings(
+        given,
+        columns=parse_columns(columns) if columns else None,
+        listeners=listeners,
+        scale=_scale(scale) if scale else None,
+    )
+    result = study(found, split, screen or [])
+    if aggregate is not None:
+        write(result, aggregate, standardised=standardise)
+    report(result, as_json=json, output=aggregate)
+    if aggregate is not None and not json:
+        console.say(f"written: {aggregate}, and how it came about: {aggregate.with_suffix('.json')}")
+    raise typer.Exit(1 if any(problem.dropped for problem in found.problems) else 0)
+
+
+def _scale(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise BadOption(f"--scale {text}: give the lowest and the highest rating, such as 0,10") from None
+    return low, high

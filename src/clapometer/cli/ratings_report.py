@@ -1,0 +1,223 @@
+"""What `clapometer ratings` prints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clapometer.cli import console
+from clapometer.cli.layout import print_table
+from clapometer.cli.ratings_study import Study
+from clapometer.cli.rows import SHOWN_PROBLEMS
+from clapometer.panel.summary import FEWEST, Group, Spread, Summary
+from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.ceiling import Ceiling
+from clapometer.tables.ratings import Ratings
+
+_BAR = 40
+_DIALECTS = {
+    "canonical": "canonical columns",
+    "relate": "recognised as RELATE",
+    "xacle": "recognised as XACLE",
+    "mapped": "columns as named",
+}
+
+
+def report(study: Study, *, as_json: bool, output: Path | None) -> None:
+    """Print everything: figures on standard output, what is wrong with rows on standard error."""
+    _tell_problems(study.given)
+    if as_json:
+        console.print_json(plain(_figures(study, output)))
+        return
+    _print_head(study)
+    _print_groups("split", study.summary.splits)
+    _print_groups("system", study.summary.systems)
+    _print_distribution(study.summary)
+    _print_reliability(study.summary)
+    _print_ceilings(study.summary)
+    _print_screening(study)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: what is not a number is null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _tell_problems(ratings: Ratings) -> None:
+    """The first twenty rows of each kind of severity, and counts of all kinds."""
+    for dropped, what in ((True, "cannot be used and are left out"), (False, "are read otherwise than they say")):
+        found = [problem for problem in ratings.problems if problem.dropped == dropped]
+        if not found:
+            continue
+        kinds = dict.fromkeys(problem.kind for problem in found)
+        counted = ", ".join(f"{kind} {sum(problem.kind == kind for problem in found)}" for kind in kinds)
+        console.say(f"{len(found)} rows {what} ({counted}):")
+        for problem in found[:SHOWN_PROBLEMS]:
+            console.say(f"  {ratings.path.name} {ratings.unit} {problem.line}: {problem.message}")
+        if len(found) > SHOWN_PROBLEMS:
+            console.say(f"  ... and {len(found) - SHOWN_PROBLEMS} more; --json lists all")
+    for note in ratings.notes:
+        console.say(f"note: {note}")
+    if not ratings.scale_stated:
+        low, high = ratings.scale
+        console.say(f"note: no scale is stated; {low:g} to {high:g}, which occur, is taken; --scale LOW,HIGH says it")
+
+
+def _figures(study: Study, output: Path | None) -> dict[str, Any]:
+    given, summary = study.given, study.summary
+    figures: dict[str, Any] = {
+        "file": str(given.path),
+        "dialect": given.dialect,
+        "scale": {"low": given.scale[0], "high": given.scale[1], "stated": given.scale_stated},
+        "notes": list(given.notes),
+        "problems": {
+            "by_kind": given.problem_counts(),
+            "rows": [asdict(problem) for problem in given.problems],
+        },
+        "left_out": study.left_out,
+        "screening": {"applied": study.applied, "steps": [asdict(step) for step in study.steps]},
+        "all": asdict(summary.all),
+        "splits": [asdict(group) for group in summary.splits],
+        "systems": [asdict(group) for group in summary.systems],
+        "ratings_a_pair": asdict(summary.per_pair),
+        "ratings_a_listener": None if summary.per_listener is None else asdict(summary.per_listener),
+        "distribution": [{"low": low, "high": high, "ratings": count} for low, high, count in summary.distribution],
+        "reliability": None if summary.reliability is None else asdict(summary.reliability),
+        "ceilings": [
+            {"system": name or None, **({"too_few": True} if ceiling is None else asdict(ceiling))}
+            for name, ceiling in summary.ceilings
+        ],
+    }
+    if study.own_rule is not None:
+        figures["relate_rule"] = {"exceptions": study.own_rule[0], "ratings": study.own_rule[1]}
+    if output is not None:
+        figures |= {"output": str(output), "provenance": str(output.with_suffix(".json"))}
+    return figures
+
+
+def _print_head(study: Study) -> None:
+    given, whole = study.given, study.summary.all
+    who = "" if whole.listeners is None else f" by {whole.listeners:,} listeners"
+    low, high = given.scale
+    print(f"{given.path.name}: {_DIALECTS[given.dialect]}, scale {low:g} to {high:g}")
+    print(f"{whole.ratings:,} ratings of {whole.pairs:,} pairs{who}")
+    if study.left_out:
+        print("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in study.left_out.items()))
+    _print_spread("ratings a pair", study.summary.per_pair, "pairs have")
+    if study.summary.per_listener is None:
+        print("ratings a listener    not known: the file does not say who rated")
+    else:
+        _print_spread("ratings a listener", study.summary.per_listener, "listeners have given")
+    print(f"{'mean of the pairs':<22}{whole.mean:.2f}, standard deviation {whole.sd:.2f}")
+
+
+def _print_spread(name: str, spread: Spread, have: str) -> None:
+    ones = f"; {spread.ones:,} {have} one only" if spread.ones else ""
+    print(f"{name:<22}{spread.least} to {spread.most}, median {spread.median:g}, mean {spread.mean:.2f}{ones}")
+
+
+def _print_groups(name: str, groups: Sequence[Group]) -> None:
+    if not groups:
+        return
+    print()
+    columns = [name, "ratings", "pairs", "listeners", "mean", "sd"]
+    rows = [
+        [
+            group.name,
+            f"{group.ratings:,}",
+            f"{group.pairs:,}",
+            "" if group.listeners is None else f"{group.listeners:,}",
+            f"{group.mean:.2f}",
+            f"{group.sd:.2f}",
+        ]
+        for group in groups
+    ]
+    print_table(columns, rows, right=columns[1:])
+
+
+def _print_distribution(summary: Summary) -> None:
+    most = max(count for _, _, count in summary.distribution)
+    print()
+    rows = [
+        (
+            f"{low:g}" if low == high else f"{low:g} to {high:g}",
+            f"{count:,}",
+            f"{100 * count / summary.all.ratings:.1f} %",
+            "█" * round(_BAR * count / most),
+        )
+        for low, high, count in summary.distribution
+    ]
+    print_table(("rating", "count", "share", ""), rows, right=("rating", "count", "share"))
+
+
+def _print_reliability(summary: Summary) -> None:
+    found = summary.reliability
+    print()
+    if found is None:
+        print(f"reliability: not told, because fewer than {FEWEST} pairs have two or more ratings")
+        return
+    rows = [
+        ("ICC(1)", found.icc.single, "share of a rating's variance that is the pair's"),
+        (f"ICC(k), k = {found.icc.k:.2f}", found.icc.mean, "the same of a pair's mean rating"),
+        ("Krippendorff's alpha, interval", found.alpha_interval, "1 - observed / expected disagreement"),
+        ("Krippendorff's alpha, ordinal", found.alpha_ordinal, "the same of ranks"),
+        ("one against the rest, SRCC", found.against_rest.srcc, "a rating and the mean of its pair's others"),
+        ("one against the rest, LCC", found.against_rest.lcc, ""),
+        ("split half, SRCC", found.split_half.srcc, "means of random halves of each pair's ratings"),
+        ("split half, SRCC, Spearman-Brown", found.split_half.srcc_corrected, "as for means of all ratings"),
+        ("split half, LCC, Spearman-Brown", found.split_half.lcc_corrected, ""),
+    ]
+    print_table(
+        ("reliability", "", "95 % interval", "meaning"),
+        [(name, _number(estimate.value), _interval(estimate), meaning) for name, estimate, meaning in rows],
+        right=("",),
+        wrap=("meaning",),
+    )
+
+
+def _print_ceilings(summary: Summary) -> None:
+    print()
+    rows = [(name or "all", *_ceiling_cells(ceiling)) for name, ceiling in summary.ceilings]
+    columns = ("noise ceiling", "pairs", "SRCC", "LCC", "KTAU", "MSE, 0 to 1")
+    print_table(columns, rows, right=("pairs",))
+    print("what a scorer that knows each pair's true mean would get against these mean ratings; for MSE, what is left")
+
+
+def _ceiling_cells(ceiling: Ceiling | None) -> tuple[str, ...]:
+    if ceiling is None:
+        return ("", f"fewer than {FEWEST} pairs have two ratings", "", "", "")
+    shown = [f"{_number(each.value)}  {_interval(each)}" for each in (ceiling.srcc, ceiling.lcc, ceiling.ktau)]
+    return (f"{ceiling.pairs:,}", *shown, f"{_number(ceiling.mse.value, 4)}  {_interval(ceiling.mse, 4)}")
+
+
+def _print_screening(study: Study) -> None:
+    if not study.steps:
+        return
+    print()
+    name = "screening" if study.applied else "screening, each rule alone"
+    columns = (name, "ratings", "pairs", "listeners", "not judged", "keeps")
+    rows = [
+        (step.rule, f"-{step.ratings:,}", f"-{step.pairs:,}", f"-{step.listeners:,}", f"{step.unjudged:,}", step.about)
+        for step in study.steps
+    ]
+    print_table(columns, rows, right=columns[1:5], wrap=("keeps",))
+    if not study.applied:
+        print("nothing of this was removed; --screen RULE removes it")
+    if study.own_rule is not None:
+        exceptions, of = study.own_rule
+        print(f"RELATE's rule selects as the file says, with {exceptions:,} exceptions in {of:,} ratings")
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "not known" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _interval(estimate: Estimate, digits: int = 3) -> str:
+    return "" if math.isnan(estimate.low) else f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"

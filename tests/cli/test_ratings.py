@@ -1,0 +1,211 @@
+"""`clapometer ratings` as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from clapometer import read_ratings
+from clapometer.cli import app
+from clapometer.errors import BadOption, BadTable
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "ratings" / "REL.csv"
+CANONICAL = ("audio", "text", "listener", "rating", "system", "split", "scale_min", "scale_max")
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+    error: BaseException | None
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture
+def ratings() -> Command:
+    def run(*arguments: object, status: int = 0) -> Ended:
+        done = CliRunner().invoke(app, ["ratings", *map(str, arguments)])
+        error = None if isinstance(done.exception, SystemExit) else done.exception
+        assert status == (2 if error else done.exit_code), (done.output, done.exception)
+        return Ended(done.exit_code, done.stdout, done.stderr, error)
+
+    return run
+
+
+def written(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """60 pairs of two systems, three listeners each."""
+    rng = np.random.default_rng(0)
+    rows: list[tuple[object, ...]] = []
+    for number in range(60):
+        quality = rng.normal(3, 1)
+        for listener in rng.choice(12, 3, replace=False):
+            rating = int(np.clip(round(quality + rng.normal(0, 0.7)), 1, 5))
+            system, split = ("one", "two")[number % 2], ("train", "test")[number % 3 == 0]
+            rows.append((f"{number}.wav", f"text {number}, [red]雨", f"l{listener}", rating, system, split, 1, 5))
+    return written(tmp_path / "study.csv", CANONICAL, rows)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_summary_to_read(ratings: Command, study: Path) -> None:
+    done = ratings(study)
+    for said in (
+        "study.csv: canonical columns, scale 1 to 5",
+        "180 ratings of 60 pairs by 12 listeners",
+        "ratings a pair        3 to 3, median 3, mean 3.00",
+        "ICC(k), k = 3.00",
+        "Krippendorff's alpha, ordinal",
+        "split half, SRCC, Spearman-Brown",
+        "noise ceiling",
+        "screening, each rule alone",
+        "near=2",
+        "nothing of this was removed",
+    ):
+        assert said in done.out, said
+    assert done.err == ""
+    for system in ("one", "two"):  # in the table of systems and in that of ceilings
+        assert sum(line.startswith(f"{system} ") and "against" not in line for line in done.out.splitlines()) == 2
+
+
+def test_figures_for_programs(ratings: Command, study: Path) -> None:
+    figures = json.loads(ratings(study, "--json", "--screen", "near=1", "--screen", "constant").out)
+    assert figures["all"]["ratings"] + sum(step["ratings"] for step in figures["screening"]["steps"]) == 180
+    assert figures["screening"]["applied"]
+    assert [step["rule"] for step in figures["screening"]["steps"]] == ["near=1", "constant"]
+    assert figures["scale"] == {"low": 1, "high": 5, "stated": True}
+    single = figures["reliability"]["icc"]["single"]
+    assert single["low"] < single["value"] < single["high"]
+    assert [each["system"] for each in figures["ceilings"]] == [None, "one", "two"]
+    assert [bin_["low"] for bin_ in figures["distribution"]] == [1, 2, 3, 4, 5]
+    assert ratings(study, "--json").out == ratings(study, "--json").out
+
+
+def test_one_row_a_pair(ratings: Command, study: Path, tmp_path: Path) -> None:
+    done = ratings(study, "--aggregate", tmp_path / "out.csv", "--standardise", "--split", "test")
+    assert "written: " in done.err
+    rows = rows_of(tmp_path / "out.csv")
+    assert len(rows) == 20
+    assert list(rows[0]) == [
+        *("audio", "text", "system", "split", "rating", "scale_min", "scale_max", "count"),
+        *("sd", "se", "median", "lowest", "highest", "standardised"),
+    ]
+    own = [float(row["rating"]) for row in rows_of(study) if row["audio"] == "0.wav"]
+    assert float(rows[0]["rating"]) == pytest.approx(np.mean(own), abs=1e-6)
+    assert float(rows[0]["sd"]) == pytest.approx(np.std(own, ddof=1), abs=1e-6)
+    assert rows[0]["text"] == "text 0, [red]雨"
+    assert rows[0]["count"] == "3"
+    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (record["command"], record["pairs"], record["ratings"]) == ("ratings", 20, 60)
+    assert record["left_out"] == {"of other splits": 120}
+    assert record["standardised"]["sd"] > 0
+    # What was written is a table of ratings again.
+    again = read_ratings(tmp_path / "out.csv")
+    assert (len(again), again.scale, again.scale_stated, again.has_listeners) == (20, (1, 5), True, False)
+    assert "the file does not say who rated" in ratings(tmp_path / "out.csv").out
+
+
+def test_a_pair_with_one_rating_has_no_spread(ratings: Command, tmp_path: Path) -> None:
+    given = written(tmp_path / "r.csv", ("audio", "rating", "listener"), [("a", 1, "p"), ("b", 2, "p"), ("b", 4, "q")])
+    done = ratings(given, "-o", tmp_path / "out.csv", "--scale", "0,10")
+    first, second = rows_of(tmp_path / "out.csv")
+    assert (first["sd"], first["se"], first["count"]) == ("", "", "1")
+    assert second["rating"] == "3.000000"
+    assert "text" not in first
+    assert "reliability: not told, because fewer than 20 pairs" in done.out
+    assert json.loads(ratings(given, "--json").out)["reliability"] is None
+
+
+def test_bad_rows_are_told_and_make_the_status_1(ratings: Command, study: Path, tmp_path: Path) -> None:
+    with study.open("a", encoding="utf-8") as file:
+        file.write("x.wav,text,l1,9,one,train,1,5\nx.wav,text,l1,many,one,train,1,5\n")
+    done = ratings(study, "-o", tmp_path / "out.csv", status=1)
+    assert "2 rows cannot be used and are left out (out of scale 1, not a number 1):" in done.err
+    assert "study.csv line 182: the rating 9 is outside the scale of 1 to 5" in done.err
+    assert "study.csv line 183: 'rating' is 'many', which is no number" in done.err
+    figures = json.loads(ratings(study, "--json", status=1).out)
+    assert [row["line"] for row in figures["problems"]["rows"]] == [182, 183]
+
+
+def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
+    given = written(tmp_path / "mos.tsv", ["clip\tmos"], [["a\t4"], ["a\t5"], ["b\t1"]])
+    done = ratings(given, "--columns", "audio=clip,rating=mos")
+    assert "3 ratings of 2 pairs\n" in done.out
+    assert "no scale is stated; 1 to 5, which occur, is taken" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (["none.csv"], BadTable, "none.csv: cannot be read"),
+        (["study.csv", "--columns", "audio"], BadOption, "'audio' is not understood"),
+        (["study.csv", "--columns", "audio=clip"], BadTable, "no column 'clip' for audio"),
+        (["study.csv", "--scale", "ten"], BadOption, "--scale ten: give the lowest and the highest rating"),
+        (["study.csv", "--scale", "5,1"], BadOption, "5 to 1 is none"),
+        (["study.csv", "--split", "dev"], BadOption, "no ratings in the split 'dev'"),
+        (["study.csv", "--screen", "good"], BadOption, "'good' is none of relate"),
+        (["study.csv", "--screen", "relate"], BadOption, "no column 'in AudioCaps'"),
+        (["study.csv", "--standardise"], BadOption, "adds a column to --aggregate"),
+        (["study.csv", "-o", "study.csv"], BadOption, "is the table itself"),
+        (["study.csv", "-o", "no/out.csv"], BadOption, "there is no folder"),
+        (["study.csv", "-o", "out.xlsx"], BadTable, "tables end in"),
+        (["study.csv", "--listeners", "study.csv"], BadTable, "stands in it"),
+        (["nobody.csv", "-o", "out.csv", "--standardise"], BadOption, "does not say who rated"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    arguments: list[str],
+    error: type[Exception],
+    said: str,
+    ratings: Command,
+    study: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(study.parent)
+    written(Path("nobody.csv"), ("audio", "rating"), [("a", 1), ("a", 2)])
+    done = ratings(*arguments, status=2)
+    assert isinstance(done.error, error)
+    assert said in str(done.error)
+    assert not Path("out.csv").exists()
+
+
+def test_torch_is_not_loaded(study: Path) -> None:
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from clapometer.cli import app\n"
+        f"done = CliRunner().invoke(app, ['ratings', {str(study)!r}, '-o', {str(study.with_name('o.csv'))!r}])\n"
+        "sys.exit(done.exit_code or ('torch' in sys.modules))\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="the real ratings, ../shared/data/ratings, are not here")
+def test_relate_as_it_was_released(ratings: Command) -> None:
+    done = ratings(REAL, "--split", "test,validation")
+    assert "7,797 ratings of 2,598 pairs by 873 listeners" in done.out
+    assert "14 rows are read otherwise than they say (mislabelled anchor 14):" in done.err
+    assert "RELATE's rule selects as the file says, with 0 exceptions in 24,660 ratings" in done.out
