@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from clapometer.checkpoints import load
+from clapometer.checkpoints import load, save
 from clapometer.errors import BadOption, CheckpointError, TrainingFailed
 from clapometer.families.mini import MiniClap, tiny
 from clapometer.losses.contrastive import info_nce
@@ -217,6 +217,13 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
         run(tmp_path, run={"captions": "b"})
     with pytest.raises(BadOption, match="another run"):
         run(tmp_path, options=replace(OPTIONS, seed=6), run={"captions": "a"})
+
+
+def test_a_model_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
+    save(new(), tmp_path)
+    with pytest.raises(BadOption, match="take another folder"):
+        run(tmp_path)
+    assert same(weights(tmp_path), new().state_dict())
 
 
 @pytest.mark.parametrize(

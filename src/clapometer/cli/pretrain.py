@@ -108,7 +108,7 @@ def pretrain(
     """
     if epochs is not None and steps is not None:
         raise BadOption("--epochs and --steps say the same thing; give one of them")
-    from clapometer.train.loop import silent
+    from clapometer.train.keeper import silent
     from clapometer.train.options import NO_AUGMENTATION, Augmentation, TrainOptions
     from clapometer.train.pretrain import pretrain as run
 

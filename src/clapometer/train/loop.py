@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
@@ -19,24 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.checkpoints import save
-from clapometer.errors import BadOption, CheckpointError, TrainingFailed
+from clapometer.embed import Progress
+from clapometer.errors import BadOption, TrainingFailed
 from clapometer.model import Clap
+from clapometer.train.keeper import Keeper, Tell, Validate, claim, restored, silent
 from clapometer.train.log import Log
 from clapometer.train.options import TrainOptions
 
 WARMEST = 100.0
 """Largest inverse temperature, as in CLIP."""
-Validate = Callable[[Clap], Mapping[str, float]]
-"""Figures of a model; the first one decides which state is the best, the higher the better."""
-Progress = Callable[[str, int], Callable[[int], None]]
-"""`progress("steps", 500)` begins a count to 500 and returns the function that counts finished items."""
-
-Tell = Callable[[str], None]
-"""Takes a line for the user."""
-
-
-def silent(_: object) -> None:
-    """Who wants to hear nothing."""
 
 
 class Batch(Protocol):
@@ -81,16 +71,6 @@ class Trained:
     """Of the validation of that step."""
 
 
-@dataclass
-class _State:
-    """What changes during a run."""
-
-    step: int = 0
-    loss: float = float("nan")
-    best_step: int = 0
-    best: dict[str, float] | None = None
-
-
 def train(
     clap: Clap,
     batches: Callable[[int], SomeBatch],
@@ -130,16 +110,16 @@ def train(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(folder, {**(run or {}), "options": asdict(options)})
+    claim(folder, {**(run or {}), "options": asdict(options)})
     objective.to(clap.device)
     with _learning(clap, options) as groups:
         groups[0]["params"] += list(objective.parameters())
         optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.0)
         weights = [weight for group in groups for weight in group["params"]]
-        state = _restored(folder / "state.pt", clap, objective, optimizer)
+        state = restored(folder / "state.pt", clap, objective, optimizer)
         begun = state.step
         with Log(folder, begun) as log, _ahead(batches, begun, options) as ready:
-            keeper = _Keeper(folder, state, clap, objective, optimizer, log, validate, half, tell)
+            keeper = Keeper(folder, state, clap, objective, optimizer, log, validate, half, tell)
             if begun == 0:
                 keeper.validate()
             count = progress("steps", options.steps - begun) if progress and begun < options.steps else silent
@@ -161,52 +141,6 @@ def train(
         if begun == options.steps:  # killed between the last state and its model, or asked again
             save(clap, folder / "last", half=half)
     return Trained(folder, state.step, begun, state.loss, state.best_step, state.best or {})
-
-
-@dataclass(frozen=True)
-class _Keeper:
-    """Writes what a run comes to."""
-
-    folder: Path
-    state: _State
-    clap: Clap
-    objective: nn.Module
-    optimizer: torch.optim.Optimizer
-    log: Log
-    figures: Validate | None
-    half: bool
-    tell: Tell
-
-    def validate(self) -> None:
-        """Measure the model; write it if it is the best so far."""
-        if self.figures is None:
-            return
-        state, figures = self.state, dict(self.figures(self.clap))
-        self.log.write(state.step, figures)
-        best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
-        if best:
-            state.best_step, state.best = state.step, figures
-            save(self.clap, self.folder, half=self.half)
-        loss = f"loss {state.loss:.4f}  " if state.step else ""
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        self.tell(f"step {state.step}  {loss}{shown}{'  best so far' * best}")
-
-    def keep(self) -> None:
-        """Write the state from which the run goes on, and the model as it is."""
-        if self.figures is None:
-            self.state.best_step = self.state.step
-            save(self.clap, self.folder, half=self.half)
-        self.log.flush()
-        path = self.folder / "state.pt"
-        part = path.with_name(path.name + ".part")
-        networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
-        with part.open("wb") as file:
-            torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        # After the state: killed in between, the run writes it once more.
-        save(self.clap, self.folder / "last", half=self.half)
 
 
 def _update(
@@ -331,45 +265,3 @@ def _ahead(
         yield ordered()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _claim(folder: Path, run: dict[str, Any]) -> None:
-    """Make the folder this run's, or find that it is.
-
-    Raises:
-        BadOption: it is another's.
-    """
-    path = folder / "run.json"
-    run = json.loads(json.dumps(run))
-    if not path.exists():
-        part = path.with_name("run.json.part")
-        part.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadOption(f"{path} is damaged ({error}); remove it, or take another folder") from error
-    changed = [f"{name}: {before.get(name)} there, {run.get(name)} now" for name in _differences(before, run)]
-    if changed:
-        raise BadOption(
-            f"{folder} holds another run ({'; '.join(changed[:3])}); ask for the same to go on with it, "
-            "or take another folder"
-        )
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [name for name in {**before, **now} if before.get(name) != now.get(name)]
-
-
-def _restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> _State:
-    if not path.exists():
-        return _State()
-    try:
-        kept = torch.load(path, map_location=clap.device, weights_only=True)
-        clap.load_state_dict(kept["model"])
-        objective.load_state_dict(kept["objective"])
-        optimizer.load_state_dict(kept["optimizer"])
-        return _State(kept["step"], kept["loss"], kept["best_step"], kept["best"])
-    except Exception as error:  # whatever unpickling a damaged file comes to
-        raise CheckpointError(f"{path} is damaged ({error}); remove it to begin the run again") from error

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from clapometer.checkpoints import DEFAULT_MODEL, load
-from clapometer.embed import embed_sounds
+from clapometer.embed import Progress, embed_sounds
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates
 from clapometer.losses.contrastive import info_nce
@@ -22,7 +22,8 @@ from clapometer.stats.classes import figures
 from clapometer.tables import read_table
 from clapometer.threads import default_workers
 from clapometer.train.captions import CaptionBatch, CaptionBatches, read_captions
-from clapometer.train.loop import Objective, Progress, Tell, Trained, silent, train
+from clapometer.train.keeper import Tell, silent
+from clapometer.train.loop import Objective, Trained, train
 from clapometer.train.options import Augmentation, TrainOptions
 from clapometer.train.sounds import Sounds
 from clapometer.weights import weights_hash

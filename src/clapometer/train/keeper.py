@@ -1,0 +1,132 @@
+"""The folder of a run: what was asked for, where it stands, and the models that came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from clapometer.checkpoints import save
+from clapometer.errors import BadOption, CheckpointError
+from clapometer.model import Clap
+from clapometer.train.log import Log
+
+Validate = Callable[[Clap], Mapping[str, float]]
+"""Figures of a model; the first one decides which state is the best, the higher the better."""
+Tell = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+def silent(_: object) -> None:
+    """Who wants to hear nothing."""
+
+
+@dataclass
+class State:
+    """What changes during a run."""
+
+    step: int = 0
+    loss: float = float("nan")
+    best_step: int = 0
+    best: dict[str, float] | None = None
+
+
+def claim(folder: Path, run: dict[str, Any]) -> None:
+    """Make the folder this run's, or find that it is.
+
+    Raises:
+        BadOption: it is another's.
+    """
+    path = folder / "run.json"
+    run = json.loads(json.dumps(run))
+    if not path.exists():
+        if (folder / "config.json").exists():
+            raise BadOption(f"{folder} holds a model that no run there wrote; take another folder, lest it be replaced")
+        part = path.with_name("run.json.part")
+        part.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadOption(f"{path} is damaged ({error}); remove it, or take another folder") from error
+    changed = [f"{name}: {before.get(name)} there, {run.get(name)} now" for name in _differences(before, run)]
+    if changed:
+        raise BadOption(
+            f"{folder} holds another run ({'; '.join(changed[:3])}); ask for the same to go on with it, "
+            "or take another folder"
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [name for name in {**before, **now} if before.get(name) != now.get(name)]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes what a run comes to; the fields are those of `clapometer.train.loop.train`."""
+
+    folder: Path
+    state: State
+    clap: Clap
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    log: Log
+    figures: Validate | None
+    half: bool
+    tell: Tell
+
+    def validate(self) -> None:
+        """Measure the model; write it if it is the best so far."""
+        if self.figures is None:
+            return
+        state, figures = self.state, dict(self.figures(self.clap))
+        self.log.write(state.step, figures)
+        best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
+        if best:
+            state.best_step, state.best = state.step, figures
+            save(self.clap, self.folder, half=self.half)
+        loss = f"loss {state.loss:.4f}  " if state.step else ""
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        self.tell(f"step {state.step}  {loss}{shown}{'  best so far' * best}")
+
+    def keep(self) -> None:
+        """Write the state from which the run goes on, and the model as it is."""
+        if self.figures is None:
+            self.state.best_step = self.state.step
+            save(self.clap, self.folder, half=self.half)
+        self.log.flush()
+        path = self.folder / "state.pt"
+        part = path.with_name(path.name + ".part")
+        networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
+        with part.open("wb") as file:
+            torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        # After the state: killed in between, the run writes it once more.
+        save(self.clap, self.folder / "last", half=self.half)
+
+
+def restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    """Where a run stands; weights and optimizer are brought there, in place.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    if not path.exists():
+        return State()
+    try:
+        kept = torch.load(path, map_location=clap.device, weights_only=True)
+        clap.load_state_dict(kept["model"])
+        objective.load_state_dict(kept["objective"])
+        optimizer.load_state_dict(kept["optimizer"])
+        return State(kept["step"], kept["loss"], kept["best_step"], kept["best"])
+    except Exception as error:  # whatever unpickling a damaged file comes to
+        raise CheckpointError(f"{path} is damaged ({error}); remove it to begin the run again") from error
