@@ -134,6 +134,13 @@ def test_without_texts_a_sound_stands_for_its_only_pair(tmp_path):
     assert "2 rated pairs could be meant" in found.loose[0].why
 
 
+def test_ratings_without_texts_leave_the_sounds_to_decide(tmp_path):
+    rows = [{"audio": name, "listener": "L", "rating": 3} for name in ("a.wav", "b.wav")]
+    pairs = read_ratings(table(tmp_path / "ratings.csv", rows), scale=(0, 10)).pairs
+    found = joined(tmp_path, pairs, ("b.wav", "some prompt", 0.2), ("a.wav", "another", 0.1))
+    assert found.score.tolist() == [0.1, 0.2]
+
+
 names = st.lists(
     st.text(st.characters(codec="utf-8", exclude_characters="/\\\x00\r\n"), min_size=1).filter(str.strip),
     min_size=1, max_size=4, unique=True,

@@ -116,7 +116,7 @@ def _tell_loose(what: str, loose: Sequence[Loose]) -> None:
 def _print(found: Evaluation) -> None:
     level = f"{found.resamples.level * 100:g} %"
     print(f"{len(found.pairs)} pairs, {len(found.ratings)} ratings; SRCC with {level} intervals; MSE on 0 to 1\n")
-    all_rows = output.in_order((*found.rows, *output.ceiling_rows(found)))
+    all_rows = output.in_order((*found.rows, *found.ceiling))
     for breakdown in dict.fromkeys(row.breakdown for row in all_rows):
         rows = [row for row in all_rows if row.breakdown == breakdown]
         grouped = breakdown not in words.ORDER

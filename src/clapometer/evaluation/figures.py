@@ -14,6 +14,8 @@ from clapometer.stats.agreement import agreement
 from clapometer.stats.bootstrap import NAN, Estimate, Resamples, Votes
 from clapometer.stats.weighted import agreement_of_columns, weighted_agreement
 
+FEWEST_SYSTEMS = 3
+"""Of which a correlation says something: that of two is 1 or -1."""
 Key = tuple[str, str, str]
 """Predictor, breakdown, group."""
 
@@ -165,6 +167,8 @@ def _with_systems(found: Figures, names: Sequence[str]) -> Figures:
         ratings, rating_replicates = found.rating_means
         values[key] = np.array(agreement(scores, ratings).values)
         replicates[key] = agreement_of_columns(score_replicates, rating_replicates)
+        if len(found.systems) < FEWEST_SYSTEMS:
+            values[key][:3] = replicates[key][:3] = np.nan
     return Figures(n, values, replicates, found.rating_means, found.score_means, found.systems, found.resamples)
 
 

@@ -94,21 +94,25 @@ def without_score(joined: Joined, pairs: Pairs, of: Places) -> list[Loose]:
 
 class _Finder:
     def __init__(self, file: ScoreFile, pairs: Pairs, anchors: Pairs | None) -> None:
-        self.file = file
-        self.keys = _keys(file.audio, file.text)
-        self.rated = _keys_of(file, pairs)
+        # Where one side has no texts, the sounds alone decide.
+        self.texts = file.text if any(pairs.text) else None
+        self.keys = _keys(file.audio, self.texts)
+        self.rated = self._keys_of(pairs)
         self.exact: dict[Key, list[int]] = defaultdict(list)
         self.named: dict[Key, list[int]] = defaultdict(list)
         for pair, key in enumerate(self.rated):
             self.exact[key].append(pair)
             self.named[_name(key)].append(pair)
         self.anchors: dict[Key, list[tuple[str, ...]]] = defaultdict(list)
-        for key in [] if anchors is None else _keys_of(file, anchors):
+        for key in [] if anchors is None else self._keys_of(anchors):
             self.anchors[_name(key)].append(key[0])
         self.sounds = {parts[-1] for parts, _ in self.rated}
         self.rows: dict[Key, set[tuple[str, ...]]] = defaultdict(set)
         for key in self.keys:
             self.rows[_name(key)].add(key[0])
+
+    def _keys_of(self, pairs: Pairs) -> list[Key]:
+        return _keys(pairs.audio.tolist(), None if self.texts is None else pairs.text.tolist())
 
     def find(self, number: int) -> tuple[int, bool, str]:
         """The pair of a row, whether by its file's name alone, and why there is none."""
@@ -127,13 +131,9 @@ class _Finder:
             return others[0], True, ""
         if others:
             return -1, False, "pairs of this file name and text were rated in other folders; give paths as there"
-        if key[0][-1] in self.sounds and self.file.text is not None:
+        if key[0][-1] in self.sounds and self.texts is not None:
             return -1, False, "the sound was rated, but not with this text"
         return -1, False, "was not rated"
-
-
-def _keys_of(file: ScoreFile, pairs: Pairs) -> list[Key]:
-    return _keys(pairs.audio.tolist(), None if file.text is None else pairs.text.tolist())
 
 
 def _keys(sounds: Sequence[str], texts: Sequence[str] | None) -> list[Key]:

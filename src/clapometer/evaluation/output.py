@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from clapometer.evaluation import words
-from clapometer.evaluation.groups import ORIGIN, SYSTEM
 from clapometer.evaluation.join import Loose
-from clapometer.evaluation.result import ALL, CEILING, Difference, Evaluation, Row
+from clapometer.evaluation.result import Difference, Evaluation, Row
 from clapometer.stats.agreement import METRICS, ranks
 from clapometer.stats.bootstrap import Estimate
 
@@ -39,10 +38,9 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "scores": [_file(found, number) for number in range(len(found.files))],
         "resamples": asdict(found.resamples),
         "score_scale": list(found.score_scale),
-        "agreement": [_entry(row) for row in in_order(found.rows)],
+        "agreement": [_entry(row) for row in in_order((*found.rows, *found.ceiling))],
         "differences": [_entry(difference) for difference in found.differences],
         "systems": [asdict(system) for system in found.systems],
-        "ceiling": {group: {m: asdict(e) for m, e in figures.items()} for group, figures in found.ceiling.items()},
         "calibration": [asdict(one) for one in found.calibrated],
         "notes": list(found.notes),
     }
@@ -58,21 +56,11 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (breakdowns.index(row.breakdown), groups.index(row.group)))
 
 
-def ceiling_rows(found: Evaluation) -> list[Row]:
-    """The ceilings as rows of a predictor of that name."""
-    places = {(row.breakdown, row.group): row.n for row in found.rows if row.breakdown in (ALL, SYSTEM, ORIGIN)}
-    return [
-        Row(CEILING, breakdown, group, n, figures["srcc"], figures["lcc"], figures["ktau"], figures["mse"])
-        for (breakdown, group), n in places.items()
-        if (figures := found.ceiling.get(group)) is not None
-    ]
-
-
 def agreement_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: one for each predictor and group."""
     rows = [
         {"predictor": row.predictor, "breakdown": row.breakdown, "group": row.group, "n": row.n, **_flat(row)}
-        for row in in_order((*found.rows, *ceiling_rows(found)))
+        for row in in_order((*found.rows, *found.ceiling))
     ]
     return ["predictor", "breakdown", "group", "n", *_FLAT], rows
 

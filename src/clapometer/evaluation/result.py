@@ -109,9 +109,9 @@ class Evaluation:
     """Every two score files, and every score file against the system's mean, on all pairs and within systems."""
     systems: tuple[SystemMean, ...]
     calibrated: tuple[Calibrated, ...]
-    ceiling: Mapping[str, Mapping[str, Estimate]]
-    """What a perfect predictor could reach, by group of the breakdowns all and system, and by metric; empty where no
-    pair was rated twice."""
+    ceiling: tuple[Row, ...]
+    """What a perfect predictor could reach: on all pairs, within systems, in each system and by origin; empty where too
+    few pairs were rated twice, or it was not asked for."""
     joined: tuple[Joined, ...]
     places: Places
     """(pairs,): their numbers in `joined`, which also holds the pairs of other splits."""
@@ -139,7 +139,7 @@ class Evaluation:
         Raises:
             KeyError: there are none.
         """
-        for row in self.rows:
+        for row in (*self.rows, *self.ceiling):
             if (row.predictor, row.breakdown, row.group) == (predictor, breakdown, group):
                 return row
         raise KeyError((predictor, breakdown, group))

@@ -242,7 +242,7 @@ def _evaluated(
             Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
             for name, source, mapping, n, _ in maps
         ),
-        ceiling=ceilings(test, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)]) if options.ceiling else {},
+        ceiling=ceilings(test, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)]) if options.ceiling else (),
         joined=tuple(material.joins),
         places=material.places,
         wanted=wanted,

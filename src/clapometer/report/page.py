@@ -145,9 +145,10 @@ def _overall(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
             best = min(finite) if metric == "mse" else max(finite)
             for line, value in zip(lines, values, strict=False):
                 line["best"][metric] = value == best
-    if "" in found.ceiling:
-        ceiling = found.ceiling[""]
-        figures = {metric: ceiling.get(metric, NAN) for metric in _METRICS}
+    ceiling = {row.breakdown: row for row in found.ceiling if not row.group}
+    if ALL in ceiling:
+        within = ceiling[WITHIN].srcc if WITHIN in ceiling else NAN
+        figures = {**_estimates(ceiling[ALL]), "within": within, "between": NAN}
         lines.append({"name": CEILING, "aside": True, "best": dict.fromkeys(_METRICS, False), **figures})
     return lines
 
@@ -185,7 +186,7 @@ def _overall_picture(found: Evaluation, order: Sequence[str]) -> str:
     names = [*order, *([GENERATOR] if found.systems else [])]
     figures = {(row.predictor, row.breakdown, row.group): row.srcc for row in found.rows}
     series = [charts.Series(name, [_figure(figures, (name, *row[1:])) for row in rows]) for name in names]
-    lines = [(found.ceiling[""]["srcc"].value, "ceiling")] if "srcc" in found.ceiling.get("", {}) else []
+    lines = [(row.srcc.value, CEILING) for row in found.ceiling if row.breakdown == ALL]
     return charts.intervals(
         "SRCC on all pairs and in large groups", [row[0] for row in rows], series, "SRCC", lines=lines
     )
@@ -206,7 +207,7 @@ def _breakdown(found: Evaluation, order: Sequence[str], name: str) -> dict[str, 
     rows = [row for row in found.rows if row.breakdown == name and row.predictor in order]
     groups = list(dict.fromkeys(row.group for row in rows))
     drawn = list(dict.fromkeys(row.group for row in rows if row.n >= SMALL))
-    ceiling = [row for row in output.ceiling_rows(found) if row.breakdown == name]
+    ceiling = [row for row in found.ceiling if row.breakdown == name]
     at = {(row.predictor, row.group): row for row in (*rows, *ceiling)}
     series = [charts.Series(one, [at[one, group].srcc for group in drawn]) for one in order]
     sizes = [f"{group} ({at[order[0], group].n:,})" for group in drawn]
