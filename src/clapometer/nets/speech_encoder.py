@@ -1,0 +1,113 @@
+"""wav2vec 2.0 over speech (Baevski et al. 2020, arXiv 2006.11477), from transformers.
+
+The layout is that of the large models with normalisation before each block, such as wav2vec2-large-robust, which
+ParaCLAP starts from. Everything here that depends on transformers is in `SpeechEncoder.__init__` and `forward`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+
+@dataclass(frozen=True)
+class SpeechEncoderConfig:
+    """Size of a `SpeechEncoder`; the default is wav2vec2-large-robust with 12 of its 24 layers."""
+
+    hidden: int = 1024
+    """Width of the vectors over time, and of the output."""
+    layers: int = 12
+    """Number of transformer layers."""
+    heads: int = 16
+    """Attention heads; divides `hidden`."""
+    feedforward: int = 4096
+    """Width of the hidden layer of each feed-forward block."""
+    channels: tuple[int, ...] = (512, 512, 512, 512, 512, 512, 512)
+    """Channels after each convolution over samples."""
+    kernels: tuple[int, ...] = (10, 3, 3, 3, 3, 2, 2)
+    """Length of each convolution."""
+    strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
+    """Step of each convolution."""
+    position_kernel: int = 128
+    """Length of the convolution that tells positions, in frames."""
+    position_groups: int = 16
+    """Groups of that convolution; divides `hidden`."""
+    dropout: float = 0.1
+    """Share of values dropped in training."""
+
+    @property
+    def shortest(self) -> int:
+        """Samples that one frame is computed from; fewer give none."""
+        samples = 1
+        for kernel, stride in zip(reversed(self.kernels), reversed(self.strides), strict=True):
+            samples = (samples - 1) * stride + kernel
+        return samples
+
+
+class SpeechEncoder(nn.Module):
+    """Waveforms -> the mean over time of the last layer."""
+
+    def __init__(self, config: SpeechEncoderConfig) -> None:
+        super().__init__()
+        from transformers import Wav2Vec2Config, Wav2Vec2Model  # seconds to import, so only when a model is made
+
+        self.config = config
+        self.base = Wav2Vec2Model(
+            Wav2Vec2Config(
+                hidden_size=config.hidden,
+                num_hidden_layers=config.layers,
+                num_attention_heads=config.heads,
+                intermediate_size=config.feedforward,
+                conv_dim=config.channels,
+                conv_kernel=config.kernels,
+                conv_stride=config.strides,
+                conv_bias=True,
+                feat_extract_norm="layer",
+                do_stable_layer_norm=True,
+                num_conv_pos_embeddings=config.position_kernel,
+                num_conv_pos_embedding_groups=config.position_groups,
+                hidden_dropout=config.dropout,
+                attention_dropout=config.dropout,
+                activation_dropout=config.dropout,
+                feat_proj_dropout=config.dropout,
+                layerdrop=0.0,
+                # Masking is for training wav2vec 2.0 itself; without it there is no mask vector either.
+                apply_spec_augment=False,
+                mask_time_prob=0.0,
+                mask_feature_prob=0.0,
+            )
+        )
+        # A plain weight: the two factors that it is trained as go by other names in other versions.
+        parametrize.remove_parametrizations(self.base.encoder.pos_conv_embed.conv, "weight")
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Embed a batch.
+
+        Args:
+            waveforms: (batch, samples), -1..1, not scaled further; those below `config.shortest` samples are
+                lengthened with silence.
+
+        Returns:
+            (batch, hidden), not normalised.
+        """
+        missing = self.config.shortest - waveforms.shape[-1]
+        if missing > 0:
+            waveforms = functional.pad(waveforms, (0, missing))
+        return self.base(waveforms).last_hidden_state.mean(1)  # type: ignore[no-any-return]
+
+
+def weight_of_factors(magnitude: Tensor, direction: Tensor) -> Tensor:
+    """The weight of the positional convolution from the two factors that published checkpoints hold.
+
+    Args:
+        magnitude: `weight_g`, (1, 1, kernel): the length of each slice.
+        direction: `weight_v`, (hidden, hidden / groups, kernel).
+
+    Returns:
+        (hidden, hidden / groups, kernel), each slice over the last axis brought to its length.
+    """
+    return torch.nn.functional.normalize(direction.flatten(0, 1), dim=0).view_as(direction) * magnitude
