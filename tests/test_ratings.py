@@ -372,8 +372,8 @@ def test_a_file_of_100_megabytes(tmp_path: Path) -> None:
     caption = "a dog barks while rain falls on a tin roof and somebody walks " * 3
     with path.open("w") as file:
         file.write("audio,text,listener,rating\n")
-        for number in range(480_000):
+        for number in range(500_000):
             file.write(f"{number // 4}.wav,{caption},{number % 997},{number * 7 % 11}\n")
     assert path.stat().st_size > 100_000_000
     found = read_ratings(path, scale=(0, 10))
-    assert (len(found), len(found.pairs)) == (480_000, 120_000)
+    assert (len(found), len(found.pairs)) == (500_000, 125_000)

@@ -60,13 +60,11 @@ def test_the_ceiling_is_within_two_hundredths_of_the_truth(kind, noise):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kind", "noise", "pairs"), [("normal", 3, 600), ("top-heavy", 3, 600), ("top-heavy", 1.5, 300)]
-)
+@pytest.mark.parametrize(("kind", "noise", "pairs"), [("normal", 3, 600), ("top-heavy", 3, 600)])
 def test_intervals_hold_the_truth(kind, noise, pairs):
-    known, held, studies = truth(kind, noise), np.zeros(4), 60
+    known, held, studies = truth(kind, noise), np.zeros(4), 40
     for seed in range(studies):
-        found = noise_ceiling(*panel(kind, pairs, noise, np.random.default_rng(seed))[:2], resamples=300)
+        found = noise_ceiling(*panel(kind, pairs, noise, np.random.default_rng(seed))[:2], resamples=200)
         every = (found.srcc, found.lcc, found.ktau, found.mse)
         held += [each.low <= value <= each.high for each, value in zip(every, known, strict=True)]
     assert (held >= 0.85 * studies).all(), held / studies
