@@ -59,6 +59,10 @@ def test_the_answer_is_printed(run):
     assert "note: evaluated: the pairs of test" in done.stderr
 
 
+def test_one_score_has_an_answer_too(run):
+    assert "good orders the pairs as listeners do: SRCC 0." in run("good.csv").stdout
+
+
 def test_json_is_one_object_and_quiet_is_quiet(run):
     done = run("laion=good.csv", "--json", "--quiet", "--by", "event", "--level", "0.9")
     told = figures(done)

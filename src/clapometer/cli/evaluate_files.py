@@ -128,7 +128,8 @@ def _print(found: Evaluation) -> None:
         ]
         print_table([*columns, *numbers], cells, right=numbers)
         print()
-    for sentence in (*words.verdicts(found), *words.against_trivial(found), *_calibrated(found)):
+    verdicts = words.verdicts(found) or [words.verdict(found)]
+    for sentence in (*verdicts, *words.against_trivial(found), *_calibrated(found)):
         print(sentence)
 
 
