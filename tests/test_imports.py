@@ -24,7 +24,7 @@ ROOMS = (
     ("tables", "stats", "labels", "threads", "integrity"),
     ("calibration", "evaluation", "panel"),
     ("audio",),
-    ("frontend", "nets", "weights", "losses"),
+    ("frontend", "nets", "weights", "losses", "tokens", "published"),
     ("model",),
     ("families",),
     ("checkpoints",),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as serialized
-from torch import nn
+from torch import Tensor, nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
 
@@ -28,6 +29,20 @@ def read_weights(model: nn.Module, path: Path) -> None:
         weights = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error}); copy it again") from error
+    fit(model, weights, str(path))
+
+
+def fit(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
+    """Copy weights into a model, in single precision; nothing missing, nothing left over.
+
+    Args:
+        model: any.
+        weights: by the model's names.
+        where: the file or folder they are from, for messages.
+
+    Raises:
+        WeightsMismatch: names or shapes differ, or a weight is not finite.
+    """
     expected = model.state_dict()
     problems = [f"missing {name}" for name in expected if name not in weights]
     problems += [f"unexpected {name}" for name in weights if name not in expected]
@@ -38,7 +53,7 @@ def read_weights(model: nn.Module, path: Path) -> None:
             problems.append(f"{name} holds numbers that are not finite")
     if problems:
         more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise WeightsMismatch(f"{path} does not fit the network: {'; '.join(problems[:5])}{more}")
+        raise WeightsMismatch(f"{where} does not fit the network: {'; '.join(problems[:5])}{more}")
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
 
 

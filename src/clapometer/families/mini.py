@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,6 +21,7 @@ from clapometer.model import Clap
 from clapometer.nets.mobilenet import AudioEncoder, AudioEncoderConfig
 from clapometer.nets.text_encoder import TextEncoder, TextEncoderConfig
 from clapometer.records import ModelCard, Window
+from clapometer.tokens import read_tokenizer, token_batch
 from clapometer.weights import read_weights
 
 MODELS = (
@@ -100,17 +100,7 @@ class MiniClap(Clap):
         return len(self.tokenizer.encode(text).ids) > self.config.text.max_tokens
 
     def _tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        limit = self.config.text.max_tokens
-        # The end mark stays when a long text is cut, as in training.
-        rows = [ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] for ids in self._encode(texts)]
-        length = max(map(len, rows))
-        ids = torch.tensor([row + [0] * (length - len(row)) for row in rows], device=self.device)
-        lengths = torch.tensor([len(row) for row in rows], device=self.device)
-        return ids, torch.arange(length, device=self.device)[None] < lengths[:, None]
-
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        # A text of unknown signs alone may have no token; it still is a text.
-        return [encoding.ids or [0] for encoding in self.tokenizer.encode_batch(list(texts))]
+        return token_batch(self.tokenizer, texts, limit=self.config.text.max_tokens, pad=0, device=self.device)
 
 
 def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniClap:
@@ -133,20 +123,6 @@ def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniC
     model = MiniClap(card, config, tokenizer)
     read_weights(model, folder / "model.safetensors")
     return model
-
-
-def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a `tokenizer.json`.
-
-    Raises:
-        CheckpointError: the file is missing or damaged.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing; copy it from where the model was saved")
-    try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises no narrower one
-        raise CheckpointError(f"{path}: not a tokenizer ({error}); copy it from where the model was saved") from error
 
 
 def tiny() -> MiniClap:

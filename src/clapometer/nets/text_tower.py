@@ -1,0 +1,135 @@
+"""The text towers of published models: BERT, RoBERTa and GPT-2 of the transformers library, behind one small class.
+
+What differs between those models, and between versions of the library, ends here. The library is imported when a tower
+is made, for its import takes seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+TextKind = Literal["roberta", "bert", "gpt2"]
+HEAD = 64
+"""Width of one attention head in every published BERT, RoBERTa and GPT-2."""
+
+
+@dataclass(frozen=True)
+class TextTowerConfig:
+    """Sizes of a `TextTower`."""
+
+    kind: TextKind
+    """Which architecture."""
+    vocab_size: int
+    """Number of tokens."""
+    hidden: int
+    """Width of the token vectors."""
+    layers: int
+    """Number of transformer layers."""
+    heads: int
+    """Attention heads; divides `hidden`."""
+    feedforward: int
+    """Width of the hidden layer of each feed-forward block."""
+    positions: int
+    """Rows of the table of positions; RoBERTa's first two stand for padding."""
+    norm_eps: float
+    """What layer normalisation adds to the variance."""
+    pooler: bool = False
+    """Whether there is a pooling layer behind the first token (BERT and RoBERTa)."""
+
+    @classmethod
+    def of(
+        cls, kind: TextKind, weights: Mapping[str, Tensor], *, heads: int | None = None, norm_eps: float
+    ) -> TextTowerConfig:
+        """The sizes of a tower from its weights, named as the transformers library names them.
+
+        Raises:
+            KeyError: a weight that tells a size is missing.
+        """
+        if kind == "gpt2":
+            words, places, first = "wte.weight", "wpe.weight", "h.0.mlp.c_fc.weight"
+            feedforward, layer = weights[first].shape[1], r"h\.(\d+)\."  # transposed, unlike BERT's
+        else:
+            words, places = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
+            feedforward, layer = (
+                weights["encoder.layer.0.intermediate.dense.weight"].shape[0],
+                r"encoder\.layer\.(\d+)\.",
+            )
+        vocab_size, hidden = weights[words].shape
+        numbers = [int(found[1]) for name in weights if (found := re.match(layer, name))]
+        return cls(
+            kind=kind,
+            vocab_size=vocab_size,
+            hidden=hidden,
+            layers=max(numbers) + 1,
+            heads=heads or max(1, hidden // HEAD),
+            feedforward=feedforward,
+            positions=weights[places].shape[0],
+            norm_eps=norm_eps,
+            pooler="pooler.dense.weight" in weights,
+        )
+
+
+class TextTower(nn.Module):
+    """Token numbers -> hidden states, or one vector a text."""
+
+    def __init__(self, config: TextTowerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.model: nn.Module = _model(config)
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states, (batch, tokens, hidden).
+
+        Args:
+            ids: token numbers, (batch, tokens), int64.
+            mask: True where a token is real, (batch, tokens), bool.
+        """
+        return self._answer(ids, mask).last_hidden_state  # type: ignore[no-any-return]
+
+    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """What the pooling layer makes of the first token, (batch, hidden); for towers that have one."""
+        return self._answer(ids, mask).pooler_output  # type: ignore[no-any-return]
+
+    def _answer(self, ids: Tensor, mask: Tensor) -> Any:
+        return self.model(input_ids=ids, attention_mask=mask.to(torch.int64), return_dict=True)
+
+
+def _model(config: TextTowerConfig) -> nn.Module:
+    if config.kind == "gpt2":
+        from transformers import GPT2Config, GPT2Model
+
+        gpt2 = GPT2Config(
+            vocab_size=config.vocab_size,
+            n_embd=config.hidden,
+            n_layer=config.layers,
+            n_head=config.heads,
+            n_inner=config.feedforward,
+            n_positions=config.positions,
+            layer_norm_epsilon=config.norm_eps,
+            use_cache=False,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+        return GPT2Model(gpt2)
+    from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
+
+    make_config, make_model = {"bert": (BertConfig, BertModel), "roberta": (RobertaConfig, RobertaModel)}[config.kind]
+    roberta = config.kind == "roberta"
+    sizes = make_config(
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=config.feedforward,
+        max_position_embeddings=config.positions,
+        type_vocab_size=1 if roberta else 2,
+        layer_norm_eps=config.norm_eps,
+        pad_token_id=1 if roberta else 0,  # RoBERTa counts positions from it
+    )
+    return make_model(sizes, add_pooling_layer=config.pooler)  # type: ignore[no-any-return]
