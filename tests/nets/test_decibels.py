@@ -8,7 +8,14 @@ import scipy.signal
 import torch
 from conftest import noise
 
-from clapometer.nets.decibels import DecibelMel, DecibelMelConfig, slaney_filterbank, window_of_kernels
+from clapometer.nets import decibels
+from clapometer.nets.decibels import (
+    DecibelMel,
+    DecibelMelConfig,
+    htk_filterbank,
+    slaney_filterbank,
+    window_of_kernels,
+)
 
 CONFIG = DecibelMelConfig(sample_rate=16000, fft=256, hop=80, mels=16, low=50, high=8000)
 
@@ -30,6 +37,25 @@ def test_it_is_the_logarithm_of_filtered_power() -> None:
     got = DecibelMel(CONFIG)(torch.from_numpy(samples)[None])[0]
     assert got.shape == (1 + len(samples) // 80, 16)
     np.testing.assert_allclose(got.numpy(), expected, atol=1e-3)
+
+
+def test_a_long_clip_is_transformed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = DecibelMel(CONFIG)(torch.from_numpy(noise(1.0))[None])
+    monkeypatch.setattr(decibels, "BLOCK", 13)
+    assert torch.equal(DecibelMel(CONFIG)(torch.from_numpy(noise(1.0))[None]), whole)
+
+
+def test_the_triangles_of_htk_have_unit_height() -> None:
+    """The points of a triangle on the scale 2595 log10(1 + f / 700), as the HTK book gives it."""
+    config = DecibelMelConfig(sample_rate=48000, fft=1024, hop=480, mels=64, scale="htk")
+    filters = DecibelMel(config).filterbank
+    assert torch.equal(filters, htk_filterbank(config))
+    assert filters.shape == (513, 64)
+    hertz = np.linspace(0, 24000, 513)
+    edges = 700 * (10 ** (np.linspace(*(2595 * np.log10(1 + f / 700) for f in (50, 14000)), 66) / 2595) - 1)
+    for band in (3, 20, 63):
+        expected = np.interp(hertz, edges[band : band + 3], [0, 1, 0])
+        np.testing.assert_allclose(filters[:, band].numpy(), expected, atol=1e-6)
 
 
 def test_silence_is_at_the_floor() -> None:

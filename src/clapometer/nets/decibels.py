@@ -3,13 +3,15 @@
 The definition is that of torchlibrosa (Kong et al. 2020, arXiv 1912.10211), which those models were trained with:
 frames centred on multiples of the hop, the ends mirrored, a periodic Hann window, power, triangles on the Slaney mel
 scale with unit area, ten times the decimal logarithm. Theirs is a convolution with the kernels of a Fourier transform;
-this is the transform itself, which is quicker and rounds less.
+this is the transform itself, which is quicker and rounds less. The fused models of LAION were trained with triangles of
+torchaudio instead, on the HTK mel scale and of unit height.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,11 @@ from torch.nn import functional
 
 SILENCE = 1e-10
 """The least power that is heard; a band below it is at -100 dB."""
+
+
+Scale = Literal["slaney", "htk"]
+BLOCK = 2048
+"""Frames that are transformed at a time, so that a clip of an hour costs no more than its spectrogram."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,8 @@ class DecibelMelConfig:
     """Lower edge of the lowest band, Hz."""
     high: float = 14000.0
     """Upper edge of the highest band, Hz."""
+    scale: Scale = "slaney"
+    """Where the triangles stand, and how high they are: `slaney_filterbank` or `htk_filterbank`."""
 
 
 class DecibelMel(nn.Module):
@@ -51,7 +60,8 @@ class DecibelMel(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("window", torch.hann_window(config.fft))
-        self.register_buffer("filterbank", slaney_filterbank(config))
+        filterbank = slaney_filterbank if config.scale == "slaney" else htk_filterbank
+        self.register_buffer("filterbank", filterbank(config))
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Spectrograms of a batch.
@@ -65,10 +75,14 @@ class DecibelMel(nn.Module):
         with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
             half = self.config.fft // 2
             mirrored = functional.pad(waveforms.float().unsqueeze(1), (half, half), mode="reflect").squeeze(1)
-            frames = mirrored.unfold(-1, self.config.fft, self.config.hop) * self.window
-            spectrum = torch.view_as_real(torch.fft.rfft(frames))
-            power = spectrum.square().sum(-1)
-            return 10.0 * torch.log10((power @ self.filterbank).clamp(min=SILENCE))
+            frames = mirrored.unfold(-1, self.config.fft, self.config.hop)
+            blocks = [self._decibels(block) for block in torch.split(frames, BLOCK, dim=1)]
+            return blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
+
+    def _decibels(self, frames: Tensor) -> Tensor:
+        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
+        power = spectrum.square().sum(-1)
+        return 10.0 * torch.log10((power @ self.filterbank).clamp(min=SILENCE))
 
 
 def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
@@ -78,10 +92,25 @@ def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
     straight in Hz. This is what `librosa.filters.mel` gives when nothing else is asked for.
     """
     edges = _hertz(torch.linspace(_mel(config.low), _mel(config.high), config.mels + 2, dtype=torch.float64))
+    return (_triangles(config, edges) * 2.0 / (edges[2:] - edges[:-2])).float()
+
+
+def htk_filterbank(config: DecibelMelConfig) -> Tensor:
+    """Triangles on the mel scale of HTK, mel(f) = 2595 log10(1 + f / 700), each of unit height: float32
+    (fft / 2 + 1, mels).
+
+    The triangles are straight in Hz. This is what `torchaudio.transforms.MelSpectrogram` takes.
+    """
+    low, high = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (config.low, config.high))
+    mel = torch.linspace(low, high, config.mels + 2, dtype=torch.float64)
+    return _triangles(config, 700.0 * (10.0 ** (mel / 2595.0) - 1.0)).float()
+
+
+def _triangles(config: DecibelMelConfig, edges: Tensor) -> Tensor:
+    """Triangles of unit height in Hz, each from one of the edges to the next but one: float64 (fft / 2 + 1, mels)."""
     bins = torch.linspace(0.0, config.sample_rate / 2, config.fft // 2 + 1, dtype=torch.float64)[:, None]
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
-    triangles = torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
-    return (triangles * 2.0 / (upper - lower)).float()
+    return torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
 
 
 _MEL_PER_HERTZ = 3.0 / 200.0
