@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clapometer.audio import read_sound
 from clapometer.checkpoints import load
 from clapometer.embed import embed_sounds, embed_texts
 from clapometer.model import Clap
@@ -99,6 +100,26 @@ def prompts(clap: Clap, data: Path) -> dict[str, Any]:
     }
 
 
+def order_of_events(
+    clap: Clap, files: list[Path], labels: list[str], pairs: int = 400, seed: int = 0
+) -> dict[str, Any]:
+    """Two clips of different classes, one behind the other: how often "A followed by B" beats "B followed by A"."""
+    random = np.random.default_rng(seed)
+    rate = clap.card.sample_rate
+    sounds, texts = [], []
+    while len(sounds) < pairs:
+        first, second = random.integers(len(files), size=2)
+        if labels[first] != labels[second]:
+            halves = [read_sound(files[number], rate) for number in (first, second)]
+            sounds.append((np.concatenate(halves), rate))
+            texts.append(
+                (f"{labels[first]} followed by {labels[second]}", f"{labels[second]} followed by {labels[first]}")
+            )
+    heard = clap.embed_audio(sounds)
+    right, wrong = (clap.embed_text([text[number] for text in texts]) for number in (0, 1))
+    return {"pairs": pairs, "accuracy": float(((heard * right).sum(1) > (heard * wrong).sum(1)).float().mean())}
+
+
 def measured(clap: Clap, data: Path) -> dict[str, Any]:
     """All figures."""
     rows = read_rows(data / "sounds" / "clips.csv")
@@ -108,7 +129,7 @@ def measured(clap: Clap, data: Path) -> dict[str, Any]:
         clap,
         [data / "sounds" / row["file"] for row in fold],
         true,
-        {name: name for name in set(true)},
+        {name: name for name in sorted(set(true))},
         "the sound of {}",
     )
     recall = np.diag(esc.confusion) / esc.confusion.sum(1)
@@ -119,6 +140,7 @@ def measured(clap: Clap, data: Path) -> dict[str, Any]:
     gender = zero_shot(clap, files, [row["gender"] for row in speech], GENDERS, "{}")
     feeling = zero_shot(clap, files, [row["emotion"] for row in speech], FEELINGS, "a person speaks in a {} voice")
     return {
+        "order": order_of_events(clap, [data / "sounds" / row["file"] for row in fold], true),
         "esc50_fold5": {
             "clips": esc.n,
             "accuracy": esc.accuracy,
