@@ -37,18 +37,21 @@ class Counting(Clap):
         self.modes: list[bool] = []
 
     def audio_vectors(self, waveforms: Tensor) -> Tensor:
-        assert torch.is_inference_mode_enabled()
+        assert not torch.is_grad_enabled()
         self.waveforms.append(waveforms)
         self.modes.append(self.training)
         return torch.stack([waveforms[:, 0], torch.ones(len(waveforms)), torch.zeros(len(waveforms))], 1)
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        assert torch.is_inference_mode_enabled()
+        assert not torch.is_grad_enabled()
         self.texts.append(list(texts))
         return torch.tensor([[float(len(text)), 1.0, 0.0] for text in texts])
 
     def parts(self) -> dict[str, nn.Module]:
         return {}
+
+    def untrained(self) -> Clap:
+        return self
 
     def configuration(self) -> dict[str, Any]:
         return {}
@@ -189,6 +192,12 @@ def test_scores_of_lists_that_do_not_pair_up_are_refused(clap: MiniClap) -> None
 
 
 # Mode, precision, threads -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("long", ["fused", "fused-all"])
+def test_a_model_that_cannot_hear_a_clip_like_that_says_so(long: str) -> None:
+    with pytest.raises(BadOption, match=f"cannot hear a clip {long}; take windows or head, or a fused model"):
+        Counting().embed_audio([clip(0.5)], window=CARD.window.changed(long))
 
 
 def test_a_model_in_training_scores_in_evaluation_and_goes_back() -> None:

@@ -32,7 +32,9 @@ def test_a_hop_skips_nothing_and_moves_on(hop: float) -> None:
         Window(10.0, hop)
 
 
-@pytest.mark.parametrize(("name", "allowed"), [("short", "keep, pad, repeat, repeatpad"), ("long", "windows, head")])
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("short", "keep, pad, repeat, repeatpad"), ("long", "windows, head, fused, fused-all")]
+)
 def test_a_wrong_rule_is_answered_with_the_right_ones(name: str, allowed: str) -> None:
     with pytest.raises(BadOption, match=f"window: {name} must be one of {allowed}, not 'crop'"):
         Window(10.0, 10.0, **{name: "crop"})  # type: ignore[arg-type]
@@ -44,6 +46,7 @@ def test_a_wrong_rule_is_answered_with_the_right_ones(name: str, allowed: str) -
         ("hop=5", Window(10, 5)),
         ("head", Window(10, 10, long="head")),
         ("windows", TEN),
+        ("fused-all", Window(10, 10, long="fused-all")),
         ("seconds=7", Window(7, 7)),
         ("seconds=7,hop=2.5", Window(7, 2.5)),
         (" hop = 5 , short = repeatpad ", Window(10, 5, "repeatpad")),

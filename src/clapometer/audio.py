@@ -19,7 +19,7 @@ import soxr
 
 from clapometer.errors import BadAudio
 from clapometer.integrity import why_cut_off
-from clapometer.records import Window
+from clapometer.records import FUSED, Window
 
 Samples = npt.NDArray[np.float32]
 Sound = str | os.PathLike[str] | tuple[Any, int]
@@ -57,7 +57,8 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
         window: their length and distance, and what happens to short and long clips.
 
     Yields:
-        float32 (samples,); all as long as the window, but for a short clip under `short="keep"`.
+        float32 (samples,); all as long as the window, but for a short clip under `short="keep"`, and for a longer clip
+        that is to be `fused`, which comes whole.
 
     Raises:
         BadAudio: the file is missing, empty, cut off or not a sound; a sample is not finite; there are no samples.
@@ -67,6 +68,10 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
     pending = np.zeros(0, np.float32)
     tail = np.zeros(0, np.float32)
     emitted = False
+    if window.long in FUSED:
+        samples = read_sound(sound, sample_rate)
+        yield samples if len(samples) > size else _lengthened(samples, size, window)
+        return
     for block in _resampled(sound, sample_rate):
         pending = np.concatenate([pending, block])
         while len(pending) >= size:

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from clapometer.audio import Samples, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText
-from clapometer.records import ModelCard, Window
+from clapometer.records import FUSED, ModelCard, Window
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _ACCELERATOR = threading.Lock()
@@ -76,6 +76,21 @@ class Clap(nn.Module, ABC):
         """Whether the text tower reads only the beginning of the text."""
         return False
 
+    def window_vectors(self, waveforms: Tensor, window: Window) -> Tensor:  # noqa: ARG002 - families use it
+        """As `audio_vectors`, of what `window` made of clips; for families that hear them in more than one way."""
+        return self.audio_vectors(waveforms)
+
+    def check_window(self, window: Window) -> None:
+        """Whether the model can hear clips like that.
+
+        Raises:
+            BadOption: it cannot.
+        """
+        if window.long in FUSED:
+            raise BadOption(
+                f"window: {self.card.name} cannot hear a clip {window.long}; take windows or head, or a fused model"
+            )
+
     # What everybody uses ------------------------------------------------------------------------------------------
 
     @property
@@ -106,6 +121,7 @@ class Clap(nn.Module, ABC):
 
         Raises:
             BadAudio: a clip cannot be read.
+            BadOption: the model cannot hear clips like that.
         """
         several = isinstance(sounds, Iterable) and not is_one_sound(sounds)
         listed = list(cast("Sequence[Sound]", sounds)) if several else [cast("Sound", sounds)]
@@ -121,11 +137,12 @@ class Clap(nn.Module, ABC):
     ) -> list[Tensor | BadAudio]:
         """As `embed_audio`, with the error in place of the vector of a clip that cannot be read."""
         window = window or self.card.window
+        self.check_window(window)
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
         sums: list[Tensor | BadAudio] = [torch.zeros(self.card.dimension) for _ in sounds]
         for numbers, waveforms in _batches(self._windows(sounds, window, sums), size):
             with self._turn(), self._inference(), self._arithmetic():
-                vectors = self.audio_vectors(torch.stack(waveforms).to(self.device))
+                vectors = self.window_vectors(torch.stack(waveforms).to(self.device), window)
             for number, vector in zip(numbers, _unit(vectors), strict=True):
                 if isinstance(total := sums[number], Tensor):
                     sums[number] = total + vector

@@ -9,7 +9,9 @@ from typing import Literal, Self, get_args
 from clapometer.errors import BadOption
 
 Short = Literal["keep", "pad", "repeat", "repeatpad"]
-Long = Literal["windows", "head"]
+Long = Literal["windows", "head", "fused", "fused-all"]
+FUSED: tuple[Long, ...] = ("fused", "fused-all")
+"""Treatments that only a model with a fusion path knows."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Window:
     """A clip that is shorter than the window: `keep` its own length, `pad` with zeros at the end, `repeat` it until
     the window is full, or `repeatpad`: repeat it as often as it fits whole, then pad."""
     long: Long = "windows"
-    """A longer clip: all consecutive `windows`, the last one flush with the end, whose unit vectors are averaged; or
-    only the `head`, the first window."""
+    """A longer clip: all consecutive `windows`, the last one flush with the end, whose unit vectors are averaged; only
+    the `head`, the first window; or `fused`: the whole clip at once, by models that hear it both shrunk and in three
+    chunks from its start, middle and end. With `fused-all` a clip that fits is heard like that, too, as transformers
+    hears a clip that is alone."""
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
@@ -44,8 +48,8 @@ class Window:
         """This window with some fields replaced, as given on a command line.
 
         Args:
-            text: `name=value` pairs joined by commas, such as `hop=5` or `seconds=10,hop=10,long=head`; `head` and
-                `windows` alone stand for `long=...`.
+            text: `name=value` pairs joined by commas, such as `hop=5` or `seconds=10,hop=10,long=head`; `head`,
+                `windows`, `fused` and `fused-all` alone stand for `long=...`.
 
         Raises:
             BadOption: an unknown field or a value that does not fit.
@@ -97,6 +101,16 @@ class ModelCard:
     """Where the weights come from: paper, repository or recipe."""
     published: str = ""
     """Where this differs from the published code, if it does."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Files of a repository on huggingface.co."""
+
+    repository: str
+    """Owner and name."""
+    files: tuple[str, ...]
+    """Their names, the one with the weights first."""
 
 
 @dataclass(frozen=True)
