@@ -99,7 +99,7 @@ def card(found: dict[str, Any]) -> str:
         gender=speech["gender_accuracy"],
         emotion=speech["emotion_uar"],
         systems=wrapped(
-            f"Mean score by system on the makeanaudio2 demo page ({prompts['makeanaudio2_clips']['gt']} clips each, gt: "
+            f"Mean score by system on the makeanaudio2 demo page ({prompts['makeanaudio2_clips']['gt']} clips; gt: "
             f"the recording): {by_system}. The real recordings score above {better} of the {len(systems) - 1} "
             "systems: the score says how well a text fits, not whether a sound is real."
         ),
