@@ -1,4 +1,4 @@
-"""HTS-AT and its front end in the checkpoints of LAION and Microsoft, which both keep the names of the original code."""
+"""HTS-AT and its front end in checkpoints of LAION and Microsoft, which both keep the names of the original code."""
 
 from __future__ import annotations
 
