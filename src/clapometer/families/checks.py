@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from clapometer.errors import CheckpointError
 from clapometer.nets.text_tower import TextTowerConfig
+from clapometer.published import WEIGHTS, Published
+from clapometer.records import Hub, ModelCard
 
 _MARKS = {"bert": "[CLS]", "gpt2": "<|endoftext|>", "roberta": "<s>"}
 
@@ -34,3 +38,29 @@ def check_tokenizer(tokenizer: Tokenizer, tower: TextTowerConfig, where: Path) -
             f"the tokenizer found for {where} has {tokens} tokens, its network {tower.vocab_size}; "
             "copy both from where the model was saved"
         )
+
+
+def card_of_path(
+    published: Published, like: ModelCard, downloads: Mapping[str, Sequence[Hub]], summary: str
+) -> ModelCard:
+    """The card of a checkpoint that was named by its path.
+
+    Args:
+        published: the checkpoint.
+        like: the known model that it is built like.
+        downloads: files of known models.
+        summary: what it was recognised as.
+
+    Returns:
+        `like` where the file is called as that model's is; else what can be seen of it, under the name of the file.
+    """
+    if published.path.name in downloads[like.name][0].files:
+        return like
+    path = published.path.resolve()
+    return replace(
+        like,
+        name=(path.parent if path.name in WEIGHTS else path).stem,
+        summary=summary,
+        licence="as its authors say",
+        source=str(published.path),
+    )

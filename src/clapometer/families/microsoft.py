@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.families.checks import check_tokenizer
+from clapometer.families.checks import card_of_path, check_tokenizer
 from clapometer.families.lively import enliven
 from clapometer.families.original_htsat import HTSAT_RULES, htsat_config, original_mel
 from clapometer.model import Clap
@@ -211,6 +211,12 @@ def recognises(published: Published) -> str:
     return _WORDS.get(_name(published.weights), "")
 
 
+def card_of(published: Published) -> ModelCard:
+    """The card of a file that `recognises`, when it was named by its path."""
+    like = next(card for card in MODELS if card.name == _name(published.weights))
+    return card_of_path(published, like, DOWNLOADS, recognises(published))
+
+
 def adopt(published: Published, card: ModelCard | None = None) -> MicrosoftClap:
     """The model of a published file.
 
@@ -225,7 +231,7 @@ def adopt(published: Published, card: ModelCard | None = None) -> MicrosoftClap:
     name, where = _name(published.weights), str(published.path)
     if card is not None and card.name != name:
         raise WeightsMismatch(f"{where} does not hold {card.name} but {recognises(published)}; load it as {name}")
-    card = card or next(card for card in MODELS if card.name == name)
+    card = card or card_of(published)
     weights = translated(published.weights, RULES[name], where)
     prefix = "audio_encoder.base.htsat." if name == "msclap-2023" else "audio_encoder.base."
     frontend = FRONTENDS[name]

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.families.checks import check_tokenizer
+from clapometer.families.checks import card_of_path, check_tokenizer
 from clapometer.families.lively import enliven
 from clapometer.model import Clap
 from clapometer.nets.projection import ResidualProjection
@@ -154,6 +154,11 @@ def recognises(published: Published) -> str:
     return "ParaCLAP (wav2vec 2.0, BERT)" if ours else ""
 
 
+def card_of(published: Published) -> ModelCard:
+    """The card of a file that `recognises`, when it was named by its path."""
+    return card_of_path(published, MODELS[0], DOWNLOADS, recognises(published))
+
+
 def adopt(published: Published, card: ModelCard | None = None) -> ParaClap:
     """The model of a published file.
 
@@ -174,7 +179,7 @@ def adopt(published: Published, card: ModelCard | None = None) -> ParaClap:
         raise WeightsMismatch(f"{where} does not fit the network: missing {error.args[0]}") from error
     tokenizer = find_tokenizer(published.folders, "bert")
     check_tokenizer(tokenizer, config.text, published.path)
-    model = ParaClap(replace(card or MODELS[0], dimension=config.dimension), config, tokenizer)
+    model = ParaClap(replace(card or card_of(published), dimension=config.dimension), config, tokenizer)
     fit(model, weights, where)
     return model
 
