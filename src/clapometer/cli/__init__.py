@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -51,6 +52,8 @@ app.command("models")(models)
 
 def main() -> None:
     """Run the command line. Exit status: 0 all well, 1 some rows failed, 2 bad input."""
+    # The matrices of numpy and scipy are small here: threads of theirs only wait for each other, and beside torch's.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except ClapometerError as error:
