@@ -21,8 +21,10 @@ Writer = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the vectors of whoever runs it."""
+    """No test reads or writes the vectors of whoever runs it, nor finds the models that they have."""
     monkeypatch.setenv("CLAPOMETER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CLAPOMETER_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 def noise(seconds: float, rate: int = 16000, seed: int = 0) -> Samples:

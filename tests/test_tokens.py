@@ -43,7 +43,7 @@ def test_a_tokenizer_that_is_nowhere_is_asked_for_by_name_and_place(tmp_path: Pa
     with pytest.raises(CheckpointError) as caught:
         find_tokenizer([tmp_path, tmp_path / "b"], kind)
     message = str(caught.value)
-    assert f"the {kind} tokenizer is in none of {tmp_path}, {tmp_path / 'b'}; put tokenizer.json, or vocab" in message
+    assert f"the {kind} tokenizer is not in {tmp_path}, {tmp_path / 'b'}; put tokenizer.json, or vocab" in message
     assert "from https://huggingface.co/" in message
 
 

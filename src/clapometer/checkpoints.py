@@ -1,11 +1,15 @@
-"""Names and folders of models: what can be loaded, `load`, `save`."""
+"""Names and folders of models: what can be loaded, `load`, `save`.
+
+A model is a folder that `save` wrote, a checkpoint of other people (a file, or a folder of transformers) that a family
+recognises, or a known name, whose files are looked for on this machine and, only if they are not there, downloaded.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,12 +17,14 @@ from typing import Any
 import torch
 
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
-from clapometer.families import mini
+from clapometer.families import laion, microsoft, mini, paraclap
+from clapometer.hub import Place, download, find_files, models_folder
 from clapometer.model import Clap
-from clapometer.records import ModelCard, Window
+from clapometer.published import PICKLES, WEIGHTS, Published, read_published
+from clapometer.records import Hub, ModelCard, Window
 from clapometer.weights import write_weights
 
-FAMILIES: dict[str, ModuleType] = {"mini": mini}
+FAMILIES: dict[str, ModuleType] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
 EMBEDDED = Path(__file__).parent / "embedded"
 """Folder of the models that ship in the package."""
 DEFAULT_MODEL = "mini"
@@ -36,31 +42,56 @@ def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
         name: as `load` takes it.
 
     Raises:
-        UnknownModel: neither a known name nor an existing folder.
-        CheckpointError: the folder holds no model.
+        UnknownModel: neither a known name nor an existing path.
+        CheckpointError: the path holds no model.
     """
-    folder = Path(name)
-    if folder.exists() and name not in {card.name for card in list_models()}:
-        return _configuration(folder)[0], folder
-    card = _known(str(name))
-    return card, EMBEDDED / card.name
+    path = Path(name)
+    if _is_known(name) or not path.exists():
+        card = _known(str(name))
+        place = where(card.name)
+        return card, models_folder() / card.name if place is None else place
+    published = _published(path)
+    if published is None:
+        return _configuration(_own(path))[0], _own(path)
+    card = _family(published).card_of(published)
+    return card, path if path.is_dir() else path.parent
+
+
+def where(name: str) -> Path | None:
+    """The folder of a known model on this machine; None where it would have to be downloaded.
+
+    Raises:
+        UnknownModel: the name is not known.
+    """
+    card = _known(name)
+    if not _downloads(card):
+        return EMBEDDED / card.name
+    place = find_files(card.name, _downloads(card))
+    return None if place is None else place.folders[0]
 
 
 def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", precision: str = "fp32") -> Clap:
     """Load a model, ready to embed.
 
     Args:
-        name: a name of `list_models()`, or a folder that `save`, `pretrain` or `finetune` wrote; a folder that is
-            called like a known model needs a path, such as `./mini`.
+        name: a name of `list_models()`; a folder that `save`, `pretrain` or `finetune` wrote; or a published checkpoint
+            of a known family, file or folder. What is called like a known model needs a path, such as `./mini`. A path
+            never touches the network; a name does if the model is not on this machine.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator where there is one.
         precision: `fp32`, `bf16` or `fp16`.
 
     Raises:
-        UnknownModel: neither a known name nor an existing folder.
-        CheckpointError: the folder is incomplete or its weights do not fit.
+        UnknownModel: neither a known name nor an existing path.
+        CheckpointError: the folder is incomplete, its weights do not fit, or a download failed.
         BadOption: an unknown device or precision.
     """
-    model = _read(find(name)[1])
+    path = Path(name)
+    if _is_known(name) or not path.exists():
+        model = _load_known(_known(str(name)))
+    elif (published := _published(path)) is not None:
+        model = _family(published).adopt(published, None)
+    else:
+        model = _read(_own(path))
     model.to_precision(precision)
     return model.to(_device(device)).eval()
 
@@ -79,6 +110,70 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model.save_tokenizer(folder)
     write_weights(model, folder / "model.safetensors", half=half)
+
+
+def _is_known(name: str | os.PathLike[str]) -> bool:
+    return name in {card.name for card in list_models()}  # a `Path` is in no set of words
+
+
+def _downloads(card: ModelCard) -> tuple[Hub, ...]:
+    """What a known model consists of; nothing for those that ship in the package."""
+    downloads: dict[str, tuple[Hub, ...]] = getattr(FAMILIES[card.family], "DOWNLOADS", {})
+    return downloads.get(card.name, ())
+
+
+def _load_known(card: ModelCard) -> Clap:
+    hubs = _downloads(card)
+    if not hubs:
+        return _read(EMBEDDED / card.name)
+    place: Place = find_files(card.name, hubs) or download(card.name, hubs)
+    published = _published(place.weights)
+    if published is None:
+        return _read(_own(place.weights))
+    published = replace(published, folders=(*published.folders, *place.folders))
+    family = _family(published)
+    if family is not FAMILIES[card.family]:
+        raise CheckpointError(f"{place.weights} does not hold {card.name} but {family.recognises(published)}")
+    return family.adopt(published, card)  # type: ignore[no-any-return]
+
+
+def _own(path: Path) -> Path:
+    """The folder of a model that `save` wrote, named by itself or by its weights."""
+    return path.parent if path.name in WEIGHTS and path.is_file() else path
+
+
+def _published(path: Path) -> Published | None:
+    """The checkpoint at a path; None where it is a folder, or in one, that `save` wrote or that holds no weights."""
+    folder = _own(path)
+    if folder.is_dir():
+        config = folder / "config.json"
+        if config.is_file():
+            try:
+                settings = json.loads(config.read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                return None  # told by who reads it as the configuration of a model of ours
+            if not isinstance(settings, dict) or "model_type" not in settings:
+                return None
+        elif not any(file.suffix in PICKLES for file in folder.iterdir()):
+            return None
+    return read_published(path)
+
+
+def _family(published: Published) -> ModuleType:
+    """The family that a checkpoint is of.
+
+    Raises:
+        CheckpointError: no family recognises it.
+    """
+    known = [family for family in FAMILIES.values() if hasattr(family, "recognises")]
+    for family in known:
+        if family.recognises(published):
+            return family
+    names = ", ".join(list(published.weights)[:3])
+    raise CheckpointError(
+        f"{published.path} holds no model that is known here: its {len(published.weights)} weights are called {names}, "
+        f"...; known are checkpoints of {', '.join(name for name, family in FAMILIES.items() if family in known)}"
+    )
 
 
 def _known(name: str) -> ModelCard:

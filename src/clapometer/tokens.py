@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 
 from clapometer.errors import CheckpointError
+from clapometer.hub import find_folders
 
 Kind = Literal["roberta", "bert", "gpt2"]
 FILES: dict[Kind, tuple[tuple[str, ...], ...]] = {
@@ -19,26 +20,31 @@ FILES: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "gpt2": (("tokenizer.json",), ("vocab.json", "merges.txt")),
 }
 """Sets of files of which one is enough."""
-REPOSITORIES: dict[Kind, str] = {"roberta": "roberta-base", "bert": "bert-base-uncased", "gpt2": "gpt2"}
-"""Where they are published, on huggingface.co."""
+REPOSITORIES: dict[Kind, tuple[str, ...]] = {
+    "roberta": ("FacebookAI/roberta-base", "roberta-base"),
+    "bert": ("google-bert/bert-base-uncased", "bert-base-uncased"),
+    "gpt2": ("openai-community/gpt2", "gpt2"),
+}
+"""Where they are published, on huggingface.co, by their name of today and an older one."""
 
 
 def find_tokenizer(folders: Iterable[Path], kind: Kind) -> Tokenizer:
-    """The tokenizer in the first folder that holds one.
+    """The tokenizer in the first folder that holds one, or else the one of its kind that is on this machine for itself.
 
     Raises:
-        CheckpointError: none does, or its files are damaged.
+        CheckpointError: there is none, or its files are damaged.
     """
     folders = tuple(folders)
-    for folder in folders:
-        for files in FILES[kind]:
-            if all((folder / name).is_file() for name in files):
-                return _read([folder / name for name in files], kind)
+    for places_of in (lambda: folders, lambda: find_folders(REPOSITORIES[kind], "tokenizer.json")):
+        for folder in places_of():
+            for files in FILES[kind]:
+                if all((folder / name).is_file() for name in files):
+                    return _read([folder / name for name in files], kind)
     places = ", ".join(str(folder) for folder in folders)
     sets = ", or ".join(" and ".join(names) for names in FILES[kind])
     raise CheckpointError(
-        f"the {kind} tokenizer is in none of {places}; put {sets} there, "
-        f"from https://huggingface.co/{REPOSITORIES[kind]}"
+        f"the {kind} tokenizer is not in {places}; put {sets} there, "
+        f"from https://huggingface.co/{REPOSITORIES[kind][0]}"
     )
 
 
