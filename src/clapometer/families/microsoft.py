@@ -73,6 +73,8 @@ DOWNLOADS = {
 
 END = "<|endoftext|>"
 """What GPT-2 reads behind a text; its hidden state stands for the text."""
+PARAMETERS = {"msclap-2022": 193_550_273, "msclap-2023": 155_648_409}
+"""Numbers that were trained, and that a score depends on."""
 FRONTENDS = {"msclap-2022": DecibelMelConfig(sample_rate=44100), "msclap-2023": DecibelMelConfig(sample_rate=32000)}
 """What the filters of a published file should be. The code of 2023 builds HTS-AT for 32 kHz and hands it 44.1 kHz, so
 its bands lie 1.4 times higher than they say: that is what it was trained with. The filters in the file count anyway.

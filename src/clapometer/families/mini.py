@@ -37,6 +37,8 @@ MODELS = (
     ),
 )
 
+PARAMETERS = {"mini": 13_743_561}
+"""Numbers that were trained, and that a score depends on."""
 SHORTEST = 15600
 """Samples below which a clip is lengthened with silence: the 0.975 s of one YAMNet frame."""
 

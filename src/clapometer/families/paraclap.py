@@ -48,6 +48,8 @@ DOWNLOADS = {
         Hub("google-bert/bert-base-uncased", ("tokenizer.json",)),
     )
 }
+PARAMETERS = {"paraclap": 275_733_505}
+"""Numbers that were trained, and that a score depends on."""
 PADDING = 0
 """Number of BERT's padding token."""
 

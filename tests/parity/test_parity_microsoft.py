@@ -1,0 +1,45 @@
+"""The vectors of msclap, for weights made from their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from parity import remade
+from parity.made import bert_vocabulary, byte_pair_vocabulary, sounds
+
+from clapometer.checkpoints import load
+from clapometer.model import Clap
+from clapometer.nets.decibels import DecibelMelConfig
+
+# The published code of 2023 hands HTS-AT 44.1 kHz but leaves its filters at those of 32 kHz.
+RATES = {"msclap-2022": 44100, "msclap-2023": 32000}
+FILES = {"msclap-2022": "CLAP_weights_2022.pth", "msclap-2023": "CLAP_weights_2023.pth"}
+
+
+@pytest.fixture(params=RATES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def clap(name: str, tmp_path: Path) -> Clap:
+    weights = remade.state(remade.golden(name)["weights"], DecibelMelConfig(sample_rate=RATES[name]))
+    torch.save({"model": weights}, tmp_path / FILES[name])
+    if name == "msclap-2022":
+        bert_vocabulary(tmp_path)
+    else:
+        byte_pair_vocabulary(tmp_path, ("<|endoftext|>",))
+    return load(tmp_path / FILES[name], device="cpu")
+
+
+def test_parity_with_msclap(name: str, clap: Clap) -> None:
+    expected, seconds = remade.golden(name), clap.card.window.seconds
+    assert clap.card.name == name
+    clips = sounds(44100, seconds)
+    audio, text = remade.vectors(clap, clips, expected["captions"])
+    assert remade.distance(audio, expected["audio"]) < 1e-4
+    assert remade.distance(text, expected["text"]) < 1e-4
+    cosines = clap.similarity([(clip, 44100) for clip in clips], expected["captions"])
+    assert (cosines - torch.tensor(expected["cosine"])).abs().max() < 1e-5
