@@ -1,11 +1,12 @@
 import json
 
+import originals
 import pytest
 from typer.testing import CliRunner
 
 from clapometer.checkpoints import list_models, save
 from clapometer.cli import app
-from clapometer.errors import CheckpointError, UnknownModel
+from clapometer.errors import BadOption, CheckpointError, UnknownModel
 from clapometer.families import mini
 
 run = CliRunner().invoke
@@ -24,6 +25,8 @@ def test_the_list_names_every_model_with_its_licence():
         line = next(line for line in done.stdout.splitlines() if line.startswith(card.name))
         assert card.licence in line
         assert f"{card.sample_rate} Hz" in line
+        assert card.family in line
+        assert card.source.split()[0] in line
         assert "yes" in line or "no" in line
     assert "commands use mini" in done.stdout
 
@@ -34,6 +37,16 @@ def test_the_list_as_json():
     assert [model["name"] for model in figures["models"]] == [card.name for card in list_models()]
     assert figures["models"][0]["window"]["seconds"] == 10.0
     assert isinstance(figures["models"][0]["here"], bool)
+    assert {model["name"]: model["parameters"] for model in figures["models"]}["msclap-2023"] == 155_648_409
+
+
+def test_a_model_in_the_folder_of_models_is_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLAPOMETER_MODELS", str(tmp_path))
+    originals.write(tmp_path / "paraclap", "paraclap")
+    here = {model["name"]: model["here"] for model in json.loads(run(app, ["models", "--json"]).stdout)["models"]}
+    assert here["paraclap"]
+    assert not here["msclap-2022"]
+    assert f"yes, {tmp_path / 'paraclap'}" in run(app, ["models", "paraclap"]).stdout
 
 
 def test_a_card_of_a_known_model():
@@ -66,3 +79,61 @@ def test_a_folder_or_file_that_is_no_model(tmp_path):
         error = run(app, ["models", str(path)]).exception
         assert isinstance(error, CheckpointError)
         assert ("config.json is missing" if path == tmp_path else "not a checkpoint") in str(error)
+
+
+def test_the_card_of_a_published_file(tmp_path):
+    done = run(app, ["models", str(originals.write(tmp_path, "msclap-2023"))])
+    assert done.exit_code == 0
+    assert done.stdout.startswith("name            msclap-2023\n")
+    assert "parameters      155.6 M" in done.stdout
+    assert "differences" in done.stdout
+
+
+def test_a_checkpoint_that_is_well(tmp_path):
+    path = originals.write(tmp_path, "msclap-2022")
+    done = run(app, ["models", "check", str(path)])
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{path}: Microsoft CLAP of 2022")
+    for what in ("weights", "text tower", "audio tower", "filters", "temperature"):
+        assert f"well      {what:<12} " in done.stdout or f"doubtful  {what:<12} " in done.stdout
+    assert "rust the scores" in done.stdout
+
+
+def test_a_faulty_checkpoint_ends_with_status_1_and_says_why(tmp_path):
+    weights = originals.published_weights(originals.model("msclap-2022"))
+    weights["audio_encoder.base.fc1.weight"].zero_()
+    weights["audio_encoder.base.fc1.bias"].fill_(1.0)
+    path = originals.write(tmp_path, "msclap-2022", weights)
+    done = run(app, ["models", "check", str(path)])
+    assert done.exit_code == 1
+    assert "Do not trust the scores of this checkpoint: audio tower is faulty." in done.stdout
+    figures = json.loads(run(app, ["models", "check", str(path), "--json"]).stdout)
+    assert figures["state"] == "faulty"
+    assert figures["verdict"].startswith("Do not trust")
+    assert {finding["what"]: finding["state"] for finding in figures["findings"]}["audio tower"] == "faulty"
+
+
+def test_a_file_that_cannot_be_read_is_not_recognised(tmp_path):
+    (tmp_path / "best.pth.tar").write_bytes(b"nothing")
+    done = run(app, ["models", "check", str(tmp_path / "best.pth.tar")])
+    assert done.exit_code == 1
+    assert "not recognised" in done.stdout
+    assert "faulty    files" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check"], "say which model to check"),
+        (["mini", "laion"], "give one model, not mini and laion"),
+    ],
+)
+def test_words_that_do_not_go_together(arguments, message):
+    error = run(app, ["models", *arguments]).exception
+    assert isinstance(error, BadOption)
+    assert message in str(error)
+
+
+def test_a_name_that_is_not_known_cannot_be_checked():
+    error = run(app, ["models", "check", "minni"]).exception
+    assert isinstance(error, UnknownModel)

@@ -1,4 +1,4 @@
-"""`clapometer models`: what can be loaded, and what a user must know before quoting its numbers."""
+"""`clapometer models`: what can be loaded, what to know before quoting its numbers, and whether it is healthy."""
 
 from __future__ import annotations
 
@@ -10,56 +10,80 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clapometer.cli import console
+from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
+    from clapometer.doctor import Examination
     from clapometer.records import ModelCard
+
+CHECK = "check"
+FAULTY = 1
+"""Exit status where a checkpoint was found faulty."""
 
 Name = Annotated[
     str | None,
-    typer.Argument(metavar="[NAME]", help="A model or its folder: print its whole card.", show_default=False),
+    typer.Argument(
+        metavar="NAME|check",
+        help="A model, or the path of its file or folder: print its card. Or the word check.",
+        show_default=False,
+    ),
 ]
 
 
 def models(
     name: Name = None,
+    examined: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="After check: what to examine.", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
-    """List the models that can be loaded, or print the card of one.
+    """List the models that can be loaded, print the card of one, or examine one.
 
     A card says what a model is, what it hears, under which licence its weights are, and what it was measured to do.
+
+    An examination says whether the scores of a checkpoint can be trusted: weights that are missing, left over or not
+    finite, a text tower that answers every sentence alike, an audio tower that does not hear, filters of another model,
+    fused weights that are called unfused. The exit status is 1 where it is faulty.
     """
+    if examined is not None and name != CHECK:
+        raise BadOption(f"give one model, not {name} and {examined}; or write `clapometer models check {examined}`")
     if name is None:
         _list(json)
-    else:
+    elif name != CHECK:
         _card(name, json)
+    elif examined is None:
+        raise BadOption("say which model to check: `clapometer models check NAME`, or the path of its file or folder")
+    else:
+        _check(examined, json)
 
 
 def _list(json: bool) -> None:
-    from clapometer.checkpoints import DEFAULT_MODEL, find, list_models
+    from clapometer.checkpoints import DEFAULT_MODEL, list_models, where
 
-    found = [(card, _is_here(find(card.name)[1])) for card in list_models()]
+    found = [(card, where(card.name)) for card in list_models()]
+    facts = [{**asdict(card), "parameters": _parameters(card), "here": _is_here(path)} for card, path in found]
     if json:
-        facts = [{**asdict(card), "here": here} for card, here in found]
         console.print_json({"default": DEFAULT_MODEL, "models": facts})
         return
     from clapometer.cli.layout import print_table
 
-    columns = ("name", "family", "rate", "window", "dimension", "licence", "here", "summary")
+    columns = ("name", "family", "parameters", "rate", "window", "licence", "here", "source")
     rows = [
         (
             card.name,
             card.family,
+            _millions(_parameters(card)),
             f"{card.sample_rate} Hz",
             f"{card.window.seconds:g} s",
-            card.dimension,
             card.licence,
-            "yes" if here else "no",
-            card.summary,
+            "yes" if _is_here(path) else "no",
+            card.source,
         )
-        for card, here in found
+        for card, path in found
     ]
-    print_table(columns, rows, right=("rate", "window", "dimension"), wrap=("summary",))
-    print("\nhere: whether the weights are on this machine. `clapometer models NAME` prints a whole card.")
+    print_table(columns, rows, right=("parameters", "rate", "window"), wrap=("licence", "source"))
+    print("\nhere: whether the weights are on this machine. `clapometer models NAME` prints a whole card,")
+    print("`clapometer models check NAME` examines the weights; NAME may be the path of a file or folder.")
     print(f"Without --model, commands use {DEFAULT_MODEL}.")
 
 
@@ -69,8 +93,8 @@ def _card(name: str, json: bool) -> None:
     card, folder = find(name)
     text = _text(folder)
     if json:
-        figures = {**asdict(card), "here": _is_here(folder), "folder": str(folder), "card": text}
-        console.print_json(figures)
+        here = {"parameters": _parameters(card), "here": _is_here(folder), "folder": str(folder)}
+        console.print_json({**asdict(card), **here, "card": text})
         return
     for field, value in _fields(card, folder).items():
         first, *others = textwrap.wrap(str(value), 90) or [""]
@@ -80,10 +104,12 @@ def _card(name: str, json: bool) -> None:
 
 
 def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
+    parameters = _parameters(card)
     fields = {
         "name": card.name,
         "family": card.family,
         "summary": card.summary,
+        **({"parameters": _millions(parameters)} if parameters else {}),
         "sample rate": f"{card.sample_rate} Hz",
         "window": card.window,
         "dimension": card.dimension,
@@ -94,8 +120,40 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
     return {**fields, "differences": card.published} if card.published else fields
 
 
-def _is_here(folder: Path) -> bool:
-    return (folder / "model.safetensors").is_file()
+def _check(name: str, json: bool) -> None:
+    from clapometer.doctor import examine
+
+    found = examine(name)
+    if json:
+        console.print_json({**asdict(found), "state": found.state, "verdict": found.verdict})
+    else:
+        _print_examination(found)
+    if found.state == "faulty":
+        raise typer.Exit(FAULTY)
+
+
+def _print_examination(found: Examination) -> None:
+    print(f"{found.model}: {found.kind or 'not recognised'}\n")
+    for finding in found.findings:
+        first, *others = textwrap.wrap(finding.words, 90, break_long_words=False) or [""]
+        print(f"{finding.state:<9} {finding.what:<12} {first}", *[f"{'':<23}{line}" for line in others], sep="\n")
+    print("", *textwrap.wrap(found.verdict, 110), sep="\n")
+
+
+def _parameters(card: ModelCard) -> int | None:
+    """How many numbers a known model consists of; None where that is not known without loading it."""
+    from clapometer.checkpoints import FAMILIES
+
+    known: dict[str, int] = getattr(FAMILIES.get(card.family), "PARAMETERS", {})
+    return known.get(card.name)
+
+
+def _millions(parameters: int | None) -> str:
+    return "" if parameters is None else f"{parameters / 1e6:.1f} M"
+
+
+def _is_here(path: Path | None) -> bool:
+    return path is not None and path.exists()
 
 
 def _text(folder: Path) -> str:
