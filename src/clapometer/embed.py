@@ -119,7 +119,8 @@ def embed_sounds(
 
     done = _embedded(job, "audio", order, embed, size, f"{window} batch={size}")
     result = _gathered(job, names, contents, order, done)
-    return replace(result, errors=[why and f"{name}: {why}" for name, why in zip(names, result.errors, strict=True)])
+    named = (why and f"{Path(name)}: {why}" for name, why in zip(names, result.errors, strict=True))
+    return replace(result, errors=list(named))
 
 
 def embed_texts(

@@ -70,8 +70,8 @@ def report(engine: Engine, result: ScoredTable, output: Path | None, as_json: bo
         lines = record["texts_cut"]["lines"]
         first = ", ".join(map(str, lines[:20])) + (", ..." if len(lines) > 20 else "")
         engine.note(
-            f"note: the model reads only the beginning of {record['texts_cut']['texts']} long texts, in {len(lines)} "
-            f"rows ({result.table.unit} {first}); these are scored by their beginning"
+            f"note: the model reads only the beginning of a text so long, and scores it by that: {len(lines)} "
+            f"row{'s' * (len(lines) > 1)} ({result.table.unit} {first})"
         )
     if small:
         engine.note(f"note: {MINI_IS_SMALL}")
