@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | None = None) -> Tensor:
@@ -27,9 +26,38 @@ def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | No
     Returns:
         A scalar, 0 or more; log(n) where all vectors are alike.
     """
+    by_sound, by_text = _log_probabilities(audio, text, logit_scale, fits)
+    return -(by_sound + by_text).mean() / 2
+
+
+def wsce(audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, fits: Tensor | None = None) -> Tensor:
+    """Weighted symmetric cross entropy: InfoNCE in which a pair counts as much as listeners say that it fits.
+
+    With s_ij = exp(logit_scale) a_i . t_j, the mean over i of
+
+        -y_i / 2 [log softmax_j(s_ij)_i + log softmax_j(s_ji)_i]
+
+    the wSCE of Human-CLAP (Takano et al. 2025, arXiv 2506.23553). All ratings 1: `info_nce`. A pair of rating 0 pulls
+    nothing, and its sound and text are still negatives of the others.
+
+    Args:
+        audio: (n, dimension), unit length; row i belongs to row i of `text`.
+        text: (n, dimension), unit length.
+        logit_scale: natural logarithm of the inverse temperature, a scalar.
+        ratings: (n,), what listeners said of the pairs, 0..1.
+        fits: as in `info_nce`.
+
+    Returns:
+        A scalar, 0 or more.
+    """
+    by_sound, by_text = _log_probabilities(audio, text, logit_scale, fits)
+    return -(ratings * (by_sound + by_text)).mean() / 2
+
+
+def _log_probabilities(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | None) -> tuple[Tensor, Tensor]:
+    """(n,): how surely each sound picks its text, and each text its sound."""
     logits = logit_scale.exp() * audio @ text.T
-    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     if fits is not None:
+        own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
         logits = logits.masked_fill(fits & ~own, -torch.inf)
-    target = torch.arange(len(logits), device=logits.device)
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    return logits.log_softmax(1).diagonal(), logits.log_softmax(0).diagonal()
