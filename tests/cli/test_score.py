@@ -48,8 +48,26 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def begin(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-W", "error", "-m", "clapometer", "score", *map(str, arguments)]
+SLOW = """
+import time
+from clapometer.cli import main
+from clapometer.families.mini import MiniClap
+
+heard = MiniClap.audio_vectors
+
+def audio_vectors(self, waveforms):
+    time.sleep(0.2)
+    return heard(self, waveforms)
+
+MiniClap.audio_vectors = audio_vectors
+main()
+"""
+"""The command with a model that takes its time: it is still at work when a test stops it, however busy the machine."""
+
+
+def begin(*arguments: object, slow: bool = False) -> subprocess.Popen[str]:
+    program = ["-c", SLOW] if slow else ["-m", "clapometer"]
+    command = [sys.executable, "-W", "error", *program, "score", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -242,10 +260,11 @@ def test_the_same_bytes_every_time(run: Run, model: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("cache", ["--cache", "--no-cache"])
 def test_a_killed_run_goes_on(cache: str, model: Path, tmp_path: Path) -> None:
-    rows = [{"audio": name, "text": f"sound {number}"} for number, name in enumerate(clips(tmp_path, 60, 20.0))]
+    rows = [{"audio": name, "text": f"sound {number}"} for number, name in enumerate(clips(tmp_path, 60))]
     write_csv(tmp_path / "t.csv", rows)
     store = tmp_path / "cache" / "vectors.sqlite" if cache == "--cache" else tmp_path / "o.csv.partial"
-    process = begin(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, cache, "--workers", "1")
+    options = ("-o", tmp_path / "o.csv", "--model", model, cache)
+    process = begin(tmp_path / "t.csv", *options, "--workers", "1", slow=True)
     with process:
         while process.poll() is None and stored(store) < 10:
             time.sleep(0.005)
@@ -253,7 +272,7 @@ def test_a_killed_run_goes_on(cache: str, model: Path, tmp_path: Path) -> None:
     done = stored(store)
     assert 10 <= done < 60
     assert not (tmp_path / "o.csv").exists()
-    assert run_apart(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, cache).status == 0
+    assert run_apart(tmp_path / "t.csv", *options).status == 0
     assert record(tmp_path / "o.csv")["counts"]["sounds"] == {"unique": 60, "computed": 60 - done, "reused": done}
     assert not list(tmp_path.glob("*.partial*"))
     assert run_apart(tmp_path / "t.csv", "-o", tmp_path / "whole.csv", "--model", model, "--no-cache").status == 0
@@ -261,9 +280,9 @@ def test_a_killed_run_goes_on(cache: str, model: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_interrupted_says_that_it_can_go_on(model: Path, tmp_path: Path) -> None:
-    rows = [{"audio": name, "text": "rain"} for name in clips(tmp_path, 60, 20.0)]
+    rows = [{"audio": name, "text": "rain"} for name in clips(tmp_path, 60)]
     write_csv(tmp_path / "t.csv", rows)
-    process = begin(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, "--no-cache")
+    process = begin(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, "--no-cache", slow=True)
     while process.poll() is None and stored(tmp_path / "o.csv.partial") < 5:
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)

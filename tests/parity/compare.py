@@ -6,6 +6,8 @@ python tests/parity/compare.py FOLDER        after `lay.py` and the reference sc
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from lay import LONG
 
 from clapometer.checkpoints import load
 from clapometer.model import Clap
+from clapometer.tokens import REPOSITORIES
 
 EMBEDDING, COSINE = 1e-4, 1e-5
 """What is allowed: the distance of two vectors relative to their length, and the difference of two cosines."""
@@ -46,7 +49,17 @@ def compared(name: str, folder: Path) -> dict[str, float]:
     return figures
 
 
+def lay_vocabularies(folder: Path) -> None:
+    """Make the vocabularies of the references findable, as those that a user brings."""
+    os.environ["CLAPOMETER_MODELS"] = str(folder)
+    for kind, repositories in REPOSITORIES.items():
+        own = folder / repositories[0].rpartition("/")[2]
+        if (folder / kind).is_dir() and not own.exists():
+            shutil.copytree(folder / kind, own)
+
+
 def main(folder: Path) -> int:
+    lay_vocabularies(folder)
     found = {path.stem: compared(path.stem, folder) for path in sorted(folder.glob("*.npz"))}
     print(json.dumps(found, indent=2))
     far = [

@@ -18,7 +18,7 @@ from clapometer.audio import read_sound
 COUNT = 20
 LONG = 12.5
 """Stands for clips of 10 to 17 s, which a fused model hears in chunks."""
-WINDOWS = ((48000, 10.0), (48000, LONG), (44100, 7.0), (44100, 5.0), (16000, 5.0))
+WINDOWS = ((48000, 10.0), (48000, LONG), (44100, 7.0), (44100, 5.0), (16000, 30.0))
 """Rate and longest clip of each model."""
 
 

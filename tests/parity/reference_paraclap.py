@@ -21,7 +21,7 @@ from reference import answers, filled, folder_of, inputs, save_answers
 from torch import nn
 
 GOLDEN = Path(__file__).parent / "golden"
-SECONDS = 4
+SECONDS = {"golden": 4, "full": 30}
 
 
 class Holder(nn.Module):
@@ -82,7 +82,7 @@ def main(mode: str, folder: Path) -> None:
     network.eval()
     if full:
         torch.save(network.state_dict(), folder / "paraclap.pth.tar")
-    clips, captions = inputs(mode, folder, 16000, SECONDS)
+    clips, captions = inputs(mode, folder, 16000, SECONDS[mode])
     with torch.no_grad():
         waveforms = [torch.from_numpy(soundfile.read(clip, dtype="float32")[0])[None] for clip in clips]
         batch = tokenizer(captions, padding=True, truncation=True, return_tensors="pt")
