@@ -21,7 +21,8 @@ from clapometer.families.mini import MODELS, MiniClap, MiniConfig
 from clapometer.losses.contrastive import info_nce
 from clapometer.nets.mobilenet import AudioEncoderConfig
 from clapometer.train.captions import CaptionBatch, CaptionBatches, read_captions
-from clapometer.train.loop import Objective, train
+from clapometer.train.loop import train
+from clapometer.train.objective import Objective
 from clapometer.train.options import Augmentation, TrainOptions
 from clapometer.train.pretrain import ZeroShot
 from clapometer.train.sounds import Sounds

@@ -15,8 +15,12 @@ from clapometer.checkpoints import load, save
 from clapometer.errors import BadOption, CheckpointError, TrainingFailed
 from clapometer.families.mini import MiniClap, tiny
 from clapometer.losses.contrastive import info_nce
-from clapometer.train.loop import Objective, Trained, _update, _vectors, train
+from clapometer.train.learning import learning
+from clapometer.train.loop import Trained, train
+from clapometer.train.objective import Objective
 from clapometer.train.options import TrainOptions
+from clapometer.train.processes import Processes
+from clapometer.train.update import _vectors, update
 
 OPTIONS = TrainOptions(
     steps=7, batch_size=4, learning_rate=1e-2, warmup=2, log_every=1, validate_every=3, save_every=2, seed=5
@@ -27,6 +31,8 @@ OPTIONS = TrainOptions(
 class Batch:
     waveforms: Tensor
     texts: list[str]
+    audio_known: Tensor | None = None
+    text_known: Tensor | None = None
 
 
 def batches(step: int) -> Batch:
@@ -152,13 +158,81 @@ def test_a_batch_in_parts_has_the_same_gradients(accumulate: int) -> None:
         clap.audio.dropout.p = 0.0  # its random numbers depend on the parts
         learning = [*clap.parameters(), *objective.parameters()]
         options = replace(OPTIONS, accumulate=parts, clip=1e9)
-        terms = _update(clap, batches(0), objective, torch.optim.SGD(learning, lr=1.0), learning, options, 0)
+        optimizer = torch.optim.SGD(learning, lr=1.0)
+        terms = update(clap, batches(0), objective, optimizer, learning, options, 0, Processes())
         found.append((terms, [weight.grad for weight in learning]))
     (whole, expected), (some, gradients) = found
     assert some == pytest.approx(whole, rel=1e-5)
     for gradient, other in zip(gradients, expected, strict=True):
         assert gradient is not None
         torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6)
+
+
+def test_vectors_that_are_known_are_not_made_again(tmp_path: Path) -> None:
+    clap = new()
+    with torch.no_grad():
+        known = clap.eval().text_vectors(batches(0).texts)
+    options = replace(OPTIONS, steps=1, parts=("audio",))
+    for name, texts in (("made", batches(0).texts), ("known", ["nothing of this is read"] * 4)):
+        batch = replace(batches(0), texts=texts, text_known=known if name == "known" else None)
+        train(new(), lambda step, batch=batch: batch, Plain(), options, tmp_path / name)
+    assert same(weights(tmp_path / "made"), weights(tmp_path / "known"))
+
+
+def test_blocks_that_are_computed_anew_have_the_same_gradients(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = []
+    layer = type(new().text.layers[0])
+    forward = layer.forward
+    monkeypatch.setattr(
+        layer, "forward", lambda self, *given, **named: calls.append(1) or forward(self, *given, **named)
+    )
+    counts = []
+    for name, wanted in (("kept", False), ("anew", True)):
+        calls.clear()
+        run(tmp_path / name, options=replace(OPTIONS, steps=2, checkpointing=wanted))
+        counts.append(len(calls))
+    assert same(weights(tmp_path / "kept"), weights(tmp_path / "anew"))
+    assert counts[1] == 2 * counts[0]
+
+
+def test_a_run_without_gain_ends_early_and_stays_ended(tmp_path: Path) -> None:
+    options = replace(OPTIONS, steps=50, validate_every=2, save_every=4, patience=2)
+    figures = {0: 0.1, 2: 0.5, 4: 0.4, 6: 0.3, 8: 0.9}
+    trained = run(tmp_path, options=options, validate=figures_from(figures))
+    assert (trained.steps, trained.best_step, trained.figures) == (6, 2, {"accuracy": 0.5})
+    again = train(new(), stopping_at(6), Plain(), options, tmp_path, validate=figures_from({}))
+    assert again == replace(trained, resumed_from=6)
+
+
+def test_what_is_written_is_an_average_with_the_beginning_if_that_is_wanted(tmp_path: Path) -> None:
+    seen: list[Mapping[str, Tensor]] = []
+
+    def validate(clap: Any) -> dict[str, float]:
+        seen.append({name: value.clone() for name, value in clap.state_dict().items()})
+        return {"accuracy": float(len(seen))}
+
+    clap, first = new(), new().state_dict()
+    run(tmp_path / "own", options=replace(OPTIONS, steps=4))
+    run(tmp_path / "mean", clap, replace(OPTIONS, steps=4, average=0.25), validate=validate)
+    own = weights(tmp_path / "own")
+    assert same(clap.state_dict(), own)  # training goes on from its own weights
+    for folder in (tmp_path / "mean", tmp_path / "mean" / "last"):
+        for name, value in weights(folder).items():
+            torch.testing.assert_close(value, 0.75 * own[name] + 0.25 * first[name])
+    assert same(seen[-1], weights(tmp_path / "mean"))
+    assert same(seen[0], first)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_batch_norms_keep_their_statistics_if_they_are_told(keep: bool) -> None:
+    clap = new()
+    clap.norm = torch.nn.BatchNorm1d(8)
+    with learning(clap, replace(OPTIONS, keep_statistics=keep)):
+        assert clap.norm.training is not keep
+        assert clap.norm.weight.requires_grad
+        clap.norm(torch.randn(4, 8))
+    assert clap.norm.training
+    assert bool((clap.norm.running_mean == 0).all()) is keep
 
 
 def test_dropout_depends_on_seed_step_and_part_alone() -> None:

@@ -56,12 +56,15 @@ class CaptionBatch:
         texts: n texts.
         fits: (n, n) bool, whether text j is true of sound i.
         sources: for each sound the clips that it is made of, by number.
+        audio_known, text_known: as in `clapometer.train.objective.Batch`.
     """
 
     waveforms: Tensor
     texts: list[str]
     fits: Tensor
     sources: list[tuple[int, ...]]
+    audio_known: Tensor | None = None
+    text_known: Tensor | None = None
 
 
 def read_captions(

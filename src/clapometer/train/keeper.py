@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from clapometer.checkpoints import save
 from clapometer.errors import BadOption, CheckpointError
 from clapometer.model import Clap
 from clapometer.train.log import Log
+from clapometer.train.processes import Processes
 
 Validate = Callable[[Clap], Mapping[str, float]]
 """Figures of a model; the first one decides which state is the best, the higher the better."""
@@ -81,37 +83,56 @@ class Keeper:
     figures: Validate | None
     half: bool
     tell: Tell
+    group: Processes
+    offered: Callable[[], AbstractContextManager[None]]
+    """Brings the model to the weights that are validated and written, for as long as a context lasts."""
 
     def validate(self) -> None:
-        """Measure the model; write it if it is the best so far."""
+        """Measure the model; write it if it is the best so far. One process does; all know what came of it."""
         if self.figures is None:
             return
-        state, figures = self.state, dict(self.figures(self.clap))
+        state, found = self.state, None
+        with self.offered():
+            if self.group.is_first:
+                found = dict(self.figures(self.clap))
+            figures = self.group.from_first(found)
+            best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
+            if best:
+                state.best_step, state.best = state.step, figures
+                self._save(self.folder)
         self.log.write(state.step, figures)
-        best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
-        if best:
-            state.best_step, state.best = state.step, figures
-            save(self.clap, self.folder, half=self.half)
         loss = f"loss {state.loss:.4f}  " if state.step else ""
         shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
-        self.tell(f"step {state.step}  {loss}{shown}{'  best so far' * best}")
+        if self.group.is_first:
+            self.tell(f"step {state.step}  {loss}{shown}{'  best so far' * best}")
 
     def keep(self) -> None:
         """Write the state from which the run goes on, and the model as it is."""
         if self.figures is None:
             self.state.best_step = self.state.step
-            save(self.clap, self.folder, half=self.half)
+            with self.offered():
+                self._save(self.folder)
         self.log.flush()
-        path = self.folder / "state.pt"
-        part = path.with_name(path.name + ".part")
-        networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
-        with part.open("wb") as file:
-            torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        # After the state: killed in between, the run writes it once more.
-        save(self.clap, self.folder / "last", half=self.half)
+        if self.group.is_first:
+            path = self.folder / "state.pt"
+            part = path.with_name(path.name + ".part")
+            networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
+            with part.open("wb") as file:
+                torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        self.save_last()  # after the state: killed in between, the run writes it once more
+
+    def save_last(self) -> None:
+        """Write the model as it is into `last/`."""
+        with self.offered():
+            self._save(self.folder / "last")
+        self.group.wait()
+
+    def _save(self, folder: Path) -> None:
+        if self.group.is_first:
+            save(self.clap, folder, half=self.half)
 
 
 def restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> State:

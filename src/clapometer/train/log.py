@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 
 class Log:
@@ -16,16 +16,20 @@ class Log:
     Args:
         folder: where.
         step: the step from which a run goes on; lines behind it, of a run that was stopped later, are removed.
+        writes: whether this process is the one that writes.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, *, writes: bool = True) -> None:
+        self._file: TextIO | None = None
+        self._board: Any = None
+        if not writes:
+            return
         path = folder / "log.jsonl"
         kept = [line for line in _lines(path) if line["step"] <= step] if step else []
         part = path.with_name("log.jsonl.part")
         part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         part.replace(path)
         self._file = path.open("a", buffering=1, encoding="utf-8")  # readers see whole lines
-        self._board: Any = None
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -34,14 +38,16 @@ class Log:
     def write(self, step: int, figures: Mapping[str, float], seconds: float | None = None) -> None:
         """Add a line; `seconds` is how long the step took."""
         line = {"step": step, **figures, **({} if seconds is None else {"seconds": round(seconds, 4)})}
-        self._file.write(json.dumps(line) + "\n")
+        if self._file is not None:
+            self._file.write(json.dumps(line) + "\n")
         if self._board is not None:
             for name, value in figures.items():
                 self._board.add_scalar(name, value, step)
 
     def flush(self) -> None:
         """Let readers see everything."""
-        self._file.flush()
+        if self._file is not None:
+            self._file.flush()
         if self._board is not None:
             self._board.flush()
 
@@ -51,7 +57,8 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
         if self._board is not None:
             self._board.close()
 

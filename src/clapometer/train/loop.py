@@ -9,49 +9,22 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
 
-from clapometer.checkpoints import save
 from clapometer.embed import Progress
-from clapometer.errors import BadOption, TrainingFailed
 from clapometer.model import Clap
-from clapometer.train.keeper import Keeper, Tell, Validate, claim, restored, silent
+from clapometer.train.keeper import Keeper, State, Tell, Validate, claim, restored, silent
+from clapometer.train.learning import averaged, learning
 from clapometer.train.log import Log
+from clapometer.train.objective import Objective, SomeBatch
 from clapometer.train.options import TrainOptions
-
-WARMEST = 100.0
-"""Largest inverse temperature, as in CLIP."""
-
-
-class Batch(Protocol):
-    """What the loop needs of a batch; an objective may look for more."""
-
-    @property
-    def waveforms(self) -> Tensor:
-        """(n, samples) at the model's rate, -1..1."""
-        ...
-
-    @property
-    def texts(self) -> list[str]:
-        """The n texts."""
-        ...
-
-
-SomeBatch = TypeVar("SomeBatch", bound=Batch)
-
-
-class Objective(nn.Module, Generic[SomeBatch]):
-    """What is minimised; it may have parameters of its own, which learn with the model's."""
-
-    def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: SomeBatch) -> dict[str, Tensor]:
-        """(n, dimension) unit vectors of sounds and texts -> scalars by name, whose sum is the loss."""
-        raise NotImplementedError
+from clapometer.train.processes import processes
+from clapometer.train.update import update
 
 
 @dataclass(frozen=True)
@@ -86,6 +59,9 @@ def train(
 ) -> Trained:
     """Train a model, in place, and write it.
 
+    Started by `torchrun`, with `processes.joined` around it, every process makes its share of each batch; the update is
+    that of the whole batch.
+
     The folder gets the model (the best state by validation, else the last), `last/` (the model of the last saved
     step), `log.jsonl` (a line for some updates and for each validation), `run.json` (what was asked for) and
     `state.pt` (from which a stopped run goes on, by the same call). Events for TensorBoard are written where it is
@@ -108,26 +84,34 @@ def train(
         TrainingFailed: the loss is not finite.
         CheckpointError: the state in the folder is damaged.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    claim(folder, {**(run or {}), "options": asdict(options)})
+    folder, group = Path(folder), processes()
+    if group.is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+        claim(folder, {**(run or {}), "options": asdict(options)})
+    group.wait()
     objective.to(clap.device)
-    with _learning(clap, options) as groups:
+    first = {name: value.clone() for name, value in clap.state_dict().items()} if options.average else {}
+    with learning(clap, options) as groups:
         groups[0]["params"] += list(objective.parameters())
-        optimizer = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.0)
-        weights = [weight for group in groups for weight in group["params"]]
+        optimizer = torch.optim.AdamW([some for some in groups if some["params"]], weight_decay=0.0)
+        weights = [weight for some in groups for weight in some["params"]]
         state = restored(folder / "state.pt", clap, objective, optimizer)
         begun = state.step
-        with Log(folder, begun) as log, _ahead(batches, begun, options) as ready:
-            keeper = Keeper(folder, state, clap, objective, optimizer, log, validate, half, tell)
+        with Log(folder, begun, writes=group.is_first) as log, _ahead(batches, begun, options) as ready:
+            keeper = Keeper(
+                folder, state, clap, objective, optimizer, log, validate, half, tell, group,
+                partial(averaged, clap, first, options.average),
+            )  # fmt: skip
             if begun == 0:
                 keeper.validate()
-            count = progress("steps", options.steps - begun) if progress and begun < options.steps else silent
-            for step, batch in ready:
+            talks = progress and group.is_first and begun < options.steps
+            count = progress("steps", options.steps - begun) if progress and talks else silent
+            while not _is_over(state, options):
+                step, batch = next(ready)
                 started = time.monotonic()
-                for group in optimizer.param_groups:
-                    group["lr"] = options.rate(step) * group["factor"]
-                terms = _update(clap, batch, objective, optimizer, weights, options, step)
+                for some in optimizer.param_groups:
+                    some["lr"] = options.rate(step) * some["factor"]
+                terms = update(clap, batch, objective, optimizer, weights, options, step, group)
                 state.step, state.loss = step + 1, sum(terms.values())
                 last = state.step == options.steps
                 if state.step % options.log_every == 0 or last:
@@ -135,112 +119,20 @@ def train(
                     log.write(state.step, {"loss": state.loss, **terms, "learning_rate": options.rate(step)}, seconds)
                 if state.step % options.validate_every == 0 or last:
                     keeper.validate()
-                if state.step % options.save_every == 0 or last:
+                if state.step % options.save_every == 0 or _is_over(state, options):
                     keeper.keep()
                 count(1)
-        if begun == options.steps:  # killed between the last state and its model, or asked again
-            save(clap, folder / "last", half=half)
+            if begun and begun == state.step:  # killed between the last state and its model, or asked again
+                keeper.save_last()
     return Trained(folder, state.step, begun, state.loss, state.best_step, state.best or {})
 
 
-def _update(
-    clap: Clap,
-    batch: SomeBatch,
-    objective: Objective[SomeBatch],
-    optimizer: torch.optim.Optimizer,
-    weights: list[Tensor],
-    options: TrainOptions,
-    step: int,
-) -> dict[str, float]:
-    """One update; the terms of the loss."""
-    rows = torch.arange(len(batch.texts)).chunk(options.accumulate)
-    optimizer.zero_grad(set_to_none=True)
-    if len(rows) == 1:
-        audio, text = _vectors(clap, batch, rows[0], options, step, 0)
-        terms = objective(audio, text, clap.logit_scale, batch)
-        _backward(terms, step)
-    else:
-        # All vectors first, without what their gradients need; the gradients of the loss by them; then part by part
-        # again, with the same random numbers (GradCache, Gao et al. 2021, arXiv 2101.06983).
-        with torch.no_grad():
-            halves = [_vectors(clap, batch, some, options, step, part) for part, some in enumerate(rows)]
-        audio, text = (torch.cat(vectors).requires_grad_() for vectors in zip(*halves, strict=True))
-        terms = objective(audio, text, clap.logit_scale, batch)
-        _backward(terms, step)
-        for part, some in enumerate(rows):
-            again = _vectors(clap, batch, some, options, step, part)
-            learning = [
-                (vectors, gradient[some])
-                for vectors, gradient in zip(again, (audio.grad, text.grad), strict=True)
-                if vectors.requires_grad and gradient is not None
-            ]
-            torch.autograd.backward([one for one, _ in learning], [gradient for _, gradient in learning])
-    nn.utils.clip_grad_norm_(weights, options.clip)
-    optimizer.step()
-    with torch.no_grad():
-        clap.logit_scale.clamp_(max=torch.tensor(WARMEST).log().item())
-    return {name: value.item() for name, value in terms.items()}
-
-
-def _backward(terms: dict[str, Tensor], step: int) -> None:
-    loss = torch.stack(list(terms.values())).sum()
-    if not torch.isfinite(loss):
-        shown = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-        raise TrainingFailed(f"the loss is not finite at step {step + 1} ({shown}); take a lower learning rate")
-    loss.backward()  # type: ignore[no-untyped-call]
-
-
-def _vectors(
-    clap: Clap, batch: Batch, rows: Tensor, options: TrainOptions, step: int, part: int
-) -> tuple[Tensor, Tensor]:
-    # Random numbers of the networks depend on the step alone, so that no state of a generator must be carried over.
-    torch.manual_seed((options.seed * 1_000_003 + step) * 1009 + part)
-    with torch.autocast(clap.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-        audio = clap.audio_vectors(batch.waveforms[rows].to(clap.device))
-        text = clap.text_vectors([batch.texts[row] for row in rows.tolist()])
-    return functional.normalize(audio.float(), dim=-1), functional.normalize(text.float(), dim=-1)
-
-
-@contextmanager
-def _learning(clap: Clap, options: TrainOptions) -> Iterator[list[dict[str, Any]]]:
-    """The model in training, what does not learn frozen; groups of parameters; afterwards all as it was."""
-    parts = clap.parts()
-    unknown = [name for name in options.parts if name not in parts]
-    if unknown:
-        raise BadOption(f"the model has no part {unknown[0]!r}; it has {', '.join(parts)}")
-    for prefix in options.rates:
-        if not any(name.startswith(prefix) for name, _ in clap.named_parameters()):
-            raise BadOption(
-                f"no weight's name begins with {prefix!r}; `clapometer.load(...).named_parameters()` has them"
-            )
-    learning = {name for name, part in parts.items() if not options.parts or name in options.parts}
-    frozen = [part for name, part in parts.items() if name not in learning]
-    before = [(weight, weight.requires_grad) for weight in clap.parameters()]
-    modes = [(module, module.training) for module in clap.modules()]
-    try:
-        clap.train()
-        for part in frozen:
-            part.requires_grad_(False).eval()
-        clap.logit_scale.requires_grad_(options.learn_temperature)
-        with torch.random.fork_rng():
-            yield _groups(clap, options)
-    finally:
-        for weight, required in before:
-            weight.requires_grad_(required)
-            weight.grad = None
-        for module, training in modes:
-            module.training = training
-
-
-def _groups(clap: Clap, options: TrainOptions) -> list[dict[str, Any]]:
-    """Parameters by factor of the learning rate and by weight decay; the first group is the plain one."""
-    groups: dict[tuple[float, float], list[Tensor]] = {(1.0, 0.0): []}
-    for name, weight in clap.named_parameters():
-        if weight.requires_grad:
-            prefix = max((one for one in options.rates if name.startswith(one)), key=len, default="")
-            decay = options.weight_decay if weight.ndim > 1 else 0.0
-            groups.setdefault((options.rates.get(prefix, 1.0), decay), []).append(weight)
-    return [{"params": some, "factor": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
+def _is_over(state: State, options: TrainOptions) -> bool:
+    """Whether all steps are done, or so many validations in vain that no more is to be hoped for."""
+    if state.step >= options.steps:
+        return True
+    vain = (state.step - state.best_step) // options.validate_every
+    return bool(options.patience) and state.best is not None and vain >= options.patience
 
 
 @contextmanager

@@ -41,6 +41,16 @@ class TrainOptions:
     """Whether `logit_scale` learns too."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the networks; losses and weights are always in single precision."""
+    checkpointing: bool = False
+    """Whether blocks of the networks are computed anew for their gradients: less memory, a third more time."""
+    keep_statistics: bool = False
+    """Whether batch norms keep the statistics that they have. Else those of a part of the batch are used where it goes
+    through in parts or over several processes, and the update is not quite that of the whole batch."""
+    average: float = 0.0
+    """Share of the weights that the run began with in what is validated and written, 0..1: an average of both models
+    keeps more of what the first one knew (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903)."""
+    patience: int = 0
+    """Validations in a row without a better one after which the run ends; 0: it never ends early."""
     seed: int = 0
     """Of everything random. Two runs on a CPU with the same seed, options, data and number of threads agree to the
     last bit."""
@@ -60,12 +70,14 @@ class TrainOptions:
         for name in ("learning_rate", "clip"):
             if not 0 < getattr(self, name) < math.inf:
                 raise BadOption(f"{name.replace('_', '-')} must be positive, not {getattr(self, name)}")
-        for name in ("warmup", "weight_decay", "seed"):
+        for name in ("warmup", "weight_decay", "seed", "patience"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise BadOption(f"{name.replace('_', '-')} must be 0 or more, not {getattr(self, name)}")
         for prefix, factor in self.rates.items():
             if not 0 <= factor < math.inf:
                 raise BadOption(f"the rate of {prefix!r} must be 0 or more, not {factor}")
+        if not 0 <= self.average < 1:
+            raise BadOption(f"average is a share from 0 to below 1, not {self.average}")
         if self.batch_size < 2:
             raise BadOption("batch-size must be at least 2: a pair learns from what it is held against")
         if self.accumulate > self.batch_size:

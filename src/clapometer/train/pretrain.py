@@ -23,7 +23,8 @@ from clapometer.tables import read_table
 from clapometer.threads import default_workers
 from clapometer.train.captions import CaptionBatch, CaptionBatches, read_captions
 from clapometer.train.keeper import Tell, silent
-from clapometer.train.loop import Objective, Trained, train
+from clapometer.train.loop import Trained, train
+from clapometer.train.objective import Objective
 from clapometer.train.options import Augmentation, TrainOptions
 from clapometer.train.sounds import Sounds
 from clapometer.weights import weights_hash

@@ -1,0 +1,98 @@
+"""Several processes that train one model: which one this is, and what they tell each other.
+
+`torchrun` starts them. Each makes the vectors of its share of a batch; all of them see the loss of the whole batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+PATIENCE = timedelta(hours=2)
+"""How long processes wait for one that validates."""
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The place of a process among those that train together."""
+
+    rank: int = 0
+    """Its number, from 0; the first one writes, validates and talks."""
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that writes."""
+        return self.rank == 0
+
+    def rows(self, size: int) -> Tensor:
+        """The rows of a batch that are this process's, in order; the shares of all make up the batch."""
+        return torch.arange(size).tensor_split(self.count)[self.rank]
+
+    def gathered(self, own: Tensor, rows: Tensor, size: int) -> Tensor:
+        """The rows of all processes as one batch, without gradients: (rows, dimension) -> (size, dimension)."""
+        if self.count == 1:
+            return own.detach()
+        whole = own.new_zeros(size, own.shape[1])
+        whole[rows.to(own.device)] = own.detach()
+        distributed.all_reduce(whole)
+        return whole
+
+    def sum_gradients(self, weights: Sequence[Tensor]) -> None:
+        """Bring the gradients of these weights to their sums over the processes, in place."""
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        if self.count == 1 or not gradients:
+            return
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        for gradient, summed in zip(gradients, torch.split(flat, [one.numel() for one in gradients]), strict=True):
+            gradient.copy_(summed.view_as(gradient))
+
+    def from_first(self, value: Value | None) -> Value:
+        """What the first process found, in all of them; the others give None."""
+        if self.count > 1:
+            told: list[Any] = [value]
+            distributed.broadcast_object_list(told)
+            value = told[0]
+        return value  # type: ignore[return-value]
+
+    def wait(self) -> None:
+        """Go on when all are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+def processes() -> Processes:
+    """The place of this process; it is alone unless `joined` or the caller has set up a process group."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return Processes()
+    return Processes(distributed.get_rank(), distributed.get_world_size())
+
+
+@contextmanager
+def joined(device: str) -> Iterator[str]:
+    """Join the processes that `torchrun` started, if it did; yields the device of this one.
+
+    Args:
+        device: as asked for; `auto` and `cuda` become a GPU of its own for each process.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
+        yield device
+        return
+    gpu = device in ("auto", "cuda") and torch.cuda.is_available()
+    if gpu:
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
+    try:
+        yield device
+    finally:
+        distributed.destroy_process_group()
