@@ -103,7 +103,8 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     mine, other = (torch.tensor([x for some in one["gradients"] if some for x in some]) for one in (first, alone))
     assert (mine - other).norm() <= 1e-6 * other.norm()
     assert first["gradients"][-1] == [1.0]  # the loss's own parameter is not counted twice
-    curves = [[json.loads(line) for line in (tmp_path / name / "run" / "log.jsonl").open()] for name in ("one", "two")]
+    logs = [(tmp_path / name / "run" / "log.jsonl").read_text().splitlines() for name in ("one", "two")]
+    curves = [[json.loads(line) for line in log] for log in logs]
     losses = [[line["loss"] for line in curve if "loss" in line] for curve in curves]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert [line["step"] for line in curves[1]] == [line["step"] for line in curves[0]]
