@@ -159,10 +159,19 @@ def check_file(path: str | os.PathLike[str]) -> None:
         raise BadAudio(f"{path}: cannot be looked at ({getattr(error, 'strerror', None) or error})") from error
 
 
+def encodable(path: Path) -> Path | bytes:
+    """A path as soundfile takes it: it cannot encode names that are not UTF-8, and takes their bytes."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
 def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
     check_file(path)
     try:
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(encodable(path))
     except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: .raw, which has no header
         reason = getattr(error, "error_string", str(error))
         raise BadAudio(
