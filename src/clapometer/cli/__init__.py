@@ -11,10 +11,12 @@ from clapometer import __version__
 from clapometer.cli import console
 from clapometer.cli.classify import classify
 from clapometer.cli.evaluate import evaluate
+from clapometer.cli.index import index
 from clapometer.cli.models import models
 from clapometer.cli.pretrain import pretrain
 from clapometer.cli.ratings import ratings
 from clapometer.cli.score import score
+from clapometer.cli.search import search
 from clapometer.errors import ClapometerError
 
 STOPPED = 130
@@ -47,6 +49,8 @@ app.command("evaluate")(evaluate)
 app.command("ratings")(ratings)
 app.command("classify")(classify)
 app.command("pretrain")(pretrain)
+app.command("index")(index)
+app.command("search")(search)
 app.command("models")(models)
 
 

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import get_args
 
 from clapometer.errors import BadAudio, BadOption
+from clapometer.folders import sounds_below
 from clapometer.tables import Format, Table, read_table
 
-# Some of these cannot be read here; then their rows say so, rather than that they are left out unseen.
-_SOUNDS = "aif aifc aiff au caf flac m4a mp3 oga ogg opus rf64 w64 wav wave wma"
-SOUND_ENDINGS = frozenset(f".{name}" for name in _SOUNDS.split())
-"""Endings of the names that are taken for sounds in a folder."""
 TABLE_ENDINGS = tuple(f".{name}" for name in get_args(Format))
 
 
@@ -73,14 +70,4 @@ def _sounds(given: str) -> Iterator[str]:
     if not folder.is_dir():
         yield given
         return
-    found = sorted(path for path in _below(folder) if path.suffix.lower() in SOUND_ENDINGS)
-    if not found:
-        known = ", ".join(sorted(SOUND_ENDINGS))
-        raise BadAudio(f"{given}: the folder holds no sounds, that is no files whose names end in {known}")
-    yield from map(str, found)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent) / name for name in files if not name.startswith("."))
+    yield from map(str, sounds_below(folder))

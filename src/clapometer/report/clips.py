@@ -11,6 +11,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from clapometer.audio import encodable
+
 LONGEST = 15.0
 """Seconds of a clip that are kept."""
 _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -33,7 +35,7 @@ def packed(path: Path) -> str:
     Raises:
         soundfile.LibsndfileError: it cannot be read.
     """
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(encodable(path)) as file:
         samples = file.read(round(LONGEST * file.samplerate), dtype="float32", always_2d=True)
         rate = file.samplerate
     samples = samples.mean(axis=1)

@@ -1,0 +1,128 @@
+"""`clapometer index`: a folder of sounds to an index that `clapometer search` asks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clapometer.cli import console
+from clapometer.cli.engine import (
+    MINI,
+    BatchOption,
+    CacheOption,
+    DeviceOption,
+    Engine,
+    JsonOption,
+    PrecisionOption,
+    QuietOption,
+    WindowOption,
+    WorkersOption,
+    remove_journal,
+)
+from clapometer.errors import BadOption
+
+SHOWN = 20
+"""Sounds that could not be read, and are told."""
+Sounds = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sounds, with all that is below it.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="The index; one that is there is brought up to date.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help=f"A known model, or the folder of one; default: that of the index, or {MINI}.",
+        show_default=False,
+    ),
+]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Read every file again, whatever the index holds.")]
+Graph = Annotated[
+    bool | None,
+    typer.Option(
+        "--graph/--no-graph",
+        help="Build a graph for quick, approximate searches (needs the extra `search`); default: beyond a million "
+        "sounds.",
+        show_default=False,
+    ),
+]
+
+
+def index(
+    sounds: Sounds,
+    output: Output,
+    model: Model = None,
+    rebuild: Rebuild = False,
+    graph: Graph = None,
+    batch_size: BatchOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    workers: WorkersOption = None,
+    window: WindowOption = "",
+    cache: CacheOption = True,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Index a folder of sounds, so that `clapometer search` finds in it.
+
+    Done again, it brings the index up to date: new files, changed ones (by size
+    and time of writing) and deleted ones are noticed, the others are not read.
+    A run that was stopped goes on by the same command.
+
+    Exit status: 0 all indexed, 1 some sounds could not be read, 2 bad input.
+    """
+    from clapometer.search import files, index_folder
+    from clapometer.search.nearest import MANY, has_usearch
+
+    if not sounds.is_dir():
+        raise BadOption(f"{sounds}: no such folder; name the folder of the sounds")
+    if output.exists() and not output.is_dir():
+        raise BadOption(f"{output}: is a file; name a folder for the index")
+    if graph and not has_usearch():
+        raise BadOption("--graph needs usearch: pip install 'clapometer[search]'")
+    record = None if rebuild else files.read_record(output)
+    chosen = model or (record["model"]["asked_for"] if record is not None else MINI)
+    engine = Engine(chosen, device, precision, batch_size, workers, window, cache, quiet)
+    clap = engine.load()
+    store = engine.store(output)
+    found = index_folder(
+        clap,
+        sounds,
+        output,
+        model=_lasting(chosen),
+        window=engine.window_of(clap),
+        batch_size=batch_size,
+        workers=workers,
+        store=store,
+        rebuild=rebuild,
+        graph=graph,
+        progress=engine.progress,
+    )
+    if store is not None:
+        store.close()
+    remove_journal(output)
+    if found.failed:
+        console.say(f"{len(found.failed)} sounds could not be read:")
+        for why in list(found.failed.values())[:SHOWN]:
+            console.say(f"  {why}")
+        if len(found.failed) > SHOWN:
+            console.say(f"  ... and {len(found.failed) - SHOWN} more")
+    if found.sounds > MANY and not found.graph and graph is None:
+        engine.note("note: a search goes through every vector; `pip install 'clapometer[search]'` makes it quicker")
+    if json:
+        console.print_json({**asdict(found), "folder": str(output), "model": clap.card.name})
+    else:
+        print(f"{output}: {found.sounds} sounds by {clap.card.name}{', with a graph' if found.graph else ''}")
+        print(f"{found.new} new, {found.changed} changed, {found.gone} gone, {found.same} as they were")
+    raise typer.Exit(1 if found.failed else 0)
+
+
+def _lasting(model: str) -> str:
+    """The name of a model as it can be found from any folder."""
+    from clapometer.checkpoints import list_models
+
+    known = model in {card.name for card in list_models()}
+    return model if known or not Path(model).exists() else str(Path(model).absolute())

@@ -1,0 +1,150 @@
+"""`clapometer search`: the sounds of an index that are nearest to a text or to a sound."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clapometer.cli import console
+from clapometer.cli.engine import CacheOption, DeviceOption, Engine, JsonOption, PrecisionOption, QuietOption
+from clapometer.errors import BadAudio, BadOption, BadText
+
+if TYPE_CHECKING:
+    from clapometer.search import Found, SoundIndex
+
+Folder = Annotated[Path, typer.Argument(metavar="INDEX", help="What `clapometer index` wrote.")]
+Query = Annotated[str, typer.Argument(metavar="TEXT | SOUND", help="Words, or a sound file whose like is to be found.")]
+Count = Annotated[int, typer.Option("--top", "-n", min=1, help="Sounds to give, at most.")]
+MinScore = Annotated[
+    float | None, typer.Option("--min-score", min=0, max=1, help="Leave out sounds that score less, 0 to 1.")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="NAME", help="Where the index's model is now; default: where it was.", show_default=False
+    ),
+]
+Page = Annotated[
+    Path | None,
+    typer.Option("--page", metavar="FILE", help="Write what is found as a page (.html) on which it can be heard."),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option("--audio-root", metavar="FOLDER", help="Where the sounds are now; default: where they were indexed."),
+]
+Exact = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--approximate",
+        help="Compare with every sound, or by the graph; default: exact, unless there is a graph.",
+        show_default=False,
+    ),
+]
+
+
+def search(
+    folder: Folder,
+    query: Query,
+    count: Count = 10,
+    min_score: MinScore = None,
+    page: Page = None,
+    audio_root: Root = None,
+    exact: Exact = None,
+    model: Model = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "fp32",
+    cache: CacheOption = True,
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Find the sounds of an index that fit a text, or that are like a sound.
+
+    Prints the best ones with their scores, which are those that `clapometer
+    score` gives: max(cosine, 0), from 0 to 1. What is a file, or is called like
+    a sound file, is a sound; anything else is a text.
+
+    Exit status: 0 (also where nothing is found), 2 bad input.
+    """
+    from clapometer.search import open_index
+
+    is_sound = _is_sound(query)
+    if not is_sound and not query.strip():
+        raise BadText("the text is empty; describe the sound in words")
+    _check_page(page)
+    if audio_root is not None and not audio_root.is_dir():
+        raise BadOption(f"--audio-root {audio_root}: no such folder")
+    index = open_index(folder)
+    if exact is False and not index.record["graph"]:
+        raise BadOption(f"--approximate: {folder} has no graph; index again with --graph")
+    name = model or index.record["model"]["asked_for"]
+    engine = Engine(name, device, precision, None, None, "", cache, quiet)
+    clap = engine.load()
+    store = engine.store(None)
+    if is_sound:
+        vector = index.sound_vector(clap, query, store=store)
+    else:
+        vector = index.text_vector(clap, query, store=store)
+        if clap.is_cut(query):
+            engine.note("note: the model reads only the beginning of the text")
+    if store is not None:
+        store.close()
+    found = index.search(vector, count=count, min_score=min_score, exact=exact)
+    root = audio_root or index.root
+    _print(index, query, found, root, json)
+    if page is not None:
+        from clapometer.report.found import write_found
+
+        write_found(index, query, is_sound, found, root, page)
+        engine.note(f"written: {page}")
+
+
+def _is_sound(query: str) -> bool:
+    """Whether a query is a sound.
+
+    Raises:
+        BadAudio: it is called like a sound file, and there is none.
+    """
+    from clapometer.folders import SOUND_ENDINGS
+
+    try:
+        exists = Path(query).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a sign that no name can hold
+        exists = False
+    if not exists and Path(query).suffix.lower() in SOUND_ENDINGS and " " not in query.strip():
+        raise BadAudio(f"{query}: no such file; check the name")
+    return exists
+
+
+def _check_page(page: Path | None) -> None:
+    if page is None:
+        return
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise BadOption(f"--page {page}: the name must end in .html")
+    if not page.absolute().parent.is_dir():
+        raise BadOption(f"--page {page}: there is no folder {page.absolute().parent}; make it first")
+
+
+def _print(index: SoundIndex, query: str, found: list[Found], root: Path, json: bool) -> None:
+    if json:
+        rows = [{"rank": rank, **asdict(one), "path": str(root / one.audio)} for rank, one in enumerate(found, 1)]
+        for row in rows:
+            row.update(score=round(row["score"], 6), cosine=round(row["cosine"], 6))
+            row.update(audio=_shown(row["audio"]), path=_shown(row["path"]))
+        about = {"query": query, "index": str(index.folder), "model": index.record["model"]["name"]}
+        console.print_json({**about, "sounds": len(index), "root": str(root), "found": rows})
+        return
+    from clapometer.cli.layout import print_table
+
+    if not found:
+        print(f"nothing among {len(index)} sounds scores that high")
+        return
+    lines = [(rank, f"{one.score:.6f}", _shown(one.audio)) for rank, one in enumerate(found, 1)]
+    print_table(("", "score", "sound"), lines, right=("", "score"), wrap=("sound",))
+
+
+def _shown(path: str) -> str:
+    """A path that can be printed: of a name that is not UTF-8, what can be."""
+    return path.encode("utf-8", "replace").decode()
