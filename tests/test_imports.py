@@ -31,7 +31,7 @@ ROOMS = (
     ("provenance", "cache", "doctor"),
     ("embed",),
     ("score",),
-    ("zeroshot", "search"),
+    ("zeroshot", "search", "metrics"),
     ("train",),
     ("report", "listen"),
     ("cli",),
