@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clapometer.score import score_pairs
     from clapometer.stats.agreement import agreement
     from clapometer.tables.ratings_reading import read_ratings
+    from clapometer.train.finetune import finetune
     from clapometer.train.pretrain import pretrain
     from clapometer.zeroshot import classify
 
@@ -31,6 +32,7 @@ _HOMES = {
     "agreement": "stats.agreement",
     "classify": "zeroshot",
     "evaluate": "evaluation.run",
+    "finetune": "train.finetune",
     "list_models": "checkpoints",
     "load": "checkpoints",
     "pretrain": "train.pretrain",
@@ -48,6 +50,7 @@ __all__ = [
     "agreement",
     "classify",
     "evaluate",
+    "finetune",
     "list_models",
     "load",
     "pretrain",

@@ -19,7 +19,7 @@ import soxr
 
 from clapometer.errors import BadAudio
 from clapometer.integrity import why_cut_off
-from clapometer.records import FUSED, Window
+from clapometer.records import FUSED, Short, Window
 
 Samples = npt.NDArray[np.float32]
 Sound = str | os.PathLike[str] | tuple[Any, int]
@@ -70,7 +70,7 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
     emitted = False
     if window.long in FUSED:
         samples = read_sound(sound, sample_rate)
-        yield samples if len(samples) > size else _lengthened(samples, size, window)
+        yield samples if len(samples) > size else lengthened(samples, size, window.short)
         return
     for block in _resampled(sound, sample_rate):
         pending = np.concatenate([pending, block])
@@ -83,19 +83,20 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
             tail = pending[:size]
             pending = pending[hop:]
     if not emitted:
-        yield _lengthened(pending, size, window)
+        yield lengthened(pending, size, window.short)
     elif len(pending) > size - hop:
         yield np.concatenate([tail[:hop], pending])[-size:]
 
 
-def _lengthened(samples: Samples, size: int, window: Window) -> Samples:
+def lengthened(samples: Samples, size: int, short: Short) -> Samples:
+    """A sound of at most `size` samples as long as that, as `Window.short` says; `keep` leaves it as it is."""
     if len(samples) == 0:  # a sample or two, resampled far down
         samples = np.zeros(1, np.float32)
-    if window.short == "keep" or len(samples) == size:
+    if short == "keep" or len(samples) == size:
         return samples
-    if window.short == "repeat":
+    if short == "repeat":
         return np.resize(samples, size)
-    times = size // len(samples) if window.short == "repeatpad" else 1
+    times = size // len(samples) if short == "repeatpad" else 1
     return np.pad(np.tile(samples, times), (0, size - times * len(samples)))
 
 

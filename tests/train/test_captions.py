@@ -9,7 +9,7 @@ import torch
 from conftest import noise
 
 from clapometer.errors import BadTable
-from clapometer.train.captions import CaptionBatches, Clip, Spoken, fits, joined, read_captions
+from clapometer.train.captions import CaptionBatches, Clip, Spoken, fits, joined, read_captions, turns
 from clapometer.train.options import NO_AUGMENTATION, Augmentation
 from clapometer.train.sounds import Sounds
 
@@ -69,7 +69,7 @@ def test_a_batch_depends_on_seed_and_step_alone(write: Writer) -> None:
 
 def test_every_clip_is_heard_once_a_round_and_every_text_in_the_end(write: Writer) -> None:
     source = batches(write)
-    heard = [number for step in range(30) for number in source.numbers(step)]
+    heard = [number for step in range(30) for number in turns(step, source.size, len(source.clips), source.seed)]
     assert len(heard) == 120
     for start in range(0, 120, 6):
         assert sorted(heard[start : start + 6]) == list(range(6))

@@ -303,7 +303,7 @@ def test_a_model_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"parts": ("audio", "video")}, "no part 'video'; it has audio, text, projection"),
+        ({"parts": ("audio", "video")}, "no part 'video'; it has audio, text, text projection"),
         ({"rates": {"x": 1.0}}, "'x'"),
     ],
 )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from clapometer.cli import console
+from clapometer.cli import console, training
 from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE
@@ -39,18 +39,6 @@ Template = Annotated[
         show_default=False,
     ),
 ]
-Rate = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rate",
-        metavar="NAME=FACTOR",
-        help="Factor of the learning rate for weights whose names begin so, such as audio.blocks=0.1.",
-        show_default=False,
-    ),
-]
-Train = Annotated[
-    str, typer.Option("--train", metavar="PARTS", help="Parts that learn, such as audio,projection; default: all.")
-]
 
 
 def pretrain(
@@ -62,33 +50,30 @@ def pretrain(
     scratch: Annotated[
         bool, typer.Option("--scratch", help="Take the model's architecture and tokenizer with random weights.")
     ] = False,
-    train: Train = "",
+    train: training.TrainOption = "",
     epochs: Annotated[
         float | None,
         typer.Option(help="How often each clip is heard; default: 20.", show_default=False),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates of the weights, in place of --epochs.")] = None,
     batch_size: Annotated[int, typer.Option(help="Pairs an update; each is held against all others.")] = 64,
-    accumulate: Annotated[
-        int, typer.Option(help="Parts in which a batch goes through the networks: less memory, the same update.")
-    ] = 1,
+    accumulate: training.AccumulateOption = 1,
+    checkpointing: training.CheckpointingOption = False,
     learning_rate: Annotated[float, typer.Option(help="At the end of the warm-up.")] = 1e-4,
-    rate: Rate = None,
+    rate: training.RateOption = None,
     warmup: Annotated[int, typer.Option(help="Updates over which the learning rate rises.")] = 100,
-    weight_decay: Annotated[float, typer.Option(help="AdamW's.")] = 0.01,
-    seconds: Annotated[
-        float | None, typer.Option(help="Length of the sounds in a batch; default: the model's window.")
-    ] = None,
+    weight_decay: training.WeightDecayOption = 0.01,
+    seconds: training.SecondsOption = None,
     mix: Annotated[float, typer.Option(help="Share of sounds that are mixed with another, or followed by it.")] = 0.3,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Gain, mixing, and masks over time and frequency.")
     ] = True,
     validate_every: Annotated[int, typer.Option(help="Updates between validations.")] = 200,
     save_every: Annotated[int, typer.Option(help="Updates between states from which a stopped run goes on.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    precision: Annotated[Literal["fp32", "bf16"], typer.Option(help="Arithmetic of the networks.")] = "fp32",
+    seed: training.SeedOption = 0,
+    precision: training.TrainPrecisionOption = "fp32",
     device: DeviceOption = "auto",
-    workers: Annotated[int, typer.Option(help="Threads that make batches ahead.")] = 2,
+    workers: training.BatchWorkersOption = 2,
     audio_root: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where relative paths of the tables begin; default: their own folders."),
@@ -117,10 +102,11 @@ def pretrain(
         batch_size=batch_size,
         accumulate=accumulate,
         learning_rate=learning_rate,
-        rates=dict(_factor(given) for given in rate or ()),
+        rates=training.rates(rate),
         warmup=warmup,
         weight_decay=weight_decay,
-        parts=tuple(name.strip() for name in train.split(",") if name.strip()),
+        parts=training.parts(train),
+        checkpointing=checkpointing,
         precision=precision,
         seed=seed,
         workers=workers,
@@ -143,25 +129,7 @@ def pretrain(
         progress=partial(console.Progress, quiet=quiet),
         tell=silent if quiet else console.say,
     )
-    figures = {
-        "model": str(trained.folder),
-        "steps": trained.steps,
-        "resumed_from": trained.resumed_from,
-        "loss": trained.loss,
-        "best_step": trained.best_step,
-        **trained.figures,
-    }
     if json:
-        console.print_json(figures)
-        return
-    measured = "".join(f"  {name} {value:.4f}" for name, value in trained.figures.items())
-    print(f"{trained.steps} steps  loss {trained.loss:.4f}")
-    print(f"{trained.folder}: the model of step {trained.best_step}{measured}; use it with --model {trained.folder}")
-
-
-def _factor(given: str) -> tuple[str, float]:
-    name, _, value = given.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise BadOption(f"--rate {given}: write it as NAME=FACTOR, such as audio.blocks=0.1") from None
+        console.print_json(training.summary(trained))
+    else:
+        training.print_trained(trained)

@@ -105,7 +105,7 @@ def ratings(
         given,
         columns=parse_columns(columns) if columns else None,
         listeners=listeners,
-        scale=_scale(scale) if scale else None,
+        scale=scale_of(scale) if scale else None,
     )
     result = study(found, split, screen or [])
     if aggregate is not None:
@@ -116,7 +116,12 @@ def ratings(
     raise typer.Exit(1 if any(problem.dropped for problem in found.problems) else 0)
 
 
-def _scale(text: str) -> tuple[float, float]:
+def scale_of(text: str) -> tuple[float, float]:
+    """`--scale` as numbers.
+
+    Raises:
+        BadOption: it is not two numbers.
+    """
     try:
         low, high = map(float, text.split(","))
     except ValueError:

@@ -147,7 +147,7 @@ class CaptionBatches:
         """The batch of a step, counted from 0."""
         random = np.random.default_rng((self.seed, 1, step))
         waveforms, texts, spoken = [], [], []
-        for number in self.numbers(step):
+        for number in turns(step, self.size, len(self.clips), self.seed):
             waveform, text, parts = self.example(number, random)
             waveforms.append(waveform)
             texts.append(text)
@@ -158,13 +158,6 @@ class CaptionBatches:
             fits(self.clips, spoken),
             [tuple(part.clip for part in parts) for parts in spoken],
         )
-
-    def numbers(self, step: int) -> list[int]:
-        """The clips whose turn it is."""
-        places = range(step * self.size, (step + 1) * self.size)
-        rounds = {place // len(self.clips) for place in places}
-        orders = {one: np.random.default_rng((self.seed, 0, one)).permutation(len(self.clips)) for one in rounds}
-        return [int(orders[place // len(self.clips)][place % len(self.clips)]) for place in places]
 
     def example(self, number: int, random: np.random.Generator) -> tuple[Samples, str, tuple[Spoken, ...]]:
         """A sound made of a clip, perhaps with another one; its text; and what it is made of."""
@@ -194,6 +187,13 @@ class CaptionBatches:
         """Louder or quieter, and masked."""
         waveform = masked(waveform, self.sounds.sample_rate, self.augmentation, random)
         return amplified(waveform, random.uniform(-self.augmentation.gain, self.augmentation.gain))
+
+
+def turns(step: int, size: int, count: int, seed: int) -> list[int]:
+    """The numbers, of `count`, whose turn it is in a step: all come once, in random order, before one comes again."""
+    places = range(step * size, (step + 1) * size)
+    orders = {one: np.random.default_rng((seed, 0, one)).permutation(count) for one in {at // count for at in places}}
+    return [int(orders[at // count][at % count]) for at in places]
 
 
 def joined(template: str, first: str, second: str) -> str:

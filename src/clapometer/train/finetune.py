@@ -1,0 +1,356 @@
+"""Human-CLAP: a model that learns from listeners' ratings."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+
+from clapometer.checkpoints import load
+from clapometer.embed import Embedded, Progress, embed_sounds, embed_texts
+from clapometer.errors import BadAudio, BadOption
+from clapometer.losses.rated import read_loss
+from clapometer.model import Clap
+from clapometer.provenance import file_hash, versions
+from clapometer.stats.agreement import agreement
+from clapometer.tables.ratings_reading import read_ratings
+from clapometer.threads import default_workers
+from clapometer.train.captions import CaptionBatches, read_captions
+from clapometer.train.keeper import Tell, silent
+from clapometer.train.learning import learning_parts
+from clapometer.train.loop import Trained, train
+from clapometer.train.options import NO_AUGMENTATION, Augmentation, TrainOptions
+from clapometer.train.outcome import Outcome, outcome
+from clapometer.train.processes import joined, processes
+from clapometer.train.rated import Material, RatedPairs, Targets, read_material
+from clapometer.train.rated_batches import Known, Rated, RatedBatches
+from clapometer.train.sounds import Sounds
+from clapometer.weights import weights_hash
+
+OPTIONS = TrainOptions(batch_size=32, learning_rate=3e-5, warmup=50, keep_statistics=True, patience=5)
+"""Of the loop, unless others are given."""
+EPOCHS = 20.0
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What came of fine-tuning."""
+
+    trained: Trained
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """Pairs of captions that are heard beside the rated ones, by InfoNCE, so that a model keeps what it knew."""
+
+    tables: tuple[str, ...]
+    """As `pretrain` takes them."""
+    audio_root: str | None = None
+    """Folder of their sounds; default: that of each table."""
+    share: float = 0.5
+    """How many of them a batch has, as a share of the rated ones."""
+    weight: float = 1.0
+    """Of their term in the loss."""
+
+    def __post_init__(self) -> None:
+        for name in ("share", "weight"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise BadOption(f"{name} of the captions must be positive, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class RatedAgreement:
+    """How far a model agrees with listeners on pairs that it does not learn from: a validation."""
+
+    pairs: RatedPairs
+
+    def __call__(self, clap: Clap) -> dict[str, float]:
+        """`srcc` with the pairs' mean ratings, `lcc`, and the `mse` of the CLAPScore, both on 0..1.
+
+        Raises:
+            BadAudio: a sound cannot be read.
+        """
+        sounds, texts = embed_sounds(clap, self.pairs.audio), embed_texts(clap, self.pairs.texts)
+        checked(sounds)
+        cosine = (sounds.vectors.astype(np.float64) * texts.vectors).sum(axis=1)
+        found = agreement(cosine, self.pairs.mean)
+        clipped = agreement(np.clip(cosine, 0, None), self.pairs.mean)
+        srcc = -1.0 if np.isnan(found.srcc) else found.srcc  # a model that says always the same is the worst
+        return {"srcc": srcc, "lcc": found.lcc, "mse": clipped.mse}
+
+
+def finetune(
+    ratings: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str],
+    loss: str = "wsce+mae",
+    targets: Targets = "mean",
+    screen: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    scale: tuple[float, float] | None = None,
+    audio_root: str | os.PathLike[str] | None = None,
+    validation_share: float = 0.1,
+    reminder: Reminder | None = None,
+    seconds: float | None = None,
+    options: TrainOptions | None = None,
+    epochs: float | None = EPOCHS,
+    augmentation: Augmentation | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    tell: Tell = silent,
+) -> Finetuned:
+    """Fine-tune a model on listeners' ratings, so that its score agrees with people (Human-CLAP, arXiv 2506.23553).
+
+    A run that was stopped goes on by the same call. The state with the highest SRCC on the validation is kept.
+
+    Args:
+        ratings: a file that `read_ratings` reads; its splits are used as `train.rated.read_material` says.
+        folder: where the model and the run are written: beside what `train.loop.train` writes, `CARD.md` (data, losses,
+            agreement before and after), `calibration.json` (for the column `rating`), `before.csv` and `after.csv`
+            (scores of the pairs that were not learnt from), and for the LAION family `transformers/`, a folder for
+            `transformers.ClapModel`.
+        model: the model to start from.
+        loss: a weighted sum of `wsce`, `mae`, `mse`, `listnet`, `margin` and `infonce`, such as `wsce+2*mae`.
+        targets: what a pair's score is brought to; see `train.rated.Targets`.
+        screen: rules of screening, in their order; see `clapometer ratings --help`.
+        columns: which column of the ratings is which, as `read_ratings` takes it.
+        scale: lowest and highest rating, as `read_ratings` takes it.
+        audio_root: folder of the sounds; default: that of the file.
+        validation_share: of the pairs, cut for validation where the file has none.
+        reminder: pairs of captions that stand in every batch, so that the model keeps what it knew.
+        seconds: length of the sounds in a batch; default: the model's window, or less where all sounds are shorter and
+            the model hears them as they are.
+        options: of the loop; default: `OPTIONS`.
+        epochs: how often each pair is heard, with a validation after each time, in place of `options.steps`; None:
+            as the options say.
+        augmentation: what is done to the sounds at random; default: nothing.
+        device: `cpu`, `cuda`, `mps`, ..., or `auto`.
+        progress: told of sounds and steps.
+        tell: given what is to be known of the ratings, and a line at each validation.
+
+    Raises:
+        BadTable, BadAudio: ratings or sounds cannot be used; all of them are counted, the first are named.
+        BadOption: an option cannot be, or the folder holds another run.
+        CheckpointError: the model cannot be loaded.
+        TrainingFailed: the loss is not finite.
+
+    Example:
+        >>> import clapometer  # doctest: +SKIP
+        >>> clapometer.finetune("REL.csv", "my-clap", model="laion", loss="wsce+mae")  # doctest: +SKIP
+        >>> clap = clapometer.load("my-clap")  # doctest: +SKIP
+    """
+    arguments = {name: value for name, value in locals().items() if name not in ("folder", "progress", "tell")}
+    options, augmentation = options or OPTIONS, augmentation or NO_AUGMENTATION
+    if augmentation.mix:
+        raise BadOption("rated sounds are not mixed: what listeners said is of one sound; take mix 0")
+    summed = read_loss(loss)
+    with joined(device) as device:
+        if not processes().is_first:
+            progress, tell = None, silent
+        given = read_ratings(ratings, columns=columns, scale=scale)
+        material = read_material(
+            given,
+            audio_root=audio_root,
+            screen=screen,
+            targets=targets,
+            validation_share=validation_share,
+            seed=options.seed,
+        )
+        for line in (*_told(material), *material.notes):
+            tell(line)
+        options = _timed(options, epochs, len(material.train))
+        clap = load(model, device=device)
+        begin = weights_hash(clap)
+        clap.card = replace(
+            clap.card,
+            name=Path(folder).name,
+            summary=f"fine-tuned by clapometer finetune on {len(material.train)} rated pairs of {given.path.name}",
+            licence=f"{clap.card.licence}, and that of the ratings and their sounds",
+            source=f"clapometer finetune, from {clap.card.name}",
+            published="",
+        )
+        if seconds is None:
+            seconds = _seconds(clap, material.train)
+        if not 0 < seconds <= 3600:
+            raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
+        batches = _batches(clap, material.train, reminder, seconds, options, augmentation, progress)
+        run = _record(arguments, material, begin, clap)
+        trained = train(
+            clap,
+            batches,
+            Rated(summed, 1.0 if reminder is None else reminder.weight),
+            options,
+            folder,
+            validate=RatedAgreement(material.validation),
+            run=run,
+            progress=progress,
+            tell=tell,
+        )
+        found = None
+        if processes().is_first:
+            found = outcome(model, trained, material, run, device=device, progress=progress)
+        return Finetuned(trained, processes().from_first(found))
+
+
+def repeat(run: str | os.PathLike[str], folder: str | os.PathLike[str], **more: Any) -> Finetuned:
+    """Do again what the `run.json` of another folder says, to the last bit on the same machine with as many threads.
+
+    Args:
+        run: that file.
+        folder: where to.
+        more: `device`, `progress`, `tell` of `finetune`.
+
+    Raises:
+        BadOption: the file is none, or a table or the model is no longer what it was.
+    """
+    path = Path(run)
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        arguments, hashes = before["arguments"], before["hashes"]
+        options, augmentation, reminder = (arguments.pop(name) for name in ("options", "augmentation", "reminder"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadOption(f"{path} is not the run.json of `clapometer finetune` ({error!r})") from error
+    for name, expected in hashes.items():
+        if not Path(name).is_file() or file_hash(Path(name)) != expected:
+            raise BadOption(f"{path}: {name} is not there, or not what it was; bring it back")
+    if arguments["scale"] is not None:
+        arguments["scale"] = tuple(arguments["scale"])
+    given: dict[str, Any] = {}
+    if options is not None:
+        given["options"] = TrainOptions(**{**options, "parts": tuple(options["parts"])})
+    if augmentation is not None:
+        given["augmentation"] = Augmentation(**augmentation)
+    if reminder is not None:
+        given["reminder"] = Reminder(**{**reminder, "tables": tuple(reminder["tables"])})
+    return finetune(**{**arguments, **given, **more}, folder=folder)
+
+
+def checked(embedded: Embedded) -> None:
+    """Raise for the first sound that has no vector."""
+    for error in filter(None, embedded.errors):
+        raise BadAudio(error)
+
+
+def _timed(options: TrainOptions, epochs: float | None, pairs: int) -> TrainOptions:
+    """Options whose steps come from epochs; validated and saved after each, however many steps that is."""
+    if options.batch_size > pairs:
+        options = replace(options, batch_size=pairs)
+    if epochs is None:
+        return options
+    if not epochs > 0:
+        raise BadOption(f"epochs must be positive, not {epochs}")
+    one = max(1, round(pairs / options.batch_size))
+    steps = max(1, round(epochs * pairs / options.batch_size))
+    return replace(options, steps=steps, validate_every=one, save_every=one, warmup=min(options.warmup, steps // 2))
+
+
+def _told(material: Material) -> list[str]:
+    train, validation, test = material.train, material.validation, material.test
+    lines = [f"{step.rule}: {step.ratings} ratings removed ({step.about})" for step in material.steps]
+    return [
+        *lines,
+        f"{len(train)} pairs to learn from ({len(train.ratings)} ratings), {len(validation)} for validation"
+        + (f", {len(test)} for the test" if test else ""),
+    ]
+
+
+def _batches(
+    clap: Clap,
+    pairs: RatedPairs,
+    reminder: Reminder | None,
+    seconds: float,
+    options: TrainOptions,
+    augmentation: Augmentation,
+    progress: Progress | None,
+) -> RatedBatches:
+    captions = None
+    if reminder is not None:
+        clips = read_captions(reminder.tables, audio_root=reminder.audio_root)
+        captions = CaptionBatches(
+            clips,
+            _sounds([clip.audio for clip in clips], clap, progress),
+            size=max(2, round(reminder.share * options.batch_size)),
+            seconds=seconds,
+            seed=options.seed,
+            augmentation=augmentation,
+        )
+    known = Known() if reminder is not None else _known(clap, options, pairs, progress)
+    return RatedBatches(
+        pairs,
+        None if known.audio is not None else _sounds(pairs.audio, clap, progress),
+        size=options.batch_size,
+        samples=round(seconds * clap.card.sample_rate),
+        window=clap.card.window,
+        seed=options.seed,
+        augmentation=augmentation,
+        captions=captions,
+        known=known,
+    )
+
+
+def _sounds(paths: Sequence[Path], clap: Clap, progress: Progress | None) -> Sounds:
+    sounds = Sounds(paths, clap.card.sample_rate)
+    sounds.read(default_workers("cpu"), progress("sounds", len(sounds)) if progress else None)
+    return sounds
+
+
+def _known(clap: Clap, options: TrainOptions, pairs: RatedPairs, progress: Progress | None) -> Known:
+    """Vectors of the side of the model of which nothing learns, once."""
+    sides = {name.split()[0] for name in learning_parts(clap, options)}
+    audio = text = None
+    if "audio" not in sides:
+        sounds = embed_sounds(clap, pairs.audio, progress=progress)
+        checked(sounds)
+        audio = torch.from_numpy(sounds.vectors)
+    if "text" not in sides:
+        text = torch.from_numpy(embed_texts(clap, pairs.texts, progress=progress).vectors)
+    return Known(audio, text)
+
+
+def _seconds(clap: Clap, pairs: RatedPairs) -> float:
+    window = clap.card.window
+    if window.short != "keep":
+        return window.seconds
+    longest = 0.0
+    for path in pairs.audio:
+        try:
+            longest = max(longest, soundfile.info(str(path)).duration)
+        except soundfile.LibsndfileError:  # told by who reads it
+            continue
+    return min(window.seconds, longest) or window.seconds
+
+
+def _record(arguments: Mapping[str, Any], material: Material, weights: str, clap: Clap) -> dict[str, Any]:
+    """What tells this run from others, and repeats it."""
+    reminder = arguments["reminder"]
+    tables = [arguments["ratings"], *(() if reminder is None else reminder.tables)]
+    return {
+        "command": "finetune",
+        "arguments": {name: _plain(value) for name, value in arguments.items() if name != "device"},
+        "hashes": {os.fspath(path): file_hash(Path(path)) for path in tables},
+        "weights": weights,
+        "pairs": {"train": len(material.train), "validation": len(material.validation)},
+        "screening": [asdict(step) for step in material.steps],
+        "device": clap.device.type,
+        "versions": versions(),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (TrainOptions, Augmentation, Reminder)):
+        return asdict(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return dict(value) if isinstance(value, Mapping) else value
