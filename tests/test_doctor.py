@@ -57,7 +57,7 @@ def test_what_is_not_planted_is_not_found(name: str, tmp_path: Path) -> None:
     assert found.kind
     assert states(found)["weights"] == states(found)["temperature"] == "well"
     assert states(found).get("filters", "well") == "well"
-    if name != "paraclap":  # whose smallest text tower, never trained, does answer everything alike
+    if name.startswith("msclap"):  # the others' smallest text towers, never trained, do answer everything alike
         assert "faulty" not in states(found).values()
 
 

@@ -138,7 +138,7 @@ def test_a_file_under_a_wrong_name_is_told(published: Downloads, tmp_path: Path)
     folder = tmp_path / "models" / "laion-fused"
     folder.mkdir(parents=True)
     shutil.copy(published.folder / "lukewys" / "laion_clap" / "630k-audioset-best.pt", folder)
-    with pytest.raises(WeightsMismatch, match="does not hold laion-fused: it is unfused, LAION CLAP"):
+    with pytest.raises(WeightsMismatch, match=r"does not hold laion-fused but LAION CLAP \(.*unfused"):
         load("laion-fused")
     folder.rename(tmp_path / "models" / "msclap-2023")
     with pytest.raises(CheckpointError, match="does not hold msclap-2023 but LAION CLAP"):

@@ -213,6 +213,11 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
     assert load(folder / "model.safetensors", device="cpu").card.name == "theirs"
 
 
+def test_a_folder_with_a_dot_in_its_name_keeps_it(tmp_path: Path) -> None:
+    model(fused=False).save_transformers(tmp_path / "clap-v1.5")
+    assert find(tmp_path / "clap-v1.5")[0].name == "clap-v1.5"
+
+
 def test_a_folder_without_its_front_end_hears_as_all_published_models_do(tmp_path: Path) -> None:
     model(fused=False, mels=64).save_transformers(tmp_path)
     (tmp_path / "preprocessor_config.json").unlink()

@@ -12,12 +12,13 @@ from torch.nn import functional
 from clapometer.checkpoints import load, save
 from clapometer.errors import CheckpointError
 from clapometer.families.mini import SHORTEST, MiniClap, MiniConfig, tiny
+from clapometer.families.towers import restored
 
 RATE = 16000
 
 
 def test_the_configuration_survives_json(clap: MiniClap) -> None:
-    assert MiniConfig.from_dict(json.loads(json.dumps(clap.configuration()))) == clap.config
+    assert restored(MiniConfig, json.loads(json.dumps(clap.configuration()))) == clap.config
 
 
 @pytest.mark.parametrize("samples", [1, 400, SHORTEST - 1, SHORTEST])
@@ -38,7 +39,7 @@ def test_a_clip_of_another_length_is_heard_whole(clap: MiniClap) -> None:
 
 def test_a_long_text_is_cut_and_keeps_its_end_mark(clap: MiniClap) -> None:
     limit = clap.config.text.max_tokens
-    ids, mask = clap._tokens(["x" * (3 * limit) + "y", "z"])
+    ids, mask = clap.tokens(["x" * (3 * limit) + "y", "z"])
     assert ids.shape == mask.shape == (2, limit)
     first, last = (clap.tokenizer.encode(sign).ids[0] for sign in "xy")
     assert ids[0].tolist() == [first] * (limit - 1) + [last]
@@ -71,8 +72,8 @@ def test_what_stands_beside_a_text_in_its_batch_does_not_touch_it(clap: MiniClap
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"card": {"dimension": 9}}, "dimension or sample rate of card and network differ"),
-        ({"card": {"sample_rate": 48000}}, "dimension or sample rate of card and network differ"),
+        ({"card": {"dimension": 9}}, "dimension of card and network differ"),
+        ({"card": {"sample_rate": 48000}}, "sample rate of card and network differ"),
         ({"configuration": {"text": {"vocab_size": 100}}}, "has 257 tokens, the network 100"),
         ({"configuration": {"text": {"widths": 3}}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"text": []}}, "is not the configuration of a clapometer model"),

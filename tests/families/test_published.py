@@ -1,4 +1,4 @@
-"""What the published files of Microsoft CLAP and ParaCLAP come to, and what a damaged one is told."""
+"""What the published files of LAION CLAP, Microsoft CLAP and ParaCLAP come to, and what a damaged one is told."""
 
 from __future__ import annotations
 
@@ -15,16 +15,25 @@ from conftest import noise
 
 from clapometer.checkpoints import find, list_models, load
 from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.families import microsoft, paraclap
+from clapometer.families import laion, microsoft, paraclap
 from clapometer.model import Clap
 from clapometer.nets.cnn14 import Cnn14Config
+from clapometer.nets.decibels import DecibelMel
 from clapometer.nets.htsat import HtsatConfig
 from clapometer.nets.speech_encoder import SpeechEncoderConfig
 from clapometer.nets.text_tower import TextTowerConfig
-from clapometer.published import read_published
+from clapometer.published import Published, read_published
 from clapometer.tokens import byte_tokenizer
 
 NAMES = list(originals.FILES)
+WORDS = {
+    "laion": "unfused",
+    "laion-fused": ", fused",
+    "msclap-2022": "CNN14",
+    "msclap-2023": "HTS-AT",
+    "paraclap": "wav2vec",
+}
+FAMILIES = {"laion": laion, "laion-fused": laion, "paraclap": paraclap}
 TEXTS = ["a dog barks", "rain!", "glass breaks"]
 
 
@@ -56,8 +65,38 @@ def test_a_file_of_another_name_says_what_it_is(name: str, tmp_path: Path) -> No
     card = find(path)[0]
     assert card.name == "mine"
     assert card.licence == "as its authors say"
-    assert {"msclap-2022": "CNN14", "msclap-2023": "HTS-AT", "paraclap": "wav2vec"}[name] in card.summary
+    assert WORDS[name] in card.summary
     assert load(path, device="cpu").card == card.__class__(**{**vars(card), "dimension": 8})
+
+
+def test_a_file_whose_name_belongs_to_another_model_has_the_card_of_what_it_holds(tmp_path: Path) -> None:
+    path = originals.write(tmp_path, "laion-fused").rename(tmp_path / originals.FILES["laion"])
+    card = load(path, device="cpu").card
+    assert (card.name, card.window.long) == ("630k-audioset-best", "fused")
+    path = originals.write(tmp_path, "msclap-2022").rename(tmp_path / originals.FILES["msclap-2023"])
+    assert load(path, device="cpu").card.name == "CLAP_weights_2023"
+
+
+@pytest.mark.parametrize(("width", "asked"), [(96, "laion-music"), (128, "laion"), (128, "laion-fused")])
+def test_a_larger_or_smaller_model_is_not_taken_for_the_one_that_was_asked_for(width: int, asked: str) -> None:
+    weights = {
+        "audio_branch.patch_embed.proj.weight": torch.zeros(width, 1, 4, 4),
+        "text_branch.embeddings.word_embeddings.weight": torch.zeros(1, 1),
+    }
+    card = next(card for card in laion.MODELS if card.name == asked)
+    size = "tiny" if width == 96 else "base"
+    with pytest.raises(WeightsMismatch, match=rf"does not hold {asked} but LAION CLAP \(HTS-AT {size}, unfused"):
+        laion.adopt(Published(Path("x.pt"), weights), card)
+
+
+def test_the_front_end_that_a_fused_file_stores_counts_for_nothing(tmp_path: Path) -> None:
+    weights = originals.published_weights(originals.model("laion-fused"))
+    for name in weights:
+        if "_extractor." in name:
+            weights[name] = torch.ones(3, 1, 4)
+    clap = load(originals.write(tmp_path, "laion-fused", weights), device="cpu")
+    own = DecibelMel(replace(laion.FRONT_END, scale="htk")).state_dict()
+    assert all(torch.equal(clap.state_dict()[f"frontend.{name}"], tensor) for name, tensor in own.items())
 
 
 @pytest.mark.parametrize(
@@ -66,10 +105,11 @@ def test_a_file_of_another_name_says_what_it_is(name: str, tmp_path: Path) -> No
     ids=["each", "every ninth"],
 )
 def test_every_weight_of_the_network_must_be_there(name: str, step: int, tmp_path: Path) -> None:
-    family = paraclap if name == "paraclap" else microsoft
+    family = FAMILIES.get(name, microsoft)
     whole = read_published(originals.write(tmp_path, name))
     unused = ("position_ids", "pooler", "fc_audioset", "tscam", "attn_mask", "relative_position_index", "spec_embed")
-    spare = (*unused, "attn.bias", "spectrogram_extractor")
+    spare = (*unused, "attn.bias", "spectrogram_extractor", "head.bias", "_transform")
+    spare = (*spare, "melW") if name == "laion-fused" else spare
     for gone in [weight for weight in whole.weights if not any(part in weight for part in spare)][::step]:
         rest = {weight: tensor for weight, tensor in whole.weights.items() if weight != gone}
         with pytest.raises(WeightsMismatch) as caught:
@@ -79,7 +119,8 @@ def test_every_weight_of_the_network_must_be_there(name: str, step: int, tmp_pat
 
 
 def test_a_weight_that_nobody_knows_is_refused(name: str, tmp_path: Path) -> None:
-    weights = originals.published_weights(originals.model(name)) | {"audio_encoder.extra": torch.zeros(1)}
+    weights = originals.published_weights(originals.model(name))
+    weights["module.audio_encoder.extra" if "laion" in name else "audio_encoder.extra"] = torch.zeros(1)
     with pytest.raises(WeightsMismatch, match=r"unexpected audio_encoder\.extra"):
         load(originals.write(tmp_path, name, weights), device="cpu")
 
@@ -87,7 +128,9 @@ def test_a_weight_that_nobody_knows_is_refused(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_weight_that_is_not_finite_is_refused(name: str, bad: float, tmp_path: Path) -> None:
     weights = originals.published_weights(originals.model(name))
-    projection = next(weight for weight in weights if weight.endswith("projection.linear2.weight"))
+    projection = next(
+        weight for weight in weights if weight.endswith(("projection.linear2.weight", "projection.2.weight"))
+    )
     weights[projection][0, 0] = bad
     with pytest.raises(WeightsMismatch, match="holds numbers that are not finite"):
         load(originals.write(tmp_path, name, weights), device="cpu")
@@ -170,7 +213,7 @@ def test_a_tokenizer_that_is_missing_is_asked_for_by_name_and_place(name: str, t
     (tmp_path / "tokenizer.json").unlink()
     with pytest.raises(CheckpointError) as caught:
         load(path)
-    kind = "gpt2" if name == "msclap-2023" else "bert"
+    kind = {"laion": "roberta", "laion-fused": "roberta", "msclap-2023": "gpt2"}.get(name, "bert")
     assert f"the {kind} tokenizer is not in {tmp_path}" in str(caught.value)
 
 

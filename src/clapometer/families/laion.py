@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.errors import BadOption, CheckpointError, WeightsMismatch
-from clapometer.families.checks import check_tokenizer
-from clapometer.families.laion_cards import DOWNLOADS, MODELS, PARAMETERS
+from clapometer.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS
 from clapometer.families.laion_export import write_transformers
 from clapometer.families.laion_names import (
     hugging_face_front_end,
@@ -31,14 +30,13 @@ from clapometer.families.laion_names import (
     is_original,
     original_weights,
 )
-from clapometer.model import Clap
+from clapometer.families.towers import TwoTowers, card_of_path, restored, sizes_of
 from clapometer.nets.decibels import DecibelMel, DecibelMelConfig
 from clapometer.nets.htsat import Htsat, HtsatConfig
 from clapometer.nets.text_tower import TextTower, TextTowerConfig
-from clapometer.published import WEIGHTS, Published
+from clapometer.published import Published
 from clapometer.records import FUSED, ModelCard, Window
-from clapometer.tokens import byte_tokenizer, find_tokenizer, read_tokenizer, token_batch
-from clapometer.weights import fit, read_weights
+from clapometer.tokens import byte_tokenizer
 
 __all__ = [
     "DOWNLOADS",
@@ -53,8 +51,6 @@ __all__ = [
     "tiny",
 ]
 
-PADDING = 1
-"""Number of RoBERTa's padding token."""
 TOKENS = 77
 """Tokens that the text tower was trained to read, marks included."""
 FRONT_END = DecibelMelConfig(sample_rate=48000, fft=1024, hop=480, mels=64, low=50.0, high=14000.0)
@@ -74,30 +70,15 @@ class LaionConfig:
     max_tokens: int = TOKENS
     """Longest text, start and end marks included; of a longer one the beginning is read."""
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> LaionConfig:
-        """The inverse of `dataclasses.asdict`, from JSON."""
-        audio: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["audio"].items()
-        }
-        return cls(
-            frontend=DecibelMelConfig(**values["frontend"]),
-            audio=HtsatConfig(**audio),
-            text=TextTowerConfig(**values["text"]),
-            dimension=values["dimension"],
-            max_tokens=values["max_tokens"],
-        )
 
-
-class LaionClap(Clap):
+class LaionClap(TwoTowers[LaionConfig]):
     """HTS-AT and RoBERTa, each with a projection of two layers."""
 
+    padding = 1  # of RoBERTa
     text_logit_scale: Tensor
 
     def __init__(self, card: ModelCard, config: LaionConfig, tokenizer: Tokenizer) -> None:
-        super().__init__(card)
-        self.config = config
-        self.tokenizer = tokenizer
+        super().__init__(card, config, tokenizer)
         self.frontend = DecibelMel(config.frontend)
         self.audio = Htsat(config.audio)
         self.audio_projection = _projection(config.audio.dimension, config.dimension)
@@ -128,29 +109,11 @@ class LaionClap(Clap):
             )
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        limit = self.config.max_tokens
-        ids, mask = token_batch(self.tokenizer, texts, limit=limit, pad=PADDING, device=self.device)
-        return self.text_projection(self.text.pooled(ids, mask))  # type: ignore[no-any-return]
+        return self.text_projection(self.text.pooled(*self.tokens(texts)))  # type: ignore[no-any-return]
 
-    def parts(self) -> dict[str, nn.Module]:
-        return {
-            "audio": self.audio,
-            "text": self.text,
-            "audio projection": self.audio_projection,
-            "text projection": self.text_projection,
-        }
-
-    def untrained(self) -> LaionClap:
-        return LaionClap(self.card, self.config, self.tokenizer)
-
-    def configuration(self) -> dict[str, Any]:
-        return asdict(self.config)
-
-    def save_tokenizer(self, folder: Path) -> None:
-        self.tokenizer.save(str(folder / "tokenizer.json"))
-
-    def is_cut(self, text: str) -> bool:
-        return len(self.tokenizer.encode(text).ids) > self.config.max_tokens
+    @property
+    def max_tokens(self) -> int:
+        return self.config.max_tokens
 
     def save_transformers(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `transformers.ClapModel.from_pretrained` loads; see `write_transformers`."""
@@ -195,14 +158,10 @@ def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> Laion
         CheckpointError: a file is missing, or two of them do not belong together.
         WeightsMismatch: the weights do not fit the network.
     """
-    config = LaionConfig.from_dict(configuration)
-    if (config.dimension, config.frontend.sample_rate) != (card.dimension, card.sample_rate):
-        raise CheckpointError(f"{folder / 'config.json'}: dimension or sample rate of card and network differ")
-    tokenizer = read_tokenizer(folder / "tokenizer.json")
-    check_tokenizer(tokenizer, config.text, folder)
-    model = LaionClap(card, config, tokenizer)
-    read_weights(model, folder / "model.safetensors")
-    return model
+    config = restored(LaionConfig, configuration)
+    if config.frontend.sample_rate != card.sample_rate:
+        raise CheckpointError(f"{folder / 'config.json'}: sample rate of card and network differ")
+    return LaionClap.from_folder(card, config, folder)
 
 
 def recognises(published: Published) -> str:
@@ -220,20 +179,8 @@ def card_of(published: Published) -> ModelCard:
     Raises:
         CheckpointError: the configuration of its front end is damaged.
     """
-    for name, (hub, *_) in DOWNLOADS.items():
-        if published.path.name in hub.files and published.path.suffix == ".pt":
-            return next(card for card in MODELS if card.name == name)
-    model, path = "laion-fused" if _is_fused(published.weights) else "laion", published.path.resolve()
-    return _heard(
-        replace(
-            next(card for card in MODELS if card.name == model),
-            name=(path.parent if path.name in WEIGHTS else path).stem,
-            summary=recognises(published),
-            licence="as its authors say",
-            source=str(published.path),
-        ),
-        published,
-    )[0]
+    card = card_of_path(published, _alike(published.weights), DOWNLOADS, recognises(published))
+    return _heard(card, published)[0]
 
 
 def adopt(published: Published, card: ModelCard | None = None) -> LaionClap:
@@ -247,24 +194,17 @@ def adopt(published: Published, card: ModelCard | None = None) -> LaionClap:
         CheckpointError: the tokenizer is not there, or a configuration is of no use.
         WeightsMismatch: the checkpoint holds another model than the one asked for, or not all weights of it.
     """
-    where, fused = str(published.path), _is_fused(published.weights)
-    if card is not None and (card.window.long in FUSED) != fused:
-        kind = "fused" if fused else "unfused"
-        raise WeightsMismatch(f"{where} does not hold {card.name}: it is {kind}, {recognises(published)}")
+    where = str(published.path)
+    if card is not None and card not in _alike(published.weights):
+        raise WeightsMismatch(f"{where} does not hold {card.name} but {recognises(published)}")
     card, frontend = _heard(card or card_of(published), published)
-    try:
+    with sizes_of(published):
         if is_original(published.weights):
             weights, audio, text = original_weights(published.weights, frontend, where)
         else:
             weights, audio, text = hugging_face_weights(published, frontend)
-    except KeyError as error:
-        raise WeightsMismatch(f"{where} does not fit the network: missing {error.args[0]}") from error
-    tokenizer = find_tokenizer(published.folders, "roberta")
-    check_tokenizer(tokenizer, text, published.path)
     config = LaionConfig(frontend, audio, text, card.dimension, min(TOKENS, text.positions - 2))
-    model = LaionClap(card, config, tokenizer)
-    fit(model, weights, where)
-    return model
+    return LaionClap.from_published(card, config, weights, published)
 
 
 def _heard(card: ModelCard, published: Published) -> tuple[ModelCard, DecibelMelConfig]:
@@ -311,9 +251,21 @@ def _is_fused(weights: Mapping[str, Tensor]) -> bool:
     return any(".patch_embed.mel_conv2d." in name for name in weights)
 
 
+def _alike(weights: Mapping[str, Tensor]) -> list[ModelCard]:
+    """Known models of the architecture of these weights; of their kind of fusion where none is as large."""
+    fusing = [card for card in MODELS if (card.window.long in FUSED) == _is_fused(weights)]
+    base = SIZES.get(_width(weights)) == "base"
+    return [card for card in fusing if (card.name in BASE) == base] or fusing
+
+
+def _width(weights: Mapping[str, Tensor]) -> int:
+    """Of HTS-AT's first layer; 0 where it is lacking."""
+    ends = (tensor for name, tensor in weights.items() if name.endswith(".patch_embed.proj.weight"))
+    return next((tensor.shape[0] for tensor in ends), 0)
+
+
 def _architecture(weights: Mapping[str, Tensor]) -> str:
-    for name, tensor in weights.items():
-        if name.endswith(".patch_embed.proj.weight"):
-            size = SIZES.get(tensor.shape[0], f"of width {tensor.shape[0]}")
-            return f"HTS-AT {size}, {'fused' if _is_fused(weights) else 'unfused'}"
-    return "HTS-AT that lacks its beginning"
+    width = _width(weights)
+    if not width:
+        return "HTS-AT that lacks its beginning"
+    return f"HTS-AT {SIZES.get(width, f'of width {width}')}, {'fused' if _is_fused(weights) else 'unfused'}"

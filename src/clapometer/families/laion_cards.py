@@ -81,7 +81,9 @@ DOWNLOADS: dict[str, tuple[Hub, ...]] = {
         if card.name.startswith("human-clap")
     },
 }
+BASE = ("laion-music", "laion-music-speech")
+"""Models with HTS-AT base; the others have HTS-AT tiny."""
 PARAMETERS = {
     card.name: 153_507_529 if card.window.long == "fused" else 153_492_889 for card in MODELS
-} | dict.fromkeys(("laion-music", "laion-music-speech"), 193_913_881)
+} | dict.fromkeys(BASE, 193_913_881)
 """Weights that were trained, by name of the model."""

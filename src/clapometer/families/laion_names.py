@@ -96,9 +96,9 @@ def original_weights(published: Mapping[str, Tensor], frontend: DecibelMelConfig
         WeightsMismatch: a weight has no place here.
     """
     weights = translated(published, ORIGINAL, where)
-    mel = original_mel(published, "audio_branch.", frontend)
-    if frontend.scale == "htk":  # the filters that the file stores took no part in the training of fused models
-        mel["filterbank"] = DecibelMel(frontend).filterbank
+    # The front end that a fused file stores took no part in its training, torchaudio's did.
+    own = frontend.scale == "htk"
+    mel = DecibelMel(frontend).state_dict() if own else original_mel(published, "audio_branch.")
     weights |= {f"frontend.{name}": tensor for name, tensor in mel.items()}
     return weights, htsat_config(published, "audio_branch."), _text(weights, norm_eps=1e-5)
 

@@ -7,19 +7,18 @@ bring sounds and texts into 1024 dimensions by the same projection.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
-from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.families.checks import card_of_path, check_tokenizer
+from clapometer.errors import WeightsMismatch
 from clapometer.families.lively import enliven
 from clapometer.families.original_htsat import HTSAT_RULES, htsat_config, original_mel
-from clapometer.model import Clap
+from clapometer.families.towers import TwoTowers, card_of_path, restored, sizes_of
 from clapometer.nets.cnn14 import Cnn14, Cnn14Config
 from clapometer.nets.decibels import DecibelMel, DecibelMelConfig
 from clapometer.nets.htsat import Htsat, HtsatConfig
@@ -27,8 +26,7 @@ from clapometer.nets.projection import ResidualProjection
 from clapometer.nets.text_tower import TextKind, TextTower, TextTowerConfig
 from clapometer.published import Published, Rules, translated
 from clapometer.records import Hub, ModelCard, Window
-from clapometer.tokens import byte_tokenizer, find_tokenizer, read_tokenizer, token_batch
-from clapometer.weights import fit, read_weights
+from clapometer.tokens import byte_tokenizer
 
 _DIFFERENCES = (
     "the published code lays the channels of a stereo file end to end, and hears {seconds:g} s of a longer clip, taken "
@@ -80,8 +78,6 @@ FRONTENDS = {"msclap-2022": DecibelMelConfig(sample_rate=44100), "msclap-2023": 
 its bands lie 1.4 times higher than they say: that is what it was trained with. The filters in the file count anyway.
 """
 _WORDS = {"msclap-2022": "Microsoft CLAP 2022 (CNN14, BERT)", "msclap-2023": "Microsoft CLAP 2023 (HTS-AT, GPT-2)"}
-PADDING = 0
-"""Number of the padding token, of BERT and of GPT-2 as Microsoft uses it."""
 
 _BOTH: Rules = (
     (r"logit_scale", r"logit_scale"),
@@ -118,27 +114,12 @@ class MicrosoftConfig:
     dimension: int = 1024
     """Length of an embedding."""
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MicrosoftConfig:
-        """The inverse of `dataclasses.asdict`, from JSON."""
-        audio: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["audio"].items()
-        }
-        return cls(
-            frontend=DecibelMelConfig(**values["frontend"]),
-            audio=Cnn14Config(**audio) if "channels" in audio else HtsatConfig(**audio),
-            text=TextTowerConfig(**values["text"]),
-            dimension=values["dimension"],
-        )
 
-
-class MicrosoftClap(Clap):
+class MicrosoftClap(TwoTowers[MicrosoftConfig]):
     """CNN14 or HTS-AT for sounds, BERT or GPT-2 for texts."""
 
     def __init__(self, card: ModelCard, config: MicrosoftConfig, tokenizer: Tokenizer) -> None:
-        super().__init__(card)
-        self.config = config
-        self.tokenizer = tokenizer
+        super().__init__(card, config, tokenizer)
         self.frontend = DecibelMel(config.frontend)
         self.audio: Cnn14 | Htsat
         if isinstance(config.audio, Cnn14Config):
@@ -158,37 +139,19 @@ class MicrosoftClap(Clap):
         return self.audio_projection(self.audio(self.frontend(waveforms)))  # type: ignore[no-any-return]
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        ids, mask = token_batch(
-            self.tokenizer, self._marked(texts), limit=self.config.text.positions, pad=PADDING, device=self.device
-        )
+        ids, mask = self.tokens(texts)
         hidden = self.text.hidden(ids, mask)
-        # GPT-2 was trained with the padding token "!", and with its state at the position given by the number of other
-        # tokens: a "!" in a text moves it forward, and does so here.
-        places = (ids != PADDING).sum(1) - 1 if self.config.text.kind == "gpt2" else torch.zeros_like(ids[:, 0])
-        return self.text_projection(hidden[torch.arange(len(ids), device=ids.device), places])  # type: ignore[no-any-return]
+        # GPT-2 was trained with the padding token "!", which is number 0 as BERT's own is, and with its state at the
+        # position given by the number of other tokens: a "!" in a text moves it forward, and does so here.
+        last = (ids != self.padding).sum(1) - 1 if self.config.text.kind == "gpt2" else torch.zeros_like(ids[:, 0])
+        return self.text_projection(hidden[torch.arange(len(ids), device=ids.device), last])  # type: ignore[no-any-return]
 
-    def parts(self) -> dict[str, nn.Module]:
-        return {
-            "audio": self.audio,
-            "text": self.text,
-            "audio projection": self.audio_projection,
-            "text projection": self.text_projection,
-        }
+    @property
+    def max_tokens(self) -> int:
+        return self.config.text.positions
 
-    def untrained(self) -> MicrosoftClap:
-        return MicrosoftClap(self.card, self.config, self.tokenizer)
-
-    def configuration(self) -> dict[str, Any]:
-        return asdict(self.config)
-
-    def save_tokenizer(self, folder: Path) -> None:
-        self.tokenizer.save(str(folder / "tokenizer.json"))
-
-    def is_cut(self, text: str) -> bool:
-        return len(self.tokenizer.encode(self._marked([text])[0]).ids) > self.config.text.positions
-
-    def _marked(self, texts: Sequence[str]) -> list[str]:
-        return [f"{text} {END}" for text in texts] if self.config.text.kind == "gpt2" else list(texts)
+    def marked(self, texts: Sequence[str]) -> Sequence[str]:
+        return [f"{text} {END}" for text in texts] if self.config.text.kind == "gpt2" else texts
 
 
 def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MicrosoftClap:
@@ -198,14 +161,7 @@ def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> Micro
         CheckpointError: a file is missing, or two of them do not belong together.
         WeightsMismatch: the weights do not fit the network.
     """
-    config = MicrosoftConfig.from_dict(configuration)
-    if config.dimension != card.dimension:
-        raise CheckpointError(f"{folder / 'config.json'}: dimension of card and network differ")
-    tokenizer = read_tokenizer(folder / "tokenizer.json")
-    check_tokenizer(tokenizer, config.text, folder)
-    model = MicrosoftClap(card, config, tokenizer)
-    read_weights(model, folder / "model.safetensors")
-    return model
+    return MicrosoftClap.from_folder(card, restored(MicrosoftConfig, configuration), folder)
 
 
 def recognises(published: Published) -> str:
@@ -216,7 +172,7 @@ def recognises(published: Published) -> str:
 def card_of(published: Published) -> ModelCard:
     """The card of a file that `recognises`, when it was named by its path."""
     like = next(card for card in MODELS if card.name == _name(published.weights))
-    return card_of_path(published, like, DOWNLOADS, recognises(published))
+    return card_of_path(published, [like], DOWNLOADS, recognises(published))
 
 
 def adopt(published: Published, card: ModelCard | None = None) -> MicrosoftClap:
@@ -233,21 +189,13 @@ def adopt(published: Published, card: ModelCard | None = None) -> MicrosoftClap:
     name, where = _name(published.weights), str(published.path)
     if card is not None and card.name != name:
         raise WeightsMismatch(f"{where} does not hold {card.name} but {recognises(published)}; load it as {name}")
-    card = card or card_of(published)
     weights = translated(published.weights, RULES[name], where)
     prefix = "audio_encoder.base.htsat." if name == "msclap-2023" else "audio_encoder.base."
-    frontend = FRONTENDS[name]
-    mel = original_mel(published.weights, prefix, frontend)
+    mel = original_mel(published.weights, prefix)
     weights |= {f"frontend.{name}": tensor for name, tensor in mel.items()}
-    try:
-        config = _config(published, weights, frontend, prefix)
-    except KeyError as error:
-        raise WeightsMismatch(f"{where} does not fit the network: missing {error.args[0]}") from error
-    tokenizer = find_tokenizer(published.folders, config.text.kind)
-    check_tokenizer(tokenizer, config.text, published.path)
-    model = MicrosoftClap(replace(card, dimension=config.dimension), config, tokenizer)
-    fit(model, weights, where)
-    return model
+    with sizes_of(published):
+        config = _config(published, weights, FRONTENDS[name], prefix)
+    return MicrosoftClap.from_published(card or card_of(published), config, weights, published)
 
 
 def tiny(name: str = "msclap-2022") -> MicrosoftClap:

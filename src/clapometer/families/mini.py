@@ -7,7 +7,7 @@ WordPiece vocabulary and a linear projection. Trained by `recipes/mini`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.errors import CheckpointError
+from clapometer.families.towers import TwoTowers, restored
 from clapometer.frontend import LogMel, LogMelConfig
-from clapometer.model import Clap
 from clapometer.nets.mobilenet import AudioEncoder, AudioEncoderConfig
 from clapometer.nets.text_encoder import TextEncoder, TextEncoderConfig
 from clapometer.records import ModelCard, Window
-from clapometer.tokens import read_tokenizer, token_batch
-from clapometer.weights import read_weights
 
 MODELS = (
     ModelCard(
@@ -51,26 +49,17 @@ class MiniConfig:
     audio: AudioEncoderConfig = field(default_factory=AudioEncoderConfig)
     frontend: LogMelConfig = field(default_factory=LogMelConfig)
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> MiniConfig:
-        """The inverse of `dataclasses.asdict`, from JSON."""
-        audio: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["audio"].items()
-        }
-        return cls(
-            text=TextEncoderConfig(**values["text"]),
-            audio=AudioEncoderConfig(**audio),
-            frontend=LogMelConfig(**values["frontend"]),
-        )
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self.audio.dimension
 
 
-class MiniClap(Clap):
+class MiniClap(TwoTowers[MiniConfig]):
     """Log-mel MobileNet and a small sentence encoder."""
 
     def __init__(self, card: ModelCard, config: MiniConfig, tokenizer: Tokenizer) -> None:
-        super().__init__(card)
-        self.config = config
-        self.tokenizer = tokenizer
+        super().__init__(card, config, tokenizer)
         self.frontend = LogMel(config.frontend)
         self.audio = AudioEncoder(config.audio)
         self.text = TextEncoder(config.text)
@@ -83,26 +72,15 @@ class MiniClap(Clap):
         return self.audio(self.frontend(waveforms))  # type: ignore[no-any-return]
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        sentences = self.text(*self._tokens(texts))
+        sentences = self.text(*self.tokens(texts))
         return self.text_projection(functional.normalize(sentences.float(), dim=-1))  # type: ignore[no-any-return]
 
     def parts(self) -> dict[str, nn.Module]:
-        return {"audio": self.audio, "text": self.text, "projection": self.text_projection}
+        return {"audio": self.audio, "text": self.text, "text projection": self.text_projection}
 
-    def untrained(self) -> MiniClap:
-        return MiniClap(self.card, self.config, self.tokenizer)
-
-    def configuration(self) -> dict[str, Any]:
-        return asdict(self.config)
-
-    def save_tokenizer(self, folder: Path) -> None:
-        self.tokenizer.save(str(folder / "tokenizer.json"))
-
-    def is_cut(self, text: str) -> bool:
-        return len(self.tokenizer.encode(text).ids) > self.config.text.max_tokens
-
-    def _tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        return token_batch(self.tokenizer, texts, limit=self.config.text.max_tokens, pad=0, device=self.device)
+    @property
+    def max_tokens(self) -> int:
+        return self.config.text.max_tokens
 
 
 def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniClap:
@@ -112,19 +90,10 @@ def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniC
         CheckpointError: a file is missing, or two of them do not belong together.
         WeightsMismatch: the weights do not fit the network.
     """
-    config = MiniConfig.from_dict(configuration)
-    if (config.audio.dimension, config.frontend.sample_rate) != (card.dimension, card.sample_rate):
-        raise CheckpointError(f"{folder / 'config.json'}: dimension or sample rate of card and network differ")
-    tokenizer = read_tokenizer(folder / "tokenizer.json")
-    tokens = tokenizer.get_vocab_size()
-    if tokens > config.text.vocab_size:
-        raise CheckpointError(
-            f"{folder / 'tokenizer.json'} has {tokens} tokens, the network {config.text.vocab_size}; "
-            "copy both from where the model was saved"
-        )
-    model = MiniClap(card, config, tokenizer)
-    read_weights(model, folder / "model.safetensors")
-    return model
+    config = restored(MiniConfig, configuration)
+    if config.frontend.sample_rate != card.sample_rate:
+        raise CheckpointError(f"{folder / 'config.json'}: sample rate of card and network differ")
+    return MiniClap.from_folder(card, config, folder)
 
 
 def tiny() -> MiniClap:

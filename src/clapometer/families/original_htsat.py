@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from clapometer.errors import WeightsMismatch
-from clapometer.nets.decibels import DecibelMelConfig, window_of_kernels
+from clapometer.nets.decibels import window_of_kernels
 from clapometer.nets.htsat import HtsatConfig
 from clapometer.published import Rules
 
@@ -35,17 +35,15 @@ def htsat_config(weights: Mapping[str, Tensor], prefix: str) -> HtsatConfig:
     return HtsatConfig.of(own)
 
 
-def original_mel(weights: Mapping[str, Tensor], prefix: str, config: DecibelMelConfig) -> dict[str, Tensor]:
+def original_mel(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """What a checkpoint stores of its front end, as the state of a `DecibelMel`.
 
     Args:
         weights: a whole checkpoint.
         prefix: what stands in front of `spectrogram_extractor` and `logmel_extractor`.
-        config: the front end; for `scale="htk"` only the window is taken, for such models were trained with filters
-            that their checkpoints do not hold.
 
     Returns:
-        `window` and, but for `htk`, `filterbank`; what the checkpoint lacks is lacking.
+        `window` and `filterbank`; what the checkpoint lacks is lacking.
 
     Raises:
         WeightsMismatch: the kernels are not those of a Fourier transform under a window.
@@ -60,7 +58,6 @@ def original_mel(weights: Mapping[str, Tensor], prefix: str, config: DecibelMelC
                 "end is known here; take the checkpoint from its authors"
             )
         state["window"] = window
-    filters = weights.get(f"{prefix}logmel_extractor.melW")
-    if filters is not None and config.scale != "htk":
+    if (filters := weights.get(f"{prefix}logmel_extractor.melW")) is not None:
         state["filterbank"] = filters
     return state

@@ -6,24 +6,21 @@ Jing et al. 2024, arXiv 2406.07203. It hears who speaks and how (emotion, pitch,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
-from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.families.checks import card_of_path, check_tokenizer
 from clapometer.families.lively import enliven
-from clapometer.model import Clap
+from clapometer.families.towers import TwoTowers, card_of_path, restored, sizes_of
 from clapometer.nets.projection import ResidualProjection
 from clapometer.nets.speech_encoder import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
 from clapometer.nets.text_tower import TextTower, TextTowerConfig
 from clapometer.published import Published, Rules, translated
 from clapometer.records import Hub, ModelCard, Window
-from clapometer.tokens import byte_tokenizer, find_tokenizer, read_tokenizer, token_batch
-from clapometer.weights import fit, read_weights
+from clapometer.tokens import byte_tokenizer
 
 MODELS = (
     ModelCard(
@@ -50,8 +47,6 @@ DOWNLOADS = {
 }
 PARAMETERS = {"paraclap": 275_733_505}
 """Numbers that were trained, and that a score depends on."""
-PADDING = 0
-"""Number of BERT's padding token."""
 
 _POSITIONS = "audio_branch.base.encoder.pos_conv_embed.conv."
 _FACTORS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
@@ -78,26 +73,12 @@ class ParaClapConfig:
     dimension: int = 768
     """Length of an embedding."""
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ParaClapConfig:
-        """The inverse of `dataclasses.asdict`, from JSON."""
-        audio: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["audio"].items()
-        }
-        return cls(
-            audio=SpeechEncoderConfig(**audio),
-            text=TextTowerConfig(**values["text"]),
-            dimension=values["dimension"],
-        )
 
-
-class ParaClap(Clap):
+class ParaClap(TwoTowers[ParaClapConfig]):
     """wav2vec 2.0, averaged over time, and the first token of BERT."""
 
     def __init__(self, card: ModelCard, config: ParaClapConfig, tokenizer: Tokenizer) -> None:
-        super().__init__(card)
-        self.config = config
-        self.tokenizer = tokenizer
+        super().__init__(card, config, tokenizer)
         self.audio = SpeechEncoder(config.audio)
         self.audio_projection = ResidualProjection(config.audio.hidden, config.dimension)
         self.text = TextTower(config.text)
@@ -107,30 +88,11 @@ class ParaClap(Clap):
         return self.audio_projection(self.audio(waveforms))  # type: ignore[no-any-return]
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        ids, mask = token_batch(
-            self.tokenizer, texts, limit=self.config.text.positions, pad=PADDING, device=self.device
-        )
-        return self.text_projection(self.text.hidden(ids, mask)[:, 0])  # type: ignore[no-any-return]
+        return self.text_projection(self.text.hidden(*self.tokens(texts))[:, 0])  # type: ignore[no-any-return]
 
-    def parts(self) -> dict[str, nn.Module]:
-        return {
-            "audio": self.audio,
-            "text": self.text,
-            "audio projection": self.audio_projection,
-            "text projection": self.text_projection,
-        }
-
-    def untrained(self) -> ParaClap:
-        return ParaClap(self.card, self.config, self.tokenizer)
-
-    def configuration(self) -> dict[str, Any]:
-        return asdict(self.config)
-
-    def save_tokenizer(self, folder: Path) -> None:
-        self.tokenizer.save(str(folder / "tokenizer.json"))
-
-    def is_cut(self, text: str) -> bool:
-        return len(self.tokenizer.encode(text).ids) > self.config.text.positions
+    @property
+    def max_tokens(self) -> int:
+        return self.config.text.positions
 
 
 def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> ParaClap:
@@ -140,14 +102,7 @@ def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> ParaC
         CheckpointError: a file is missing, or two of them do not belong together.
         WeightsMismatch: the weights do not fit the network.
     """
-    config = ParaClapConfig.from_dict(configuration)
-    if config.dimension != card.dimension:
-        raise CheckpointError(f"{folder / 'config.json'}: dimension of card and network differ")
-    tokenizer = read_tokenizer(folder / "tokenizer.json")
-    check_tokenizer(tokenizer, config.text, folder)
-    model = ParaClap(card, config, tokenizer)
-    read_weights(model, folder / "model.safetensors")
-    return model
+    return ParaClap.from_folder(card, restored(ParaClapConfig, configuration), folder)
 
 
 def recognises(published: Published) -> str:
@@ -158,7 +113,7 @@ def recognises(published: Published) -> str:
 
 def card_of(published: Published) -> ModelCard:
     """The card of a file that `recognises`, when it was named by its path."""
-    return card_of_path(published, MODELS[0], DOWNLOADS, recognises(published))
+    return card_of_path(published, MODELS, DOWNLOADS, recognises(published))
 
 
 def adopt(published: Published, card: ModelCard | None = None) -> ParaClap:
@@ -172,18 +127,11 @@ def adopt(published: Published, card: ModelCard | None = None) -> ParaClap:
         CheckpointError: the tokenizer is not there.
         WeightsMismatch: the file does not hold all weights of the model.
     """
-    where = str(published.path)
-    weights = translated(published.weights, RULES, where)
-    try:
+    weights = translated(published.weights, RULES, str(published.path))
+    with sizes_of(published):
         weights["audio.base.encoder.pos_conv_embed.conv.weight"] = _positional_weight(published.weights)
         config = _config(weights)
-    except KeyError as error:
-        raise WeightsMismatch(f"{where} does not fit the network: missing {error.args[0]}") from error
-    tokenizer = find_tokenizer(published.folders, "bert")
-    check_tokenizer(tokenizer, config.text, published.path)
-    model = ParaClap(replace(card or card_of(published), dimension=config.dimension), config, tokenizer)
-    fit(model, weights, where)
-    return model
+    return ParaClap.from_published(card or card_of(published), config, weights, published)
 
 
 def tiny() -> ParaClap:

@@ -84,7 +84,8 @@ class HtsatConfig:
         # The mask of the first shifted block has a row for each window of the image.
         mask = weights.get("layers.0.blocks.1.attn_mask")
         image = cls.image if mask is None else math.isqrt(mask.shape[0]) * window * patch
-        hidden = weights.get("patch_embed.fusion_model.local_att.0.bias")
+        fused = any("fusion_model" in name for name in weights)
+        hidden = weights["patch_embed.fusion_model.local_att.0.bias"] if fused else None
         return cls(
             mels=weights["bn0.weight"].shape[0],
             image=image,
@@ -94,7 +95,7 @@ class HtsatConfig:
             heads=tuple(heads for _, heads in tables),
             window=window,
             mlp=first.shape[0] / first.shape[1],
-            fused=hidden is not None,
+            fused=fused,
             squeeze=cls.squeeze if hidden is None else first.shape[1] // hidden.shape[0],
         )
 
