@@ -13,13 +13,18 @@ Result = TypeVar("Result")
 MOST_WORKERS = 16
 
 
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def default_workers(device: str) -> int:
     """Threads that fill the processors; on a CPU as many as leave each its share of torch's own threads.
 
     Args:
         device: torch's name of the type of device that the model is on.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = processors()
     if device == "cpu":
         import torch
 

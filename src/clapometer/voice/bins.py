@@ -1,0 +1,112 @@
+"""Quantile bins: what is low, normal and high in a corpus; saved, so that another corpus is told by the same words."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption
+from clapometer.tables import whole_file
+
+Bin = Literal["low", "normal", "high"]
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Where one measure is low, and where high."""
+
+    low: float
+    """Up to this it is low."""
+    high: float
+    """From this on it is high."""
+    n: int
+    """Clips that this was learned from."""
+
+    def __call__(self, value: float) -> Bin | None:
+        """What a value is; None for NaN, and where the corpus does not tell low from high."""
+        if math.isnan(value) or not self.low < self.high:
+            return None
+        return "low" if value <= self.low else "high" if value >= self.high else "normal"
+
+
+@dataclass(frozen=True)
+class Bins:
+    """The edges of every measure of a corpus."""
+
+    low: float
+    """Share of the corpus that is low."""
+    high: float
+    """Share of the corpus that is not high."""
+    source: str
+    """What measured it: bins of one source say nothing of the figures of another."""
+    edges: Mapping[str, Edges]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low < self.high < 1:
+            raise BadOption(f"bins: 0 < low < high < 1 is needed, not low {self.low} and high {self.high}")
+
+
+def bins_of(columns: Mapping[str, Numbers], low: float, high: float, source: str) -> Bins:
+    """The bins of a corpus.
+
+    Args:
+        columns: the values of each measure, (clips,); NaN where unknown.
+        low: share of the corpus that is low.
+        high: share of the corpus that is not high.
+        source: what measured them.
+
+    Returns:
+        Edges for each measure that has two different values or more.
+
+    Raises:
+        BadOption: not 0 < low < high < 1.
+    """
+    edges = {}
+    for name, values in columns.items():
+        known = values[np.isfinite(values)]
+        if len(np.unique(known)) > 1:
+            # Of values that are there, not between them: a corpus of few values is cut where its clips are.
+            bottom = float(np.quantile(known, low, method="inverted_cdf"))
+            top = float(np.quantile(known, high, method="higher"))
+            edges[name] = Edges(bottom, top, len(known))
+    return Bins(low, high, source, edges)
+
+
+def save_bins(bins: Bins, path: str | os.PathLike[str]) -> None:
+    """Write bins as JSON.
+
+    Raises:
+        BadOption: it cannot be written.
+    """
+    edges = {name: {"low": some.low, "high": some.high, "n": some.n} for name, some in bins.edges.items()}
+    text = json.dumps({"low": bins.low, "high": bins.high, "source": bins.source, "edges": edges}, indent=2)
+    with whole_file(Path(path)) as file:
+        file.write(f"{text}\n".encode())
+
+
+def read_bins(path: str | os.PathLike[str]) -> Bins:
+    """The inverse of `save_bins`.
+
+    Raises:
+        BadOption: it cannot be read, or is not such a file.
+    """
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        edges = {
+            str(name): Edges(float(some["low"]), float(some["high"]), int(some["n"]))
+            for name, some in found["edges"].items()
+        }
+        return Bins(float(found["low"]), float(found["high"]), str(found["source"]), edges)
+    except OSError as error:
+        raise BadOption(f"bins {path}: cannot be read ({error.strerror or error}); check the name") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadOption(f"bins {path}: is not a file of --save-bins ({error!r}); make it anew") from error

@@ -1,0 +1,146 @@
+"""Measures of many files: in threads, each content once, what is stored taken from there, bad files told."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from clapometer.audio import check_file, read_sound
+from clapometer.cache import Vector, VectorStore
+from clapometer.errors import BadAudio, BadOption
+from clapometer.threads import MOST_WORKERS, completed, processors
+from clapometer.voice.features import NAMES, RATE, Features
+from clapometer.voice.pitch import Samples
+from clapometer.voice.sources import OWN, Source
+
+FILES_A_UNIT = 16
+"""So many are handed to a thread, and stored, at a time."""
+NONE = float(np.finfo(np.float32).min)
+"""Stands in the store for what cannot be told: it holds finite numbers only."""
+Progress = Callable[[str, int], Callable[[int], None]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measures of a list of files.
+
+    Attributes:
+        names: what was measured.
+        values: float32 (files, names); NaN where something cannot be told.
+        errors: for each file why it was not measured; empty where it was.
+        computed: contents that were measured now.
+        reused: contents that were stored from before.
+    """
+
+    names: tuple[str, ...]
+    values: Vector
+    errors: list[str]
+    computed: int
+    reused: int
+
+    def features(self, number: int) -> Features:
+        """The measures of file `number`, counted from 0."""
+        return Features(*self.values[number, : len(NAMES)].tolist())
+
+    @property
+    def notes(self) -> list[str]:
+        """For each file what is missing or doubtful; empty where all is well or it was not measured."""
+        return ["" if error else self.features(number).note for number, error in enumerate(self.errors)]
+
+
+def extract(
+    paths: Sequence[str | os.PathLike[str]],
+    source: Source = OWN,
+    *,
+    workers: int | None = None,
+    store: VectorStore | None = None,
+    progress: Progress | None = None,
+) -> Measured:
+    """Measure sound files.
+
+    Args:
+        paths: files; a content that repeats is measured once.
+        source: of the measures.
+        workers: threads; default: one a processor.
+        store: where measures are taken from and kept, so that a run that was stopped goes on.
+        progress: `progress("voices", 500)` begins a count to 500 and returns what counts finished files.
+
+    Returns:
+        Measures and errors in the order of `paths`; a file that cannot be read does not stop the others.
+
+    Raises:
+        BadOption: workers below 1.
+    """
+    workers = min(MOST_WORKERS, processors()) if workers is None else workers
+    if workers < 1:
+        raise BadOption(f"workers must be at least 1, not {workers}")
+    names = [os.fspath(path) for path in paths]
+    contents = dict(completed(_content, sorted(set(names)), workers))
+    files: dict[bytes, str] = {}
+    for name in sorted(contents):
+        if isinstance(content := contents[name], bytes):
+            files.setdefault(content, name)
+    keys = {content: _key(source, content) for content in files}
+    done: dict[bytes, Vector | str] = {}
+    if store is not None:
+        stored = store.get(list(keys.values()), len(source.names))
+        done = {content: stored[key] for content, key in keys.items() if key in stored}
+    reused, left = len(done), [content for content in files if content not in done]
+    tick = progress("voices", len(left)) if progress else None
+
+    def outcomes(some: list[bytes]) -> dict[bytes, Vector | str]:
+        return {content: _measured(source, files[content]) for content in some}
+
+    units = [left[start : start + FILES_A_UNIT] for start in range(0, len(left), FILES_A_UNIT)]
+    for some, fresh in completed(outcomes, units, workers):
+        done.update(fresh)
+        if store is not None:
+            store.add({keys[content]: found for content, found in fresh.items() if not isinstance(found, str)})
+        if tick:
+            tick(len(some))
+    values, errors = np.full((len(names), len(source.names)), np.nan, np.float32), [""] * len(names)
+    for number, name in enumerate(names):
+        content = contents[name]
+        found = content if isinstance(content, str) else done[content]
+        if isinstance(found, str):
+            errors[number] = f"{Path(name)}: {found}"
+        else:
+            values[number] = np.where(found == np.float32(NONE), np.nan, found)
+    return Measured(source.names, values, errors, len(left), reused)
+
+
+def _content(name: str) -> bytes | str:
+    """SHA-256 of a file, or why it cannot be read."""
+    try:
+        check_file(name)
+        with Path(name).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except BadAudio as error:
+        return _reason(name, error)
+    except (OSError, ValueError) as error:  # ValueError: signs that no file name can hold
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def _key(source: Source, content: bytes) -> bytes:
+    about = f"voice {source.name} {source.version} {len(source.names)} {RATE} soxr {soxr.__version__} ".encode()
+    return hashlib.blake2b(about + content, digest_size=32).digest()
+
+
+def _measured(source: Source, name: str) -> Vector | str:
+    try:
+        samples: Samples = read_sound(name, RATE)
+    except BadAudio as error:
+        return _reason(name, error)
+    values = np.array(source.measure(samples), np.float32)
+    return np.where(np.isfinite(values), values, np.float32(NONE))
+
+
+def _reason(name: str, error: Exception) -> str:
+    """A message without the name at its front: the same content may stand under several."""
+    return str(error).removeprefix(f"{Path(name)}: ").removeprefix(f"{name}: ")

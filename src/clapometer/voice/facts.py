@@ -1,0 +1,153 @@
+"""What is known of the clips of a table: measures of their sounds, and columns of the table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from clapometer.errors import BadOption, BadTable
+from clapometer.tables import Table, read_table
+from clapometer.voice.bins import Bins, Numbers
+from clapometer.voice.extract import Measured
+from clapometer.voice.phrasebook import Phrasebook
+from clapometer.voice.queries import Facts
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the clips of a table.
+
+    Attributes:
+        clips: a record a row.
+        notes: for each row what could not be used; empty where all could.
+        columns: the numbers of each measure and column that has bins, (rows,); NaN where unknown.
+    """
+
+    clips: list[Facts]
+    notes: list[str]
+    columns: dict[str, Numbers]
+
+
+def known_of(table: Table, measures: dict[str, Numbers], book: Phrasebook, labels: Sequence[str] = ()) -> Known:
+    """Put together what is known.
+
+    Args:
+        table: its columns that the phrase book knows are used where they exist.
+        measures: by name, (rows,); NaN where unknown.
+        book: which columns are numbers, and which names.
+        labels: further columns of names.
+
+    Raises:
+        BadTable: a column of `labels` is not there.
+    """
+    if missing := [column for column in labels if column not in table.columns]:
+        raise BadTable(f"{table.path}: no column {missing[0]!r}; its columns are {', '.join(table.columns)}")
+    notes: list[list[str]] = [[] for _ in table.rows]
+    wanted = {column for scale in book.scales.values() for column in scale.columns}
+    numbers = {name: values for name, values in measures.items() if name in wanted}
+    names = {column: _names(table, column) for column in table.columns if column in book.labels or column in labels}
+    for column in table.columns:
+        if column in book.ranges:
+            numbers[column], strange = _numbers(table, column)
+            if strange:  # ages such as "adult" are names
+                names[column] = [cell if number in strange else "" for number, cell in enumerate(_names(table, column))]
+        elif column in wanted and column not in numbers:
+            numbers[column], strange = _numbers(table, column)
+            for number, cell in strange.items():
+                notes[number].append(f"{column} is {cell!r}, which is no number; nothing is said of it")
+    clips = [
+        Facts(
+            {name: float(values[number]) for name, values in numbers.items()},
+            {name: cells[number] for name, cells in names.items()},
+        )
+        for number in range(len(table.rows))
+    ]
+    columns = {name: values for name, values in numbers.items() if name in wanted}
+    return Known(clips, ["; ".join(some) for some in notes], columns)
+
+
+def columns_of(measured: Measured) -> dict[str, Numbers]:
+    """The measures of files by name, (files,)."""
+    return {name: measured.values[:, place].astype(np.float64) for place, name in enumerate(measured.names)}
+
+
+def without_bins(known: Known, bins: Bins) -> list[str]:
+    """Sentences on the numbers that the bins cannot tell low from high."""
+    found = []
+    for name, values in known.columns.items():
+        there = values[np.isfinite(values)]
+        edges = bins.edges.get(name)
+        if edges is not None and edges.low < edges.high:
+            continue
+        if edges is not None:
+            why = f"from its {bins.low:g} to its {bins.high:g} quantile all values are {edges.low:g}"
+        elif len(there) == 0:
+            why = "no clip has a value"
+        elif len(there) == 1:
+            why = "one clip alone is neither low nor high; take the bins of a corpus (--bins)"
+        else:
+            why = f"all {len(there)} values are {there[0]:g}, or the bins come from a corpus without it"
+        found.append(f"nothing is said of {name}: {why}")
+    return found
+
+
+def same_source(bins: Bins, source: str) -> Bins:
+    """The bins.
+
+    Raises:
+        BadOption: they were made of figures of another source.
+    """
+    if bins.source != source:
+        raise BadOption(
+            f"the bins were made of figures of {bins.source!r}, and these are of {source!r}, which have other scales; "
+            f"give --features {bins.source}, or make the bins anew"
+        )
+    return bins
+
+
+def _names(table: Table, column: str) -> list[str]:
+    cells = [row.get(column) for row in table.rows]
+    return ["" if cell is None else str(cell).strip() for cell in cells]
+
+
+def _numbers(table: Table, column: str) -> tuple[Numbers, dict[int, str]]:
+    """The numbers of a column, NaN where a cell is empty or holds something else; and those cells, by row."""
+    values, strange = np.full(len(table.rows), math.nan), dict[int, str]()
+    for number, cell in enumerate(_names(table, column)):
+        try:
+            values[number] = float(cell) if cell else math.nan
+        except ValueError:
+            strange[number] = cell
+    return values, strange
+
+
+def table_measures(path: Path, table: Table) -> dict[str, Numbers]:
+    """Measures from a table of another program, or of `--save-features`, by the column `audio`.
+
+    Args:
+        path: the table with the measures: a column `audio`, and columns of numbers.
+        table: the rows that they are for; the same file is found by the name that stands in both tables.
+
+    Returns:
+        By column (rows,); NaN where a cell is empty. Columns that hold something else than numbers are left out.
+
+    Raises:
+        BadTable: it cannot be read, names a clip twice, or lacks some.
+    """
+    given = read_table(path, ("audio",))
+    place = {name: number for number, name in enumerate(given.texts("audio"))}
+    if len(place) < len(given.rows):
+        raise BadTable(f"{path}: names a clip twice; give each one row")
+    names = table.texts("audio")
+    if strangers := [name for name in names if name and name not in place]:
+        raise BadTable(f"{path}: has no row for {len(strangers)} clips, first {strangers[0]!r}; add them")
+    found = {}
+    for column in given.columns:
+        values, strange = _numbers(given, column)
+        if not strange:
+            found[column] = np.array([values[place[name]] if name else math.nan for name in names])
+    return found

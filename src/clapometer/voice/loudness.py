@@ -1,0 +1,92 @@
+"""Loudness over time, the level of a clip, and how often the loudness peaks."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from clapometer.voice.pitch import Numbers, Samples
+
+WINDOW, STEP = 0.02, 0.01
+"""Seconds of a frame, and between frames."""
+BANDS, LOWEST, HIGHEST = 26, 20.0, 8000.0
+COMPRESSION = 0.33
+"""Loudness grows with this power of intensity (Stevens 1957; Hermansky 1990, J. Acoust. Soc. Am. 87, 1738-1752)."""
+SMOOTHED = 0.07
+"""Seconds over which loudness is averaged before its peaks, which are to be syllables, are counted."""
+PROMINENCE = 0.1
+"""What a peak must stand above the valleys beside it, as a share of the clip's loudest moment."""
+FRAMES_AT_A_TIME = 4096
+
+
+def level(samples: Samples) -> float:
+    """Equivalent sound level: ten times the common logarithm of the mean square, in dB below full scale.
+
+    Returns:
+        NaN for a clip that is silent.
+    """
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    return float(10 * np.log10(power)) if power > 1e-14 else float("nan")
+
+
+def loudness(samples: Samples, rate: int) -> Numbers:
+    """(frames,): loudness over time, 0 for silence, in no unit: only ratios and orders mean something.
+
+    The power spectrum in 26 mel bands, weighted by the sensitivity of hearing and compressed (the first steps of
+    perceptual linear prediction, Hermansky 1990), summed over the bands.
+    """
+    window, step = max(2, round(WINDOW * rate)), max(1, round(STEP * rate))
+    if len(samples) < window:
+        samples = np.pad(samples, (0, window - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, window)[::step]
+    hamming, bands = np.hamming(window), _bands(window, rate)
+    parts = []
+    for start in range(0, len(frames), FRAMES_AT_A_TIME):
+        power = np.abs(np.fft.rfft(frames[start : start + FRAMES_AT_A_TIME] * hamming, axis=1)) ** 2
+        parts.append(np.power(power @ bands, COMPRESSION).sum(axis=1))
+    return np.concatenate(parts)
+
+
+def peaks_a_second(loud: Numbers, seconds: float) -> float:
+    """How often loudness peaks, in 1/s: a proxy for the rate of speech, since most syllables are a peak.
+
+    Args:
+        loud: (frames,), as `loudness` gives it.
+        seconds: length of the clip.
+    """
+    width = max(1, round(SMOOTHED / STEP))
+    smooth = np.convolve(loud, np.hanning(width + 2)[1:-1] / np.hanning(width + 2)[1:-1].sum(), mode="same")
+    needed = PROMINENCE * float(smooth.max(initial=0.0))
+    if needed <= 0 or seconds <= 0:
+        return 0.0
+    count, low, high, rising = 0, smooth[0], smooth[0], True
+    for value in smooth.tolist():  # a turn counts once the way back is long enough
+        if rising:
+            high = max(high, value)
+            if value < high - needed:
+                count, low, rising = count + 1, value, False
+        else:
+            low = min(low, value)
+            if value > low + needed:
+                high, rising = value, True
+    last = rising and high - low > needed
+    return float((count + last) / seconds)
+
+
+def _mel(frequency: float) -> float:
+    return 2595 * math.log10(1 + frequency / 700)
+
+
+@lru_cache(maxsize=8)
+def _bands(window: int, rate: int) -> Numbers:
+    """(frequencies, bands): triangles on the mel scale times the sensitivity of hearing at their centres."""
+    highest = min(HIGHEST, rate / 2)
+    edges = np.linspace(_mel(LOWEST), _mel(highest), BANDS + 2)
+    frequencies = np.linspace(0, rate / 2, window // 2 + 1)[:, None]
+    low, centre, high = (700 * (10 ** (edges[start : BANDS + start] / 2595) - 1) for start in range(3))
+    rise, fall = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)
+    square = (2 * np.pi * centre) ** 2
+    hearing = (square + 56.8e6) * square**2 / ((square + 6.3e6) ** 2 * (square + 0.38e9))
+    return np.asarray(np.maximum(0.0, np.minimum(rise, fall)) * hearing / hearing.max() / window)

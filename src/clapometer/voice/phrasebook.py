@@ -1,0 +1,214 @@
+"""What can be said of a voice, from a file that users may edit (`phrases.toml`)."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clapometer.errors import BadOption
+from clapometer.labels import class_key
+
+Phrases = tuple[str, ...]
+BINS = ("low", "normal", "high")
+_OF_ANY_COLUMN: Phrases = ("has the {column} {}",)
+"""What is said of a column of names that the file does not know."""
+
+
+def filled(phrase: str, name: str, word: str) -> str:
+    """A phrase with a word where `{name}` stands, behind `an` where it must be."""
+    if word[:1].lower() in set("aeiou"):
+        phrase = re.sub(rf"\ba (?=\{{{name}\}})", "an ", phrase)
+    return phrase.replace(f"{{{name}}}", word)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A measure that is low, normal or high."""
+
+    columns: Phrases
+    """What is measured; with more than one, any being high makes it high, else any being low makes it low."""
+    phrases: Mapping[str, Phrases]
+    """By bin."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A column of names."""
+
+    phrases: Phrases
+    """With `{}` for the name."""
+    words: Mapping[str, str]
+    """What a name is called, by `class_key`."""
+    names: Mapping[str, Phrases]
+    """Phrases of a name's own, by `class_key`."""
+
+    def word(self, name: str) -> str:
+        """What a name is called."""
+        return self.words.get(class_key(name), " ".join(name.replace("_", " ").split()))
+
+    def of(self, name: str) -> Phrases:
+        """What is said of a name."""
+        own = self.names.get(class_key(name))
+        return tuple(filled(phrase, "", self.word(name)) for phrase in self.phrases) if own is None else own
+
+
+@dataclass(frozen=True)
+class Clause:
+    """What is said where several things hold at once."""
+
+    when: Mapping[str, Phrases]
+    """For each variable what it may be; none: whatever it is."""
+    phrases: Phrases
+    """With `{variable}` for what a label is called."""
+
+
+@dataclass(frozen=True)
+class Phrasebook:
+    """Everything that can be said."""
+
+    subject: str
+    separator: str
+    mode_label: str
+    """The label that `--mode label` speaks of."""
+    low: float
+    high: float
+    scales: Mapping[str, Scale]
+    labels: Mapping[str, Label]
+    ranges: Mapping[str, tuple[tuple[float, Phrases], ...]]
+    """For each column the bounds, rising, and what is said below them."""
+    clauses: tuple[Clause, ...]
+
+    def label(self, column: str) -> Label:
+        """What is said of a column of names, whether the file knows it or not."""
+        generic = tuple(phrase.replace("{column}", column.replace("_", " ")) for phrase in _OF_ANY_COLUMN)
+        return self.labels.get(column) or Label(generic, {}, {})
+
+
+def read_phrasebook(path: str | os.PathLike[str] | None = None, *, as_released: bool = False) -> Phrasebook:
+    """Read a phrase file.
+
+    Args:
+        path: a TOML file; default: `clapometer/voice/phrases.toml`, which says what may stand there.
+        as_released: take the conditions of the script that came with ParaCLAP, contradictions included.
+
+    Raises:
+        BadOption: it cannot be read, or something in it is not as it must be; the message names it.
+    """
+    name = str(path or "phrases.toml")
+    try:
+        text = (Path(path) if path else Path(__file__).with_name("phrases.toml")).read_text(encoding="utf-8")
+        found = tomllib.loads(text)
+    except OSError as error:
+        raise BadOption(f"phrases {name}: cannot be read ({error.strerror or error}); check the name") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadOption(f"phrases {name}: is not TOML in UTF-8 ({error})") from error
+    return _Reader(name, as_released).book(found)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    file: str
+    as_released: bool
+
+    def book(self, found: Mapping[str, Any]) -> Phrasebook:
+        known = {"subject", "separator", "mode_label", "bins", "scale", "label", "range", "clause"}
+        self.no_others("the file", found, known)
+        bins = self.table("[bins]", found.get("bins", {"low": 0.3, "high": 0.7}), {"low", "high"})
+        scales = {name: self.scale(name, some) for name, some in found.get("scale", {}).items()}
+        labels = {name: self.label(name, some) for name, some in found.get("label", {}).items()}
+        ranges = {name: self.range(name, some) for name, some in found.get("range", {}).items()}
+        return Phrasebook(
+            subject=self.text("subject", found.get("subject", "the speaker")),
+            separator=self.text("separator", found.get("separator", " and ")),
+            mode_label=self.text("mode_label", found.get("mode_label", "emotion")),
+            low=self.number("bins.low", bins.get("low")),
+            high=self.number("bins.high", bins.get("high")),
+            scales=scales,
+            labels=labels,
+            ranges=ranges,
+            clauses=tuple(
+                self.clause(n, some, {*scales, *labels}) for n, some in enumerate(found.get("clause", []), 1)
+            ),
+        )
+
+    def scale(self, name: str, some: Any) -> Scale:
+        where = f"[scale.{name}]"
+        self.table(where, some, {"columns", "as_released", *BINS})
+        columns = self.phrases(f"{where} columns", some.get("columns", [name]))
+        if self.as_released and "as_released" in some:
+            columns = self.phrases(f"{where} as_released", some["as_released"])
+        return Scale(columns, {one: self.phrases(f"{where} {one}", some.get(one, [])) for one in BINS})
+
+    def label(self, name: str, some: Any) -> Label:
+        where = f"[label.{name}]"
+        self.table(where, some, {"phrases", "words", "names"})
+        phrases = self.phrases(f"{where} phrases", some.get("phrases", []))
+        if bad := [phrase for phrase in phrases if "{}" not in phrase]:
+            raise self.wrong(f"{where} phrases", f"{bad[0]!r} has no {{}} where the name goes")
+        words = self.table(f"{where} words", some.get("words", {}))
+        names = self.table(f"{where} names", some.get("names", {}))
+        return Label(
+            phrases,
+            {class_key(key): self.text(f"{where} words.{key}", word) for key, word in words.items()},
+            {class_key(key): self.phrases(f"{where} names.{key}", own) for key, own in names.items()},
+        )
+
+    def range(self, name: str, some: Any) -> tuple[tuple[float, Phrases], ...]:
+        where = f"[[range.{name}]]"
+        if not isinstance(some, list):
+            raise self.wrong(where, "must be a list: write it in double brackets")
+        bounds = []
+        for entry in some:
+            self.table(where, entry, {"below", "phrases"})
+            below = self.number(f"{where} below", entry.get("below", float("inf")))
+            bounds.append((below, self.phrases(f"{where} phrases", entry.get("phrases", []))))
+        if [bound for bound, _ in bounds] != sorted({bound for bound, _ in bounds}):
+            raise self.wrong(where, "`below` must rise from entry to entry; only the last may leave it out")
+        return tuple(bounds)
+
+    def clause(self, number: int, some: Any, known: set[str]) -> Clause:
+        where = f"[[clause]] {number}"
+        self.table(where, some, {"when", "as_released", "phrases"})
+        when = self.table(f"{where} when", some.get("when", {}))
+        if self.as_released and "as_released" in some:
+            when = self.table(f"{where} as_released", some["as_released"])
+        if not when or (strangers := when.keys() - known):
+            raise self.wrong(where, "`when` names " + (f"unknown {', '.join(strangers)}" if when else "nothing"))
+        conditions = {name: self.phrases(f"{where} when.{name}", values) for name, values in when.items()}
+        return Clause(conditions, self.phrases(f"{where} phrases", some.get("phrases", [])))
+
+    def table(self, where: str, value: Any, known: set[str] | None = None) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.wrong(where, f"must be a table, not {value!r}")
+        if known is not None:
+            self.no_others(where, value, known)
+        return value
+
+    def no_others(self, where: str, value: Mapping[str, Any], known: set[str]) -> None:
+        if strangers := sorted(value.keys() - known):
+            raise self.wrong(
+                where, f"{', '.join(map(repr, strangers))} is not known; there are {', '.join(sorted(known))}"
+            )
+
+    def phrases(self, where: str, value: Any) -> Phrases:
+        if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
+            raise self.wrong(where, f"must be a list of texts, not {value!r}")
+        return tuple(value)
+
+    def text(self, where: str, value: Any) -> str:
+        if not isinstance(value, str) or not value:
+            raise self.wrong(where, f"must be a text, not {value!r}")
+        return value
+
+    def number(self, where: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(where, f"must be a number, not {value!r}")
+        return float(value)
+
+    def wrong(self, where: str, why: str) -> BadOption:
+        return BadOption(f"phrases {self.file}: {where}: {why}; correct the file")

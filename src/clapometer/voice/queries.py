@@ -1,0 +1,169 @@
+"""Text queries from what is known of a voice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+
+from clapometer.errors import BadOption
+from clapometer.labels import class_key
+from clapometer.voice.bins import Bin, Bins
+from clapometer.voice.phrasebook import Phrasebook, Phrases, filled
+
+Mode = Literal["all", "sample", "label"]
+MOST_PHRASES = 5
+CHANCES = np.arange(MOST_PHRASES, 0, -1) / np.arange(MOST_PHRASES + 1).sum()
+"""Of one, two, ... five phrases: linearly falling."""
+TRIES = 20
+"""Draws a query before it is taken that there are no more different ones."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a clip."""
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """Measures and columns of numbers; NaN where unknown."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Columns of names; empty where unknown."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that is true of a clip."""
+
+    about: str
+    """The variable, or several joined by `+`."""
+    value: str
+    """What it is: `high`, `anger`, ..."""
+    phrases: Phrases
+    """Ways to say it, behind the subject."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A text that is true of a clip."""
+
+    clip: int
+    """Number of the clip, from 0."""
+    text: str
+    phrases: Phrases
+    """What it is joined of."""
+    says: tuple[tuple[str, str], ...]
+    """For each phrase what it is about, and the value."""
+
+
+@dataclass(frozen=True)
+class QueryOptions:
+    """How queries are made of statements.
+
+    Raises:
+        BadOption: a value that cannot be.
+    """
+
+    mode: Mode = "sample"
+    """`all` statements in one query; `sample`, one to five of them with falling probability; only that of a `label`."""
+    number: int = 3
+    """Queries a clip, all different, so fewer where there is less to say."""
+    seed: int = 0
+    always: tuple[str, ...] = ()
+    """With `sample`: what every query ends with, such as `emotion`, beside what is drawn."""
+    as_released: bool = False
+    """With `all`: every phrase of every statement, as the released data set has them; so one query a clip."""
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise BadOption(f"mode must be one of {', '.join(get_args(Mode))}, not {self.mode!r}")
+        if self.number < 1:
+            raise BadOption(f"the number of queries a clip must be at least 1, not {self.number}")
+        if self.seed < 0:
+            raise BadOption(f"seed must be 0 or more, not {self.seed}")
+
+
+def statements(facts: Facts, bins: Bins, book: Phrasebook) -> list[Statement]:
+    """Everything in the phrase book that is true of a clip."""
+    found, values = [], dict[str, str]()
+    for name, scale in book.scales.items():
+        if (value := _binned(scale.columns, facts, bins)) is not None:
+            values[name] = value
+            found.append(Statement(name, value, scale.phrases[value]))
+    for column, name in facts.names.items():
+        if class_key(name):
+            values[column] = class_key(name)
+            found.append(Statement(column, name, book.label(column).of(name)))
+    for column, bounds in book.ranges.items():
+        number = facts.numbers.get(column, np.nan)
+        for bound, phrases in bounds:
+            if number < bound:
+                found.append(Statement(column, f"below {bound:g}", phrases))
+                break
+    for clause in book.clauses:
+        if all(
+            name in values and (not wanted or values[name] in map(class_key, wanted))
+            for name, wanted in clause.when.items()
+        ):
+            words = {name: book.label(name).word(facts.names[name]) for name in clause.when if name in facts.names}
+            # A name of which nothing is to be said, such as "no agreement", has no clause either.
+            if all(book.label(name).of(facts.names[name]) for name in words):
+                phrases = clause.phrases
+                for name, word in words.items():
+                    phrases = tuple(filled(phrase, name, word) for phrase in phrases)
+                found.append(Statement("+".join(clause.when), "+".join(values[name] for name in clause.when), phrases))
+    return [statement for statement in found if statement.phrases]
+
+
+def make_queries(
+    clips: Sequence[Facts], bins: Bins, book: Phrasebook, options: QueryOptions | None = None
+) -> list[Query]:
+    """Queries of clips, in their order; a clip of which nothing can be said has none.
+
+    The queries of a clip depend on its facts, its number and the seed, and on nothing else.
+    """
+    options = options or QueryOptions()
+    return [
+        query
+        for number, facts in enumerate(clips)
+        for query in _of_one(number, statements(facts, bins, book), book, options)
+    ]
+
+
+def _of_one(clip: int, known: Sequence[Statement], book: Phrasebook, options: QueryOptions) -> list[Query]:
+    if options.mode == "label":
+        known = [statement for statement in known if statement.about == book.mode_label]
+    if not known:
+        return []
+    if options.mode == "all" and options.as_released:
+        return [_query(clip, [(one, phrase) for one in known for phrase in one.phrases], book)]
+    random = np.random.default_rng((options.seed, clip))
+    found: dict[str, Query] = {}
+    for _ in range(TRIES * options.number):
+        chosen = _drawn(known, random, options) if options.mode == "sample" else known
+        query = _query(clip, [(one, one.phrases[random.integers(len(one.phrases))]) for one in chosen], book)
+        found.setdefault(query.text, query)
+        if len(found) == options.number:
+            break
+    return list(found.values())
+
+
+def _drawn(known: Sequence[Statement], random: np.random.Generator, options: QueryOptions) -> list[Statement]:
+    last = [statement for statement in known if statement.about in options.always]
+    free = [statement for statement in known if statement.about not in options.always]
+    count = min(len(free), 1 + int(random.choice(MOST_PHRASES, p=CHANCES)))
+    return [free[place] for place in random.permutation(len(free))[:count]] + last
+
+
+def _query(clip: int, chosen: Sequence[tuple[Statement, str]], book: Phrasebook) -> Query:
+    phrases = tuple(phrase for _, phrase in chosen)
+    text = f"{book.subject} {book.separator.join(phrases)}"
+    return Query(clip, text, phrases, tuple((one.about, one.value) for one, _ in chosen))
+
+
+def _binned(columns: Phrases, facts: Facts, bins: Bins) -> Bin | None:
+    values = [bins.edges[name](facts.numbers.get(name, np.nan)) if name in bins.edges else None for name in columns]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return "high" if "high" in known else "low" if "low" in known else "normal"

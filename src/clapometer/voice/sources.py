@@ -1,0 +1,101 @@
+"""Where measures of voices come from: from here, or from openSMILE."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from clapometer.errors import BadOption
+from clapometer.voice.features import NAMES, RATE, Features, as_vector, measure
+from clapometer.voice.pitch import Samples
+
+EGEMAPS = {
+    "pitch": "F0semitoneFrom27.5Hz_sma3nz_amean",
+    "pitch_variation": "F0semitoneFrom27.5Hz_sma3nz_stddevNorm",
+    "loudness": "loudness_sma3_amean",
+    "level": "equivalentSoundLevel_dBp",
+    "jitter": "jitterLocal_sma3nz_amean",
+    "shimmer": "shimmerLocaldB_sma3nz_amean",
+    "rate": "loudnessPeaksPerSec",
+}
+"""Which functional of eGeMAPSv02 measures what a field of `Features` measures."""
+NOTICE = (
+    "notice: openSMILE is under the audEERING Research Licence: for research and other non-commercial use; commercial "
+    "use needs audEERING's approval. What it measures here comes under these terms; `--features own` does not"
+)
+INSTALL = "it needs openSMILE, which is not installed: `pip install clapometer[voice]` (licence: non-commercial)"
+_SHORTEST = 0.06
+"""Seconds of eGeMAPS's longest frame."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A way to measure clips.
+
+    Attributes:
+        name: by which it is asked for.
+        version: what its figures depend on; part of the key under which they are stored.
+        names: what it measures; the fields of `Features` stand first.
+        measure: (samples,) at 16 kHz to as many numbers, NaN where one cannot be told.
+    """
+
+    name: str
+    version: str
+    names: tuple[str, ...]
+    measure: Callable[[Samples], tuple[float, ...]]
+
+
+OWN = Source("own", "1", NAMES, lambda samples: as_vector(measure(samples)))
+"""The measures of this package; raise the version when they change."""
+
+
+def egemaps(tell: Callable[[str], None]) -> Source:
+    """The 88 functionals of eGeMAPSv02 by openSMILE, behind the fields of `Features` that are made of them.
+
+    Args:
+        tell: given the notice of openSMILE's licence, once a process.
+
+    Raises:
+        BadOption: openSMILE is not installed.
+    """
+    smile = _smile()
+    if not _TOLD:
+        _TOLD.append(True)
+        tell(NOTICE)
+    functionals = tuple(smile.feature_names)
+
+    def measured(samples: Samples) -> tuple[float, ...]:
+        seconds = len(samples) / RATE
+        if seconds < _SHORTEST or not samples.any():
+            own = as_vector(measure(samples))
+            return own + (math.nan,) * len(functionals)
+        found = dict(zip(functionals, smile.process_signal(samples, RATE).iloc[0].tolist(), strict=True))
+        voiced = min(1.0, found["VoicedSegmentsPerSec"] * found["MeanVoicedSegmentLengthSec"])
+        values = {name: found[functional] for name, functional in EGEMAPS.items()}
+        if found[EGEMAPS["pitch"]] <= 0:  # what openSMILE says where it hears no voice
+            values |= dict.fromkeys(("pitch", "pitch_variation", "jitter", "shimmer"), math.nan)
+        return as_vector(Features(**values, duration=seconds, voiced=voiced)) + tuple(found.values())
+
+    return Source("egemaps", f"opensmile {_version()}", NAMES + functionals, measured)
+
+
+_TOLD: list[bool] = []
+
+
+@cache
+def _smile() -> Any:
+    try:
+        opensmile = import_module("opensmile")
+    except ImportError as error:
+        raise BadOption(f"--features egemaps: {INSTALL}") from error
+    return opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=opensmile.FeatureLevel.Functionals
+    )
+
+
+def _version() -> str:
+    return str(import_module("opensmile").__version__)
