@@ -11,9 +11,11 @@ from clapometer import __version__
 from clapometer.cli import console
 from clapometer.cli.classify import classify
 from clapometer.cli.evaluate import evaluate
+from clapometer.cli.finetune import finetune
 from clapometer.cli.index import index
 from clapometer.cli.models import models
 from clapometer.cli.pretrain import pretrain
+from clapometer.cli.queries import queries
 from clapometer.cli.ratings import ratings
 from clapometer.cli.score import score
 from clapometer.cli.search import search
@@ -49,8 +51,10 @@ app.command("evaluate")(evaluate)
 app.command("ratings")(ratings)
 app.command("classify")(classify)
 app.command("pretrain")(pretrain)
+app.command("finetune")(finetune)
 app.command("index")(index)
 app.command("search")(search)
+app.command("queries")(queries)
 app.command("models")(models)
 
 

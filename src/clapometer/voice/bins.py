@@ -32,9 +32,11 @@ class Edges:
     """Clips that this was learned from."""
 
     def __call__(self, value: float) -> Bin | None:
-        """What a value is; None for NaN, and where the corpus does not tell low from high."""
-        if math.isnan(value) or not self.low < self.high:
+        """What a value is; None for NaN."""
+        if math.isnan(value):
             return None
+        if self.low == self.high:  # so many are equal that only what differs from them is low or high
+            return "low" if value < self.low else "high" if value > self.high else "normal"
         return "low" if value <= self.low else "high" if value >= self.high else "normal"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,17 +81,15 @@ def without_bins(known: Known, bins: Bins) -> list[str]:
     found = []
     for name, values in known.columns.items():
         there = values[np.isfinite(values)]
-        edges = bins.edges.get(name)
-        if edges is not None and edges.low < edges.high:
+        if name in bins.edges:
             continue
-        if edges is not None:
-            why = f"from its {bins.low:g} to its {bins.high:g} quantile all values are {edges.low:g}"
-        elif len(there) == 0:
+        if len(there) == 0:
             why = "no clip has a value"
         elif len(there) == 1:
             why = "one clip alone is neither low nor high; take the bins of a corpus (--bins)"
         else:
-            why = f"all {len(there)} values are {there[0]:g}, or the bins come from a corpus without it"
+            why = f"all its {len(there)} values are {there[0]:g}"
+            why = why if len(np.unique(there)) == 1 else "the bins come from a corpus that does not have it"
         found.append(f"nothing is said of {name}: {why}")
     return found
 
@@ -125,12 +124,13 @@ def _numbers(table: Table, column: str) -> tuple[Numbers, dict[int, str]]:
     return values, strange
 
 
-def table_measures(path: Path, table: Table) -> dict[str, Numbers]:
+def table_measures(path: Path, table: Table, root: Path) -> dict[str, Numbers]:
     """Measures from a table of another program, or of `--save-features`, by the column `audio`.
 
     Args:
         path: the table with the measures: a column `audio`, and columns of numbers.
-        table: the rows that they are for; the same file is found by the name that stands in both tables.
+        table: the rows that they are for.
+        root: where its relative paths begin.
 
     Returns:
         By column (rows,); NaN where a cell is empty. Columns that hold something else than numbers are left out.
@@ -139,10 +139,12 @@ def table_measures(path: Path, table: Table) -> dict[str, Numbers]:
         BadTable: it cannot be read, names a clip twice, or lacks some.
     """
     given = read_table(path, ("audio",))
-    place = {name: number for number, name in enumerate(given.texts("audio"))}
+    # The same file: by the name that stands in both tables, or else by where that leads.
+    place = {_path(name, path.parent): number for number, name in enumerate(given.texts("audio"))}
     if len(place) < len(given.rows):
         raise BadTable(f"{path}: names a clip twice; give each one row")
-    names = table.texts("audio")
+    place |= {name: number for number, name in enumerate(given.texts("audio"))}
+    names = [name if name in place else name and _path(name, root) for name in table.texts("audio")]
     if strangers := [name for name in names if name and name not in place]:
         raise BadTable(f"{path}: has no row for {len(strangers)} clips, first {strangers[0]!r}; add them")
     found = {}
@@ -151,3 +153,7 @@ def table_measures(path: Path, table: Table) -> dict[str, Numbers]:
         if not strange:
             found[column] = np.array([values[place[name]] if name else math.nan for name in names])
     return found
+
+
+def _path(name: str, root: Path) -> str:
+    return os.path.abspath(os.path.join(root, name))  # noqa: PTH100, PTH118 - links stay as they are

@@ -119,9 +119,9 @@ class _Reader:
         known = {"subject", "separator", "mode_label", "bins", "scale", "label", "range", "clause"}
         self.no_others("the file", found, known)
         bins = self.table("[bins]", found.get("bins", {"low": 0.3, "high": 0.7}), {"low", "high"})
-        scales = {name: self.scale(name, some) for name, some in found.get("scale", {}).items()}
-        labels = {name: self.label(name, some) for name, some in found.get("label", {}).items()}
-        ranges = {name: self.range(name, some) for name, some in found.get("range", {}).items()}
+        scales = {name: self.scale(name, some) for name, some in self.table("scale", found.get("scale", {})).items()}
+        labels = {name: self.label(name, some) for name, some in self.table("label", found.get("label", {})).items()}
+        ranges = {name: self.range(name, some) for name, some in self.table("range", found.get("range", {})).items()}
         return Phrasebook(
             subject=self.text("subject", found.get("subject", "the speaker")),
             separator=self.text("separator", found.get("separator", " and ")),
