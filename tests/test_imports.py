@@ -26,7 +26,7 @@ ROOMS = (
     ("audio",),
     ("frontend", "nets", "weights", "losses", "tokens", "published"),
     ("model",),
-    ("families",),
+    ("families", "engines"),
     ("checkpoints",),
     ("provenance", "cache", "doctor"),
     ("embed", "voice"),

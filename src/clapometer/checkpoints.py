@@ -16,12 +16,13 @@ from typing import Any
 
 import torch
 
+from clapometer.engines import check_engine, engage
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
 from clapometer.families import laion, microsoft, mini, paraclap
 from clapometer.hub import Place, download, find_files, models_folder
 from clapometer.model import Clap
 from clapometer.published import PICKLES, WEIGHTS, Published, read_published
-from clapometer.records import Hub, ModelCard, Window
+from clapometer.records import TORCH, Hub, ModelCard, Window
 from clapometer.weights import write_weights
 
 FAMILIES: dict[str, ModuleType] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
@@ -70,7 +71,13 @@ def where(name: str) -> Path | None:
     return None if place is None else place.folders[0]
 
 
-def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", precision: str = "fp32") -> Clap:
+def load(
+    name: str | os.PathLike[str] = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    precision: str = "fp32",
+    engine: str = TORCH,
+) -> Clap:
     """Load a model, ready to embed.
 
     Args:
@@ -79,12 +86,16 @@ def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", 
             never touches the network; a name does if the model is not on this machine.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator where there is one.
         precision: `fp32`, `bf16` or `fp16`.
+        engine: what runs the networks: `torch`; or, on a CPU, `openvino` or `openvino-int8`, see `engines.engage`.
 
     Raises:
         UnknownModel: neither a known name nor an existing path.
         CheckpointError: the folder is incomplete, its weights do not fit, or a download failed.
-        BadOption: an unknown device or precision.
+        BadOption: an unknown device, precision or engine, or an engine that is not installed.
     """
+    check_engine(engine)
+    if engine != TORCH and device == "auto":
+        device = "cpu"
     path = Path(name)
     if _is_known(name) or not path.exists():
         model = _load_known(_known(str(name)))
@@ -93,7 +104,9 @@ def load(name: str | os.PathLike[str] = DEFAULT_MODEL, *, device: str = "auto", 
     else:
         model = _read(_own(path))
     model.to_precision(precision)
-    return model.to(_device(device)).eval()
+    model = model.to(_device(device)).eval()
+    engage(model, engine)
+    return model
 
 
 def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> None:

@@ -34,6 +34,7 @@ class Clap(nn.Module, ABC):
         card: what the model is.
         logit_scale: natural logarithm of the inverse temperature, a scalar parameter.
         precision: arithmetic of the networks at inference.
+        engine: what runs the networks at inference: `torch`, or another one with all that its numbers depend on.
     """
 
     card: ModelCard
@@ -43,6 +44,7 @@ class Clap(nn.Module, ABC):
         self.card = card
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
+        self.engine = "torch"
         self._callers = 0
         self._in_training: list[nn.Module] = []
 

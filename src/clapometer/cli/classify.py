@@ -13,6 +13,7 @@ from clapometer.cli.engine import (
     CacheOption,
     DeviceOption,
     Engine,
+    EngineOption,
     JsonOption,
     ModelOption,
     PrecisionOption,
@@ -24,6 +25,7 @@ from clapometer.cli.rows import check_output
 from clapometer.cli.what import TABLE_ENDINGS, What, read_what
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
+from clapometer.records import TORCH
 
 Given = Annotated[
     list[str],
@@ -83,6 +85,7 @@ def classify(
     batch_size: BatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
+    engine: EngineOption = TORCH,
     workers: WorkersOption = None,
     window: WindowOption = "",
     cache: CacheOption = True,
@@ -101,16 +104,16 @@ def classify(
     from clapometer.cli.classify_report import Task
     from clapometer.cli.classify_table import classify_table
 
-    engine = Engine(model, device, precision, batch_size, workers, window, cache, quiet)
+    runs = Engine(model, device, precision, batch_size, workers, window, cache, quiet, engine)
     names, templates = read_labels(labels), checked_templates(template or (DEFAULT_TEMPLATE,))
     if top_k > len(names):
         raise BadOption(f"--top-k {top_k}: there are only {len(names)} labels")
     what = read_what(given, audio_root)
     if output is not None:
         check_output(output, None if what.root is None else what.table.path)
-    true = _true_labels(engine, what, names)
+    true = _true_labels(runs, what, names)
     task = Task(what, names, templates, top_k, true, output, _picture(picture, output, true is not None))
-    raise typer.Exit(1 if classify_table(engine, task, json) else 0)
+    raise typer.Exit(1 if classify_table(runs, task, json) else 0)
 
 
 def _true_labels(engine: Engine, what: What, labels: tuple[str, ...]) -> list[str | None] | None:

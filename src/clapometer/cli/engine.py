@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from clapometer.cli import console
-from clapometer.records import Window
+from clapometer.errors import BadOption
+from clapometer.records import TORCH, EngineName, Window
 
 if TYPE_CHECKING:
     from clapometer.cache import VectorStore
@@ -39,6 +40,14 @@ BatchOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, mps, or auto: an accelerator if there is one.")]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="Arithmetic of the networks.")]
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine",
+        help="What runs the networks: torch, or OpenVINO, which is quicker on a CPU (pip install "
+        "'clapometer[openvino]'); openvino-int8 rounds to eight bits, and its scores are a little off.",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Threads that decode and embed; default: one a processor, 16 at most."),
@@ -69,7 +78,8 @@ class Engine:
     """How to embed, as asked for on a command line.
 
     Raises:
-        BadOption: the window is not understood.
+        BadOption: the window is not understood; the engine is not installed, or does not go with the device or the
+            precision.
     """
 
     model: str
@@ -80,8 +90,14 @@ class Engine:
     window: str
     cache: bool
     quiet: bool
+    engine: EngineName = TORCH
 
     def __post_init__(self) -> None:
+        from clapometer.engines import check_engine
+
+        check_engine(self.engine)
+        if self.engine != TORCH and (self.device not in ("auto", "cpu") or self.precision != "fp32"):
+            raise BadOption(f"--engine {self.engine} is for --device cpu and --precision fp32; leave the others out")
         if self.window:  # against a window that everything fits into: the model's own is not known yet
             Window(seconds=1e9, hop=1e9).changed(self.window)
 
@@ -92,7 +108,7 @@ class Engine:
         from clapometer.checkpoints import load
 
         torch.set_num_threads(1)
-        return load(self.model, device=self.device, precision=self.precision)
+        return load(self.model, device=self.device, precision=self.precision, engine=self.engine)
 
     def window_of(self, clap: Clap) -> Window:
         """Treatment of short and long clips."""

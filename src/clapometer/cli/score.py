@@ -15,6 +15,7 @@ from clapometer.cli.engine import (
     CacheOption,
     DeviceOption,
     Engine,
+    EngineOption,
     JsonOption,
     ModelOption,
     PrecisionOption,
@@ -23,7 +24,7 @@ from clapometer.cli.engine import (
     WorkersOption,
 )
 from clapometer.errors import BadAudio, BadInput, BadOption, BadText
-from clapometer.records import Score
+from clapometer.records import TORCH, Score
 from clapometer.tables import Format
 
 TABLES = tuple(f".{name}" for name in get_args(Format))
@@ -55,6 +56,7 @@ def score(
     batch_size: BatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
+    engine: EngineOption = TORCH,
     workers: WorkersOption = None,
     window: WindowOption = "",
     cache: CacheOption = True,
@@ -73,17 +75,17 @@ def score(
 
     Exit status: 0 all scored, 1 some rows failed, 2 bad input.
     """
-    engine = Engine(model, device, precision, batch_size, workers, window, cache, quiet)
+    runs = Engine(model, device, precision, batch_size, workers, window, cache, quiet, engine)
     if Path(what).suffix.lower() in TABLES:
         if texts:
             raise BadOption(f"{what} is a table and takes its texts from its column `text`; leave {texts[0]!r} out")
         from clapometer.cli.score_table import score_table
 
-        failed = score_table(engine, Path(what), output, audio_root, json)
+        failed = score_table(runs, Path(what), output, audio_root, json)
         raise typer.Exit(1 if failed else 0)
     if output is not None or audio_root is not None:
         raise BadOption("--output and --audio-root belong to a table; a single sound is answered in the terminal")
-    _score_sound(engine, what, texts or [], json)
+    _score_sound(runs, what, texts or [], json)
 
 
 def _score_sound(engine: Engine, sound: str, texts: list[str], json: bool) -> None:

@@ -85,7 +85,7 @@ class ParaClap(TwoTowers[ParaClapConfig]):
         self.text_projection = ResidualProjection(config.text.hidden, config.dimension)
 
     def audio_vectors(self, waveforms: Tensor) -> Tensor:
-        return self.audio_projection(self.audio(waveforms))  # type: ignore[no-any-return]
+        return self.audio_projection(self.audio(self.audio.lengthened(waveforms)))  # type: ignore[no-any-return]
 
     def text_vectors(self, texts: Sequence[str]) -> Tensor:
         return self.text_projection(self.text.hidden(*self.tokens(texts))[:, 0])  # type: ignore[no-any-return]

@@ -84,19 +84,19 @@ class SpeechEncoder(nn.Module):
         # A plain weight: the two factors that it is trained as go by other names in other versions.
         parametrize.remove_parametrizations(self.base.encoder.pos_conv_embed.conv, "weight")
 
+    def lengthened(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) with silence behind, where there are fewer samples than one frame is computed from."""
+        return functional.pad(waveforms, (0, max(0, self.config.shortest - waveforms.shape[-1])))
+
     def forward(self, waveforms: Tensor) -> Tensor:
         """Embed a batch.
 
         Args:
-            waveforms: (batch, samples), -1..1, not scaled further; those below `config.shortest` samples are
-                lengthened with silence.
+            waveforms: (batch, samples), -1..1, not scaled further, at least `config.shortest` samples.
 
         Returns:
             (batch, hidden), not normalised.
         """
-        missing = self.config.shortest - waveforms.shape[-1]
-        if missing > 0:
-            waveforms = functional.pad(waveforms, (0, missing))
         return self.base(waveforms).last_hidden_state.mean(1)  # type: ignore[no-any-return]
 
 

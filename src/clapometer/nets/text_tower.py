@@ -83,21 +83,29 @@ class TextTower(nn.Module):
         self.config = config
         self.model: nn.Module = _model(config)
 
-    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """Last hidden states, (batch, tokens, hidden).
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Read a padded batch.
 
         Args:
             ids: token numbers, (batch, tokens), int64.
             mask: True where a token is real, (batch, tokens), bool.
+
+        Returns:
+            Last hidden states, (batch, tokens, hidden); for towers with a pooling layer also what that makes of the
+            first token, (batch, hidden).
         """
-        return self._answer(ids, mask).last_hidden_state  # type: ignore[no-any-return]
+        answer: Any = self.model(input_ids=ids, attention_mask=mask.to(torch.int64), return_dict=True)
+        hidden: Tensor = answer.last_hidden_state
+        return (hidden, answer.pooler_output) if self.config.pooler else hidden
+
+    def hidden(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states alone, (batch, tokens, hidden)."""
+        found = self(ids, mask)
+        return found[0] if self.config.pooler else found  # type: ignore[no-any-return]
 
     def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
         """What the pooling layer makes of the first token, (batch, hidden); for towers that have one."""
-        return self._answer(ids, mask).pooler_output  # type: ignore[no-any-return]
-
-    def _answer(self, ids: Tensor, mask: Tensor) -> Any:
-        return self.model(input_ids=ids, attention_mask=mask.to(torch.int64), return_dict=True)
+        return self(ids, mask)[1]  # type: ignore[no-any-return]
 
 
 def _model(config: TextTowerConfig) -> nn.Module:

@@ -1,0 +1,58 @@
+"""Weights of matrix products rounded to eight bits, in a converted model.
+
+Each output of a product has its own scale, the largest of its weights by magnitude over 127. OpenVINO rounds the other
+side, the activations, when it runs, with a scale for every few neighbouring values of the very input: nothing is
+calibrated on sounds, so nothing depends on which. Convolutions, and products of two activations, stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import openvino
+
+GROUPS = (96, 128, 64, 32)
+"""Activations that share a scale, the choices: the first that divides the width of most products."""
+SMALLEST = 32
+"""Products of fewer inputs gain nothing, and stay as they are."""
+
+
+def rounded(model: openvino.Model) -> list[int]:
+    """Round the weights of matrix products, in place; the widths (numbers of inputs) of those products."""
+    widths = []
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "MatMul" or not _is_weight(node.input_value(1).get_node()):
+            continue
+        attributes = node.get_attributes()
+        weights: np.ndarray[Any, Any] = node.input_value(1).get_node().get_data()
+        weights = weights if attributes["transpose_b"] else weights.T
+        if weights.shape[1] < SMALLEST:
+            continue
+        _replace(node, weights, transpose_a=attributes["transpose_a"])
+        widths.append(weights.shape[1])
+    return widths
+
+
+def group_of(widths: Sequence[int]) -> int:
+    """How many activations should share a scale, for products of these widths."""
+    return max(GROUPS, key=lambda group: sum(width % group == 0 for width in widths))
+
+
+def _is_weight(node: Any) -> bool:
+    return node.get_type_name() == "Constant" and len(node.shape) == 2
+
+
+def _replace(node: Any, weights: np.ndarray[Any, Any], *, transpose_a: bool) -> None:
+    from openvino import opset13 as operators
+
+    scales = np.maximum(np.abs(weights).max(1, keepdims=True), np.finfo(np.float32).tiny) / 127
+    small = operators.constant(np.rint(weights / scales).astype(np.int8))
+    large = operators.multiply(operators.convert(small, "f32"), operators.constant(scales.astype(np.float32)))
+    product = operators.matmul(node.input_value(0), large, transpose_a, True)
+    product.set_friendly_name(node.get_friendly_name())
+    for target in node.output(0).get_target_inputs():
+        target.replace_source_output(product.output(0))
