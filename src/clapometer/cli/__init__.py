@@ -9,6 +9,7 @@ import typer
 
 from clapometer import __version__
 from clapometer.cli import console
+from clapometer.cli.benchmark import benchmark
 from clapometer.cli.classify import classify
 from clapometer.cli.evaluate import evaluate
 from clapometer.cli.finetune import finetune
@@ -55,6 +56,7 @@ app.command("finetune")(finetune)
 app.command("index")(index)
 app.command("search")(search)
 app.command("queries")(queries)
+app.command("benchmark")(benchmark)
 app.command("models")(models)
 
 

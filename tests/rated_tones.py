@@ -14,13 +14,13 @@ COLUMNS = ("audio", "text", "listener", "rating", "split")
 
 
 def rated_tones(folder: Path, splits: Sequence[str] = ("train",), *, count: int = 48, seed: int = 0) -> Path:
-    """`ratings.csv` in a folder of tones: a text of its own for each, right or wrong, and three ratings a pair, 0-10."""
+    """`ratings.csv` in a folder of tones: a text of its own for each, right or wrong, and three ratings a pair."""
     random = np.random.default_rng(seed)
     rows = []
     for number in range(count):
         name, pitch = list(PITCHES.items())[number % 3]
-        heard = 0.3 * np.sin(2 * np.pi * pitch * random.uniform(0.9, 1.1) * np.arange(8000) / 16000)
-        soundfile.write(folder / f"{number}.wav", heard + 0.01 * random.standard_normal(8000), 16000)
+        heard = 0.3 * np.sin(2 * np.pi * pitch * random.uniform(0.9, 1.1) * np.arange(4000) / 16000)
+        soundfile.write(folder / f"{number}.wav", heard + 0.01 * random.standard_normal(4000), 16000)
         right = number // 3 % 2 == 0
         said = name if right else list(PITCHES)[(number + 1 + number // 6 % 2) % 3]
         for listener, bias in (("ann", 0), ("bob", -1), ("cid", 1)):
