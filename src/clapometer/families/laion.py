@@ -30,6 +30,7 @@ from clapometer.families.laion_names import (
     is_original,
     original_weights,
 )
+from clapometer.families.lively import enliven
 from clapometer.families.towers import TwoTowers, card_of_path, restored, sizes_of
 from clapometer.nets.decibels import DecibelMel, DecibelMelConfig
 from clapometer.nets.htsat import Htsat, HtsatConfig
@@ -209,9 +210,10 @@ def adopt(published: Published, card: ModelCard | None = None) -> LaionClap:
 
 def _heard(card: ModelCard, published: Published) -> tuple[ModelCard, DecibelMelConfig]:
     """A card with the rate, window and dimension of a checkpoint, and the front end of it."""
-    frontend = replace(FRONT_END, scale="htk" if _is_fused(published.weights) else "slaney")
+    fused, ported = _is_fused(published.weights), is_hugging_face(published.weights)
+    frontend = replace(FRONT_END, scale="htk" if fused else "slaney", double=fused and ported)
     seconds: float | None = None
-    if is_hugging_face(published.weights):
+    if ported:
         frontend, seconds = hugging_face_front_end(published, frontend)
     window = card.window if seconds is None else replace(card.window, seconds=seconds, hop=seconds)
     ends = ("audio_projection.2.bias", "audio_projection.linear2.bias")
@@ -236,11 +238,7 @@ def tiny(*, fused: bool = False) -> LaionClap:
         window=Window(seconds=1.0, hop=1.0, short="repeatpad", long="fused" if fused else "windows"),
         dimension=8,
     )
-    model = LaionClap(card, config, tokenizer)
-    for parameter in model.text.parameters():
-        if parameter.dim() > 1:  # as a tower begins its training, it tells no text from another
-            nn.init.normal_(parameter, std=0.5)
-    return model
+    return enliven(LaionClap(card, config, tokenizer))
 
 
 def _projection(inputs: int, outputs: int) -> nn.Sequential:

@@ -22,7 +22,8 @@ _CHUNKS = (
 _PORT = (
     "transformers sends one clip of each batch through the fusion path even where none is longer than 10 s (chosen at "
     "random; a clip alone, always), so that its scores depend on the batch; here, as in LAION's own code, a clip that "
-    "fits takes the path without fusion, and window=fused-all takes the other for all clips. "
+    "fits takes the path without fusion, and window=fused-all takes the other for all clips. Nor does transformers cut "
+    "a text of more than 77 tokens. "
 )
 
 

@@ -157,6 +157,7 @@ def hugging_face_front_end(published: Published, frontend: DecibelMelConfig) -> 
             low=float(values.get("frequency_min", frontend.low)),
             high=float(values.get("frequency_max", frontend.high)),
             scale=frontend.scale,
+            double=frontend.double,
         )
         seconds = float(values.get("max_length_s", 10.0))
         if min(config.sample_rate, config.fft, config.hop, config.mels, seconds, config.high - config.low) <= 0:

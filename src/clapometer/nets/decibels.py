@@ -44,6 +44,9 @@ class DecibelMelConfig:
     """Upper edge of the highest band, Hz."""
     scale: Scale = "slaney"
     """Where the triangles stand, and how high they are: `slaney_filterbank` or `htk_filterbank`."""
+    double: bool = False
+    """Whether the transform is computed in double precision, as transformers does. In single precision a loud band
+    leaves noise in the silent ones, 80 dB below it, and under triangles of unit height a model hears that noise."""
 
 
 class DecibelMel(nn.Module):
@@ -59,7 +62,9 @@ class DecibelMel(nn.Module):
     def __init__(self, config: DecibelMelConfig) -> None:
         super().__init__()
         self.config = config
-        self.register_buffer("window", torch.hann_window(config.fft))
+        # Of single precision throughout is torchaudio's; the one of double precision is the nearest to the true window.
+        precision = torch.float64 if config.double else torch.float32
+        self.register_buffer("window", torch.hann_window(config.fft, dtype=precision).float())
         filterbank = slaney_filterbank if config.scale == "slaney" else htk_filterbank
         self.register_buffer("filterbank", filterbank(config))
 
@@ -80,9 +85,11 @@ class DecibelMel(nn.Module):
             return blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
 
     def _decibels(self, frames: Tensor) -> Tensor:
+        double = self.config.double and frames.device.type != "mps"  # which knows no double precision
+        frames = frames.double() if double else frames
         spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
         power = spectrum.square().sum(-1)
-        return 10.0 * torch.log10((power @ self.filterbank).clamp(min=SILENCE))
+        return 10.0 * torch.log10((power @ self.filterbank.to(power.dtype)).clamp(min=SILENCE)).float()
 
 
 def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
