@@ -1,0 +1,116 @@
+"""`clapometer finetune` as a user runs it, and the four commands from ratings to a report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from rated_tones import rated_tones
+
+from clapometer import save
+from clapometer.cli import main
+from clapometer.families.mini import tiny
+
+Run = Callable[..., tuple[int, str, str]]
+QUICK = ("--batch-size", 12, "--learning-rate", 1e-2, "--warmup", 5, "--epochs", 3, "--scale", "0,10")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    save(tiny(), tmp_path / "tiny")
+    return tmp_path / "tiny"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def runner(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["clapometer", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return runner
+
+
+def test_from_ratings_to_a_report_in_four_commands(run: Run, model: Path, tmp_path: Path) -> None:
+    given = rated_tones(tmp_path, ("train", "validation", "test"), count=180)
+    root = ("--audio-root", tmp_path)
+    status, out, _ = run("ratings", given, "--scale", "0,10")
+    assert status == 0
+    assert "180" in out
+    status, out, err = run(
+        "finetune", given, "--model", model, "-o", tmp_path / "tuned", *QUICK, "--screen", "constant"
+    )
+    assert status == 0
+    assert "step 0" in err
+    assert "constant: 0 ratings removed" in err
+    assert "on the test: " in out
+    pairs = tmp_path / "pairs.csv"
+    rows = {tuple(row.split(",")[:2]) for row in given.read_text().splitlines()[1:]}
+    pairs.write_text("audio,text\n" + "".join(f"{audio},{text}\n" for audio, text in sorted(rows)))
+    for name, which in (("base", model), ("tuned", tmp_path / "tuned")):
+        assert run("score", pairs, "--model", which, *root, "-o", tmp_path / f"{name}.csv", "--no-cache")[0] == 0
+    assert (tmp_path / "tuned.csv").read_text().startswith("audio,text,score,cosine,rating")
+    status, out, _ = run(
+        "evaluate", tmp_path / "base.csv", tmp_path / "tuned.csv", "--ratings", given, "--scale", "0,10", "-o",
+        tmp_path / "report",
+    )  # fmt: skip
+    assert status == 0
+    assert "tuned agrees better than base" in out
+    assert (tmp_path / "report" / "index.html").is_file()
+
+
+def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_path: Path) -> None:
+    given = rated_tones(tmp_path, ("train", "validation", "test"))
+    arguments = ("--train", "audio,projection", "--rate", "audio=0.5", "--loss", "wsce+2*mae", "--targets", "listener")
+    arguments += ("--average", 0.25, "--patience", 7, "--fixed-temperature", "--accumulate", 2, "--checkpointing")
+    status, out, err = run(
+        "finetune", given, "--model", model, "-o", tmp_path / "out", *QUICK, *arguments, "--json", "-q"
+    )
+    assert status == 0
+    assert err == ""
+    said = json.loads(out)
+    assert said["measured_on"] == "test"
+    assert set(said["before"]) == {"srcc", "lcc", "ktau", "mse"}
+    asked = json.loads((tmp_path / "out" / "run.json").read_text())
+    options = asked["options"]
+    assert (options["parts"], options["rates"], options["average"]) == (["audio", "projection"], {"audio": 0.5}, 0.25)
+    assert (options["patience"], options["learn_temperature"], options["keep_statistics"]) == (7, False, True)
+    assert (options["accumulate"], options["checkpointing"]) == (2, True)
+    assert (asked["arguments"]["loss"], asked["arguments"]["targets"]) == ("wsce+2*mae", "listener")
+    again = run("finetune", "--repeat", tmp_path / "out" / "run.json", "-o", tmp_path / "again", "--json", "-q")
+    repeated = json.loads(again[1])
+    assert repeated["model"] != said["model"]
+    assert {**repeated, "model": ""} == {**said, "model": ""}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give RATINGS and the --model"),
+        (("RATINGS", "--model", "tiny", "--epochs", 1, "--steps", 1), "say the same thing"),
+        (("RATINGS", "--model", "tiny", "--loss", "wsce+mea"), "there is no 'mea'"),
+        (("RATINGS", "--model", "tiny", "--rate", "audio"), "--rate audio"),
+        (("RATINGS", "--model", "tiny", "--scale", "ten"), "--scale ten"),
+        (("RATINGS", "--model", "tiny", "--audio-root", "nowhere"), "sounds are missing"),
+        (("RATINGS", "--model", "tiny", "--screen", "anchors"), "no rating is of an anchor"),
+        (("--repeat", "run.json", "--seed", 1), "--repeat does what its file says; leave out seed"),
+        (("RATINGS", "--model", "laoin"), "did you mean laion"),
+    ],
+)
+def test_what_cannot_be_is_told_in_words(
+    arguments: tuple[object, ...], said: str, run: Run, model: Path, tmp_path: Path
+) -> None:
+    given = rated_tones(tmp_path, ("train", "validation"), count=24)
+    put = {"RATINGS": given, "tiny": model}
+    status, _, err = run("finetune", *(put.get(str(one), one) for one in arguments), "-o", tmp_path / "out")
+    assert status == 2
+    assert said in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not (tmp_path / "out" / "state.pt").exists()
