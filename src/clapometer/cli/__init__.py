@@ -11,6 +11,7 @@ from clapometer import __version__
 from clapometer.cli import console
 from clapometer.cli.benchmark import benchmark
 from clapometer.cli.classify import classify
+from clapometer.cli.corpus import corpus
 from clapometer.cli.evaluate import evaluate
 from clapometer.cli.finetune import finetune
 from clapometer.cli.index import index
@@ -55,6 +56,7 @@ app.command("pretrain")(pretrain)
 app.command("finetune")(finetune)
 app.command("index")(index)
 app.command("search")(search)
+app.command("corpus")(corpus)
 app.command("queries")(queries)
 app.command("benchmark")(benchmark)
 app.command("models")(models)

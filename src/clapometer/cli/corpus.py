@@ -1,0 +1,59 @@
+"""`clapometer corpus`: a published corpus of speech as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clapometer.cli import console
+from clapometer.cli.engine import JsonOption, QuietOption
+from clapometer.cli.layout import print_table
+from clapometer.cli.rows import SHOWN_PROBLEMS, check_output
+
+COUNTED = ("emotion", "gender", "intensity", "split")
+
+
+def corpus(
+    name: Annotated[
+        str,
+        typer.Argument(help="emodb, ravdess, crema-d, tess, iemocap, fau-aibo-2cl or fau-aibo-5cl."),
+    ],
+    folder: Annotated[Path, typer.Argument(help="Where it is unpacked.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="TABLE", help="Where the table goes.")],
+    quiet: QuietOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Read a corpus of speech as it is published, by its folders and file names, into a table.
+
+    The columns are audio, label (the emotion as an adjective: a candidate for `clapometer classify`), speaker, emotion,
+    and whichever of gender, age, intensity, arousal, valence, dominance, sentence and split the corpus tells.
+
+    Exit status: 0 written, 2 bad input.
+    """
+    from clapometer.voice.corpora import read_corpus, write_corpus
+
+    check_output(output, None)
+    table = read_corpus(name, folder)
+    write_corpus(table, output)
+    if table.skipped and not quiet:
+        console.say(f"{len(table.skipped)} sounds are left out:")
+        for path, why in list(table.skipped.items())[:SHOWN_PROBLEMS]:
+            console.say(f"  {path}: {why}")
+        if len(table.skipped) > SHOWN_PROBLEMS:
+            console.say(f"  ... and {len(table.skipped) - SHOWN_PROBLEMS} more")
+    counts = {
+        column: dict(sorted(Counter(getattr(clip, column) for clip in table.clips).items()))
+        for column in COUNTED
+        if column in table.columns
+    }
+    speakers = len({clip.speaker for clip in table.clips})
+    if json:
+        figures = {"corpus": name, "clips": len(table.clips), "speakers": speakers, "skipped": len(table.skipped)}
+        console.print_json(figures | counts | {"output": str(output)})
+        return
+    rows = [[column, value or "(not told)", times] for column, some in counts.items() for value, times in some.items()]
+    print_table(("column", "value", "clips"), rows, right=("clips",))
+    print(f"\n{len(table.clips)} clips of {speakers} speakers: {output}")
