@@ -93,7 +93,7 @@ def read_labels(given: str) -> tuple[str, ...]:
 
 
 def true_labels(
-    column: Sequence[str], labels: Sequence[str], *, where: Callable[[int], str]
+    column: Sequence[str], labels: Sequence[str], *, where: Callable[[int], str], name: str = "label"
 ) -> list[str | None] | None:
     """The label that each cell of a table's label column means, as it is spelt in `labels`.
 
@@ -104,6 +104,7 @@ def true_labels(
         column: a cell a row; an empty one means that the true label is not known.
         labels: those that can be predicted.
         where: says how to find row `number`, counted from 0, as `Table.where` does.
+        name: what the column is called, for messages.
 
     Returns:
         A label or None a row, or None where the column is about something else.
@@ -125,7 +126,7 @@ def true_labels(
             for cell, rows in strangers.items()
         )
         raise BadTable(
-            f"column 'label' holds {len(strangers)} label{'s' * (len(strangers) > 1)} not among --labels: {listed}. "
+            f"column {name!r} holds {len(strangers)} label{'s' * (len(strangers) > 1)} not among --labels: {listed}. "
             "Add them to --labels, correct them, or empty those cells to leave their rows out of the figures"
         )
     return found

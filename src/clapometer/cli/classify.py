@@ -23,7 +23,7 @@ from clapometer.cli.engine import (
 )
 from clapometer.cli.rows import check_output
 from clapometer.cli.what import TABLE_ENDINGS, What, read_what
-from clapometer.errors import BadOption
+from clapometer.errors import BadOption, BadTable
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
 from clapometer.records import TORCH
 
@@ -71,6 +71,25 @@ Picture = Annotated[
         show_default=False,
     ),
 ]
+TrueColumn = Annotated[str, typer.Option("--true", metavar="COLUMN", help="The table's column with the true labels.")]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        metavar="COLUMN",
+        help="A column that says which clips belong together, such as speaker: figures get intervals over them.",
+        show_default=False,
+    ),
+]
+ApartFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--apart-from",
+        metavar="TABLE",
+        help="What the model was trained on: refused where a --group, such as a speaker, is in both.",
+        show_default=False,
+    ),
+]
 
 
 def classify(
@@ -81,6 +100,9 @@ def classify(
     model: ModelOption = MINI,
     output: Output = None,
     picture: Picture = None,
+    true: TrueColumn = "label",
+    group: Group = None,
+    apart_from: ApartFrom = None,
     audio_root: Root = None,
     batch_size: BatchOption = None,
     device: DeviceOption = "auto",
@@ -96,7 +118,8 @@ def classify(
 
     The columns `predicted`, `probability`, `predicted_2`, ... and `error` stand behind those of the table.
     Underscores in labels are read as spaces. A column `label` in the table is taken for the true labels (case and
-    underscores aside): accuracy, balanced accuracy, macro-F1 and a confusion matrix follow. Rows whose label is empty
+    underscores aside; --true names another one): accuracy, balanced accuracy, macro-F1 and a confusion matrix follow,
+    with intervals over the groups of --group, such as speakers, drawn with all their clips. Rows whose label is empty
     stay out of these figures, as do rows that fail. If some of its labels are among --labels and others are not, the
     table is refused; if none is, the column is about something else. Exit status: 0 all classified, 1 some rows
     failed, 2 bad input.
@@ -111,23 +134,57 @@ def classify(
     what = read_what(given, audio_root)
     if output is not None:
         check_output(output, None if what.root is None else what.table.path)
-    true = _true_labels(runs, what, names)
-    task = Task(what, names, templates, top_k, true, output, _picture(picture, output, true is not None))
+    labelled = _true_labels(runs, what, names, true)
+    groups = _groups(what, group, apart_from, labelled is not None)
+    task = Task(
+        what, names, templates, top_k, labelled, output, _picture(picture, output, labelled is not None), groups
+    )
     raise typer.Exit(1 if classify_table(runs, task, json) else 0)
 
 
-def _true_labels(engine: Engine, what: What, labels: tuple[str, ...]) -> list[str | None] | None:
-    if "label" not in what.table.columns:
+def _true_labels(engine: Engine, what: What, labels: tuple[str, ...], column: str) -> list[str | None] | None:
+    if column not in what.table.columns:
+        if column != "label":
+            raise BadOption(f"--true {column}: no such column; there are {', '.join(what.table.columns)}")
         return None
     # Tables of JSON lines and Parquet may have numbers for labels, which `texts` would leave out.
-    cells = [str(cell) if (cell := row.get("label")) is not None else "" for row in what.table.rows]
-    true = true_labels(cells, labels, where=what.where)
+    cells = [str(cell) if (cell := row.get(column)) is not None else "" for row in what.table.rows]
+    true = true_labels(cells, labels, where=what.where, name=column)
     if true is None:
         engine.note(
-            f"note: {what.table.path}: nothing in its column `label` is among --labels, so that there are no true "
+            f"note: {what.table.path}: nothing in its column `{column}` is among --labels, so that there are no true "
             "labels to compare with"
         )
     return true
+
+
+def _groups(what: What, column: str | None, apart_from: Path | None, is_labelled: bool) -> list[str] | None:
+    """What each row belongs to, such as its speaker.
+
+    Raises:
+        BadOption: there is no such column, or nothing to make figures of, or a group is in the other table too.
+        BadTable: a row does not say, or the other table cannot be used.
+    """
+    if column is None:
+        if apart_from is not None:
+            raise BadOption("--apart-from compares groups: say by --group which column names them, such as speaker")
+        return None
+    if not is_labelled:
+        raise BadOption(f"--group {column}: intervals need true labels, a column `label` or the one of --true")
+    if column not in what.table.columns:
+        raise BadOption(f"--group {column}: no such column; there are {', '.join(what.table.columns)}")
+    cells = ["" if (cell := row.get(column)) is None else str(cell).strip() for row in what.table.rows]
+    if "" in cells:
+        raise BadTable(
+            f"{what.where(cells.index(''))}: {column} is empty; every clip must belong to one, or leave it out"
+        )
+    if apart_from is not None:
+        from clapometer.tables import read_table
+        from clapometer.voice.evaluation import check_apart
+
+        other = read_table(apart_from, (column,))
+        check_apart(cells, [str(row.get(column, "")).strip() for row in other.rows], column)
+    return cells
 
 
 def _picture(picture: Path | None, output: Path | None, true: bool) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from clapometer.cli import console
 from clapometer.cli.engine import MINI, MINI_IS_SMALL, Engine
 from clapometer.cli.layout import print_table
 from clapometer.cli.what import What
+from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.classes import Figures
 from clapometer.tables import Row, clear_names, format_of, whole_file, write_rows
+from clapometer.voice.evaluation import SpeechFigures
 from clapometer.zeroshot import Classification
+
+FEW_GROUPS = 5
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Task:
     """For each row its true label, None where that is not known; None where there are none to compare with."""
     output: Path | None
     picture: Path | None
+    groups: list[str] | None = None
+    """For each row what it belongs to, such as its speaker; None where no intervals are asked for."""
 
     @property
     def added(self) -> list[str]:
@@ -48,6 +55,7 @@ class ClassifiedTable:
     task: Task
     clips: list[Classification]
     figures: Figures | None
+    intervals: SpeechFigures | None
     record: dict[str, Any]
 
 
@@ -93,7 +101,9 @@ def report(engine: Engine, result: ClassifiedTable, as_json: bool) -> None:
         engine.note(f"written: {task.output}, and how it came about: {task.output.with_suffix('.json')}")
 
 
-def summary_figures(clips: list[Classification], found: Figures | None) -> dict[str, Any]:
+def summary_figures(
+    clips: list[Classification], found: Figures | None, intervals: SpeechFigures | None
+) -> dict[str, Any]:
     """How often each label was predicted, and the agreement with true labels where there are some."""
     failed = sum(1 for clip in clips if clip.error)
     predicted = Counter(clip.labels[0] for clip in clips if not clip.error)
@@ -109,6 +119,12 @@ def summary_figures(clips: list[Classification], found: Figures | None) -> dict[
             "balanced_accuracy": round(found.balanced_accuracy, 6),
             "macro_f1": round(found.macro_f1, 6),
             "confusion": {"labels": list(found.labels), "true_by_predicted": found.confusion.tolist()},
+        }
+    if intervals is not None:
+        figures["groups"] = intervals.speakers
+        figures["intervals"] = {
+            name: None if math.isnan(one.low) else [round(one.low, 6), round(one.high, 6)]
+            for name, one in (("accuracy", intervals.accuracy), ("balanced_accuracy", intervals.uar))
         }
     return figures
 
@@ -173,6 +189,17 @@ def _print_summary(result: ClassifiedTable) -> None:
         print("no row has both a true label and a prediction: there are no figures")
         return
     print(f"{'with true label':<18}{found.n}")
-    print(f"{'accuracy':<18}{found.accuracy:.4f}")
-    print(f"{'balanced accuracy':<18}{found.balanced_accuracy:.4f}  (UAR: mean recall of the labels that are true)")
+    over = result.intervals
+    print(f"{'accuracy':<18}{found.accuracy:.4f}{_interval(over.accuracy if over else None)}")
+    uar = f"{found.balanced_accuracy:.4f}{_interval(over.uar if over else None)}"
+    print(f"{'balanced accuracy':<18}{uar}  (UAR: mean recall of the labels that are true)")
     print(f"{'macro-F1':<18}{found.macro_f1:.4f}")
+    if over is not None:
+        few = "; few for an interval" if over.speakers < FEW_GROUPS else ""
+        print(f"{'groups':<18}{over.speakers}, drawn with all their clips for the 95 % intervals{few}")
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return ""
+    return "" if math.isnan(estimate.low) else f" ({estimate.low:.4f} to {estimate.high:.4f})"

@@ -11,6 +11,7 @@ from clapometer.cli.rows import problems_of, tell
 from clapometer.provenance import file_hash, provenance
 from clapometer.report.pictures import confusion_matrix
 from clapometer.stats.classes import Figures, figures
+from clapometer.voice.evaluation import SpeechFigures, figures_of
 from clapometer.zeroshot import Classification, ClassifiedSounds, classify
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def classify_table(engine: Engine, task: Task, as_json: bool) -> int:
     late = [clip.error if not problem else "" for clip, problem in zip(clips, problems, strict=True)]
     tell(task.what.where, late, "could not be read")
     found = _figures(task, clips)
-    result = ClassifiedTable(task, clips, found, _record(engine, clap, task, clips, classified, found))
+    intervals = _intervals(task, clips)
+    record = _record(engine, clap, task, clips, classified, summary_figures(clips, found, intervals))
+    result = ClassifiedTable(task, clips, found, intervals, record)
     if task.picture is not None and found is not None:
         confusion_matrix(found.confusion, found.labels, task.picture, title=_title(clap.card.name, found))
     if task.output is not None:
@@ -86,6 +89,16 @@ def _figures(task: Task, clips: list[Classification]) -> Figures | None:
     return figures([true for true, _ in pairs], [label for _, label in pairs], task.labels) if pairs else None
 
 
+def _intervals(task: Task, clips: list[Classification]) -> SpeechFigures | None:
+    if task.true is None or task.groups is None:
+        return None
+    rows = zip(task.true, clips, task.groups, strict=True)
+    known = [(true, clip.labels[0], group) for true, clip, group in rows if true and not clip.error]
+    if not known:
+        return None
+    return figures_of([row[0] for row in known], [row[1] for row in known], [row[2] for row in known], task.labels)
+
+
 def _title(model: str, found: Figures) -> str:
     return (
         f"{model} on {found.n} clips\naccuracy {found.accuracy:.3f}, balanced accuracy {found.balanced_accuracy:.3f}, "
@@ -99,7 +112,7 @@ def _record(
     task: Task,
     clips: list[Classification],
     classified: ClassifiedSounds,
-    found: Figures | None,
+    summary: dict[str, Any],
 ) -> dict[str, Any]:
     """What the JSON file beside the output says."""
     table, root = task.what.table, task.what.root
@@ -124,5 +137,5 @@ def _record(
             "failed": failed,
             "sounds": asdict(classified.sounds),
         },
-        "summary": summary_figures(clips, found),
+        "summary": summary,
     }
