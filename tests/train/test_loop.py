@@ -17,7 +17,7 @@ from clapometer.families.mini import MiniClap, tiny
 from clapometer.losses.contrastive import info_nce
 from clapometer.train.learning import learning
 from clapometer.train.loop import Trained, train
-from clapometer.train.objective import Objective
+from clapometer.train.objective import KnownRows, Objective
 from clapometer.train.options import TrainOptions
 from clapometer.train.processes import Processes
 from clapometer.train.update import _vectors, update
@@ -31,8 +31,8 @@ OPTIONS = TrainOptions(
 class Batch:
     waveforms: Tensor
     texts: list[str]
-    audio_known: Tensor | None = None
-    text_known: Tensor | None = None
+    audio_known: KnownRows | None = None
+    text_known: KnownRows | None = None
 
 
 def batches(step: int) -> Batch:
@@ -174,7 +174,7 @@ def test_vectors_that_are_known_are_not_made_again(tmp_path: Path) -> None:
         known = clap.eval().text_vectors(batches(0).texts)
     options = replace(OPTIONS, steps=1, parts=("audio",))
     for name, texts in (("made", batches(0).texts), ("known", ["nothing of this is read"] * 4)):
-        batch = replace(batches(0), texts=texts, text_known=known if name == "known" else None)
+        batch = replace(batches(0), texts=texts, text_known=KnownRows(known) if name == "known" else None)
         train(new(), lambda step, batch=batch: batch, Plain(), options, tmp_path / name)
     assert same(weights(tmp_path / "made"), weights(tmp_path / "known"))
 

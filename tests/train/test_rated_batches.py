@@ -13,9 +13,10 @@ from clapometer import Window, read_ratings
 from clapometer.losses.contrastive import info_nce
 from clapometer.losses.rated import read_loss
 from clapometer.train.captions import CaptionBatches, Clip
+from clapometer.train.known import Known
 from clapometer.train.options import NO_AUGMENTATION, Augmentation
 from clapometer.train.rated import RatedPairs, read_material
-from clapometer.train.rated_batches import Known, Rated, RatedBatches
+from clapometer.train.rated_batches import Rated, RatedBatches
 from clapometer.train.sounds import Sounds
 
 KEEP = Window(10.0, 10.0)
@@ -108,10 +109,18 @@ def test_captions_stand_behind_the_rated_pairs_and_have_a_loss_of_their_own(pair
     torch.testing.assert_close(terms["captions"], 0.5 * info_nce(audio[6:], text[6:], scale, batch.captions_fit))
 
 
-def test_of_sounds_whose_vectors_are_known_nothing_is_read(pairs: RatedPairs) -> None:
-    known = Known(torch.arange(len(pairs))[:, None].float(), None)
-    source = RatedBatches(pairs, None, size=6, samples=4000, window=KEEP, seed=1, known=known)
-    batch = source(0)
-    assert batch.text_known is None
-    assert batch.audio_known is not None
-    assert [pairs.texts[int(number)] for number in batch.audio_known[:, 0]] == batch.texts
+def test_of_sounds_that_are_known_nothing_is_read(pairs: RatedPairs) -> None:
+    head = torch.nn.Linear(2, 3)
+    windows = tuple(torch.tensor([[number, 0.0], [number, 1.0]]) for number in range(len(pairs)))
+    source = RatedBatches(pairs, None, size=6, samples=4000, window=KEEP, seed=1, audio=Known(windows, head))
+    seen = set()
+    for step in range(4):
+        batch = source(step)
+        assert batch.text_known is None
+        assert batch.audio_known is not None
+        features = batch.audio_known.features
+        assert [pairs.texts[int(number)] for number in features[:, 0]] == batch.texts
+        seen |= set(features[:, 1].tolist())
+        rows = torch.tensor([4, 1])
+        torch.testing.assert_close(batch.audio_known.vectors(rows, torch.device("cpu")), head(features[rows]))
+    assert seen == {0.0, 1.0}  # of a clip of two windows now the one, now the other

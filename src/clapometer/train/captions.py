@@ -16,6 +16,7 @@ from torch import Tensor
 from clapometer.audio import Samples
 from clapometer.errors import BadTable
 from clapometer.tables import read_table
+from clapometer.train.objective import KnownRows
 from clapometer.train.options import Augmentation
 from clapometer.train.sounds import Sounds, amplified, fitted, masked, overlaid
 
@@ -63,8 +64,8 @@ class CaptionBatch:
     texts: list[str]
     fits: Tensor
     sources: list[tuple[int, ...]]
-    audio_known: Tensor | None = None
-    text_known: Tensor | None = None
+    audio_known: KnownRows | None = None
+    text_known: KnownRows | None = None
 
 
 def read_captions(

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
-import torch
 
 from clapometer.checkpoints import load
-from clapometer.embed import Embedded, Progress, embed_sounds, embed_texts
+from clapometer.embed import Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio, BadOption
 from clapometer.losses.rated import read_loss
 from clapometer.model import Clap
@@ -25,13 +24,14 @@ from clapometer.tables.ratings_reading import read_ratings
 from clapometer.threads import default_workers
 from clapometer.train.captions import CaptionBatches, read_captions
 from clapometer.train.keeper import Tell, silent
+from clapometer.train.known import known_sounds, known_texts
 from clapometer.train.learning import learning_parts
 from clapometer.train.loop import Trained, train
 from clapometer.train.options import NO_AUGMENTATION, Augmentation, TrainOptions
 from clapometer.train.outcome import Outcome, outcome
 from clapometer.train.processes import joined, processes
 from clapometer.train.rated import Material, RatedPairs, Targets, read_material
-from clapometer.train.rated_batches import Known, Rated, RatedBatches
+from clapometer.train.rated_batches import Rated, RatedBatches
 from clapometer.train.sounds import Sounds
 from clapometer.weights import weights_hash
 
@@ -80,7 +80,8 @@ class RatedAgreement:
             BadAudio: a sound cannot be read.
         """
         sounds, texts = embed_sounds(clap, self.pairs.audio), embed_texts(clap, self.pairs.texts)
-        checked(sounds)
+        for error in filter(None, sounds.errors):
+            raise BadAudio(error)
         cosine = (sounds.vectors.astype(np.float64) * texts.vectors).sum(axis=1)
         found = agreement(cosine, self.pairs.mean)
         clipped = agreement(np.clip(cosine, 0, None), self.pairs.mean)
@@ -235,12 +236,6 @@ def repeat(run: str | os.PathLike[str], folder: str | os.PathLike[str], **more: 
     return finetune(**{**arguments, **given, **more}, folder=folder)
 
 
-def checked(embedded: Embedded) -> None:
-    """Raise for the first sound that has no vector."""
-    for error in filter(None, embedded.errors):
-        raise BadAudio(error)
-
-
 def _timed(options: TrainOptions, epochs: float | None, pairs: int) -> TrainOptions:
     """Options whose steps come from epochs; validated and saved after each, however many steps that is."""
     if options.batch_size > pairs:
@@ -284,17 +279,22 @@ def _batches(
             seed=options.seed,
             augmentation=augmentation,
         )
-    known = Known() if reminder is not None else _known(clap, options, pairs, progress)
+    audio = text = None
+    if captions is None:  # captions need the towers at every step
+        parts = learning_parts(clap, options)
+        audio = known_sounds(clap, parts, pairs.audio, progress)
+        text = known_texts(clap, parts, pairs.texts, progress)
     return RatedBatches(
         pairs,
-        None if known.audio is not None else _sounds(pairs.audio, clap, progress),
+        None if audio is not None else _sounds(pairs.audio, clap, progress),
         size=options.batch_size,
         samples=round(seconds * clap.card.sample_rate),
         window=clap.card.window,
         seed=options.seed,
         augmentation=augmentation,
         captions=captions,
-        known=known,
+        audio=audio,
+        text=text,
     )
 
 
@@ -302,19 +302,6 @@ def _sounds(paths: Sequence[Path], clap: Clap, progress: Progress | None) -> Sou
     sounds = Sounds(paths, clap.card.sample_rate)
     sounds.read(default_workers("cpu"), progress("sounds", len(sounds)) if progress else None)
     return sounds
-
-
-def _known(clap: Clap, options: TrainOptions, pairs: RatedPairs, progress: Progress | None) -> Known:
-    """Vectors of the side of the model of which nothing learns, once."""
-    sides = {name.split()[0] for name in learning_parts(clap, options)}
-    audio = text = None
-    if "audio" not in sides:
-        sounds = embed_sounds(clap, pairs.audio, progress=progress)
-        checked(sounds)
-        audio = torch.from_numpy(sounds.vectors)
-    if "text" not in sides:
-        text = torch.from_numpy(embed_texts(clap, pairs.texts, progress=progress).vectors)
-    return Known(audio, text)
 
 
 def _seconds(clap: Clap, pairs: RatedPairs) -> float:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """What is known of a batch's sounds or texts before its step, for their tower does not learn.
+
+    Attributes:
+        features: (n, features).
+        head: the projection that makes vectors of them, and learns; None where they are vectors.
+    """
+
+    features: Tensor
+    head: nn.Module | None = None
+
+    def vectors(self, rows: Tensor, device: torch.device) -> Tensor:
+        """(n, features), some rows of it -> (rows, dimension)."""
+        some = self.features[rows].to(device)
+        return some if self.head is None else self.head(some)
 
 
 class Batch(Protocol):
@@ -21,13 +41,13 @@ class Batch(Protocol):
         ...
 
     @property
-    def audio_known(self) -> Tensor | None:
-        """(n, dimension): vectors of the sounds, where no part of the model that makes them learns; else None."""
+    def audio_known(self) -> KnownRows | None:
+        """What is known of the sounds; None where their tower learns."""
         ...
 
     @property
-    def text_known(self) -> Tensor | None:
-        """(n, dimension): as `audio_known`, of the texts."""
+    def text_known(self) -> KnownRows | None:
+        """What is known of the texts; None where their tower learns."""
         ...
 
 

@@ -13,7 +13,8 @@ from clapometer.losses.contrastive import info_nce
 from clapometer.losses.rated import RatedLoss
 from clapometer.records import Window
 from clapometer.train.captions import CaptionBatches, turns
-from clapometer.train.objective import Objective
+from clapometer.train.known import Known
+from clapometer.train.objective import KnownRows, Objective
 from clapometer.train.options import NO_AUGMENTATION, Augmentation
 from clapometer.train.rated import RatedPairs
 from clapometer.train.sounds import Sounds, amplified, masked
@@ -40,16 +41,8 @@ class RatedBatch:
     ratings: Tensor
     fits: Tensor
     captions_fit: Tensor | None = None
-    audio_known: Tensor | None = None
-    text_known: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Known:
-    """Vectors that do not change during training, (pairs, dimension) each; None for those that do."""
-
-    audio: Tensor | None = None
-    text: Tensor | None = None
+    audio_known: KnownRows | None = None
+    text_known: KnownRows | None = None
 
 
 class RatedBatches:
@@ -60,13 +53,14 @@ class RatedBatches:
 
     Args:
         pairs: what to learn from.
-        sounds: the samples of each pair; None where their vectors are known.
+        sounds: the samples of each pair; None where `audio` is given.
         size: pairs a batch.
         window: what the model hears at a time.
         seed: of everything random.
         augmentation: what is done to the sounds; nothing is mixed.
         captions: pairs of captions to be heard beside them, with sounds as long as `samples`.
-        known: vectors that do not change.
+        audio: what is known of the sounds, for their tower does not learn.
+        text: what is known of the texts.
     """
 
     def __init__(
@@ -80,7 +74,8 @@ class RatedBatches:
         seed: int,
         augmentation: Augmentation = NO_AUGMENTATION,
         captions: CaptionBatches | None = None,
-        known: Known | None = None,
+        audio: Known | None = None,
+        text: Known | None = None,
     ) -> None:
         self.pairs = pairs
         self.sounds = sounds
@@ -90,7 +85,8 @@ class RatedBatches:
         self.seed = seed
         self.augmentation = augmentation
         self.captions = captions
-        self.known = known or Known()
+        self.audio = audio
+        self.text = text
         said = [" ".join(text.casefold().split()) for text in pairs.texts]
         self._said = np.unique(np.array(said), return_inverse=True)[1].reshape(-1)
 
@@ -99,7 +95,7 @@ class RatedBatches:
         random = np.random.default_rng((self.seed, 3, step))
         numbers = turns(step, self.size, len(self.pairs), self.seed)
         targets = [float(random.choice(self.pairs.targets[number])) for number in numbers]
-        if self.known.audio is None:
+        if self.audio is None:
             waveforms = torch.from_numpy(np.stack([self.waveform(number, random) for number in numbers]))
         else:
             waveforms = torch.zeros(len(numbers), 0)
@@ -117,8 +113,8 @@ class RatedBatches:
             torch.tensor(targets),
             torch.from_numpy(fits),
             captions_fit,
-            None if self.known.audio is None else self.known.audio[numbers],
-            None if self.known.text is None else self.known.text[numbers],
+            None if self.audio is None else self.audio.rows(numbers, random),
+            None if self.text is None else self.text.rows(numbers, random),
         )
 
     def waveform(self, number: int, random: np.random.Generator) -> Samples:

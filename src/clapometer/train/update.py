@@ -96,9 +96,9 @@ def _vectors(
         if batch.audio_known is None:
             audio = clap.audio_vectors(batch.waveforms[rows].to(clap.device))
         else:
-            audio = batch.audio_known[rows].to(clap.device)
+            audio = batch.audio_known.vectors(rows, clap.device)
         if batch.text_known is None:
             text = clap.text_vectors([batch.texts[row] for row in rows.tolist()])
         else:
-            text = batch.text_known[rows].to(clap.device)
+            text = batch.text_known.vectors(rows, clap.device)
     return functional.normalize(audio.float(), dim=-1), functional.normalize(text.float(), dim=-1)
