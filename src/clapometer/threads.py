@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,20 +35,51 @@ def default_workers(device: str) -> int:
 
 
 def completed(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Result]]:
-    """Results of a function in threads, as they come; twice as many items as threads are under way, no more."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="clapometer")
-    running: dict[Future[Result], Item] = {}
+    """Results of a function in threads, as they come; twice as many items as threads are under way, no more.
+
+    Threads and queues of C, and not `concurrent.futures`: its `wait` takes and gives locks in Python, and a Ctrl-C in
+    between leaves them held for ever, so that the program neither goes on nor ends.
+    """
+    given: SimpleQueue[Item | _Stop] = SimpleQueue()
+    done: SimpleQueue[tuple[Item, Result | None, BaseException | None]] = SimpleQueue()
+
+    def work() -> None:
+        while not isinstance(item := given.get(), _Stop):
+            try:
+                done.put((item, function(item), None))
+            except BaseException as error:  # noqa: BLE001 - raised by who waits for the result
+                done.put((item, None, error))
+
+    threads = [Thread(target=work, name=f"clapometer_{number}", daemon=True) for number in range(workers)]
+    running = 0
     try:
+        for thread in threads:
+            thread.start()
         for item in items:
-            running[pool.submit(function, item)] = item
-            if len(running) >= 2 * workers:
-                yield from _first(running)
-        while running:
-            yield from _first(running)
+            given.put(item)
+            running += 1
+            if running >= 2 * workers:
+                running -= 1
+                yield _result(done)
+        for _ in range(running):
+            yield _result(done)
     finally:
-        pool.shutdown(cancel_futures=True)
+        with suppress(Empty):
+            while True:
+                given.get_nowait()
+        for _ in threads:
+            given.put(_Stop())
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
-def _first(running: dict[Future[Result], Item]) -> Iterator[tuple[Item, Result]]:
-    for future in wait(running, return_when=FIRST_COMPLETED).done:
-        yield running.pop(future), future.result()
+class _Stop:
+    """Tells a thread to end."""
+
+
+def _result(done: SimpleQueue[tuple[Item, Result | None, BaseException | None]]) -> tuple[Item, Result]:
+    item, result, error = done.get()
+    if error is not None:
+        raise error
+    return item, cast("Result", result)
