@@ -66,7 +66,7 @@ $(VENV)/.recipe: $(VENV)/.dev
 # They have wheels for Python 3.11 and 3.12. On Linux the oldest torch comes with the libraries of CUDA, 5 GB.
 $(OLDEST)/.installed: pyproject.toml
 	test -x $(OLDEST)/venv/bin/python || $(PYTHON) -m venv $(OLDEST)/venv
-	sed -nE '/^dependencies/,/^\]/s/.*"([a-z-]+)>=([0-9.]+).*/\1==\2.*/p' pyproject.toml > $(OLDEST)/constraints.txt
+	sed -nE '/^dependencies/,/^\]/s/.*"([a-z0-9-]+)>=([0-9.]+).*/\1==\2.*/p' pyproject.toml > $(OLDEST)/constraints.txt
 	$(OLDEST)/venv/bin/python -m pip install --quiet "pip>=25.1"
 	$(OLDEST)/venv/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt -e . --group dev
 	touch $@

@@ -65,7 +65,8 @@ def test_a_missing_weight_is_found(sick: Callable[..., Examination]) -> None:
     found = sick(lambda weights: weights.pop(f"{AUDIO}fc1.bias"))
     assert states(found) == {"weights": "faulty"}
     assert "missing audio.fc1.bias" in words(found, "weights")
-    assert found.verdict == "Do not trust the scores of this checkpoint: weights are faulty."
+    assert found.kind  # what it would be
+    assert found.verdict == "Do not trust the scores of this checkpoint: its weights are faulty."
 
 
 def test_a_weight_too_many_is_found(sick: Callable[..., Examination]) -> None:
@@ -107,7 +108,7 @@ def test_a_collapsed_text_tower_is_found(sick: Callable[..., Examination]) -> No
     assert states(found)["text tower"] == "faulty"
     assert states(found)["audio tower"] != "faulty"
     assert "it answers every sentence alike" in words(found, "text tower")
-    assert found.verdict == "Do not trust the scores of this checkpoint: text tower is faulty."
+    assert found.verdict == "Do not trust the scores of this checkpoint: its text tower is faulty."
 
 
 def deafen(weights: Weights) -> None:
@@ -124,7 +125,7 @@ def test_an_audio_tower_that_does_not_hear_is_found(sick: Callable[..., Examinat
 
 def test_two_faults_are_both_told(sick: Callable[..., Examination]) -> None:
     found = sick(lambda weights: (collapse(weights), deafen(weights)))
-    assert found.verdict == "Do not trust the scores of this checkpoint: text tower and audio tower are faulty."
+    assert found.verdict == "Do not trust the scores of this checkpoint: its text tower and audio tower are faulty."
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_an_answer_that_is_no_number_is_found(tmp_path: Path) -> None:
 def test_doubts_make_a_verdict_of_their_own() -> None:
     well, doubt = Finding("weights", "well", ""), Finding("fusion", "doubtful", "")
     assert Examination("a", "b", (well, doubt)).verdict == (
-        "Trust the scores with care: there are doubts about fusion."
+        "Trust the scores with care: there are doubts about its fusion."
     )
     assert Examination("a", "b", (well,)).state == "well"
 

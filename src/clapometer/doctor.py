@@ -83,9 +83,9 @@ class Examination:
         """Whether its scores can be trusted, in a sentence."""
         names = [finding.what for finding in self.findings if finding.state == self.state]
         if self.state == "faulty":
-            return f"Do not trust the scores of this checkpoint: {_listed(names)} {_are(names)} faulty."
+            return f"Do not trust the scores of this checkpoint: its {_listed(names)} {_are(names)} faulty."
         if self.state == "doubtful":
-            return f"Trust the scores with care: there are doubts about {_listed(names)}."
+            return f"Trust the scores with care: there are doubts about its {_listed(names)}."
         return (
             "The scores can be trusted as far as a machine sees: no weight is missing, both towers tell inputs apart. "
             "How far they agree with listeners, `clapometer evaluate` tells."
@@ -101,8 +101,10 @@ def examine(model: str | os.PathLike[str]) -> Examination:
     Raises:
         UnknownModel: there is no such name, file or folder, or it is a name of what is not on this machine.
     """
+    kind = ""
     try:
         card, folder = find(model)
+        kind = card.summary
         if not folder.exists():
             raise UnknownModel(
                 f"{card.name} is not on this machine, so there is nothing to examine; "
@@ -113,11 +115,12 @@ def examine(model: str | os.PathLike[str]) -> Examination:
         raise
     except CheckpointError as error:
         what = "weights" if isinstance(error, WeightsMismatch) else "files"
-        return Examination(str(model), "", (Finding(what, "faulty", str(error)),))
+        return Examination(str(model), kind, (Finding(what, "faulty", str(error)),))
     count = sum(parameter.numel() for parameter in clap.parameters())
-    weights = Finding("weights", "well", f"complete, {count / 1e6:.1f} million numbers, all of them finite")
+    numbers = f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count}"
+    weights = Finding("weights", "well", f"complete, {numbers} numbers, all of them finite")
     path = Path(model) if Path(model).exists() else folder
-    return Examination(str(model), card.summary, (weights, *examine_model(clap), *_fusion(clap, path)))
+    return Examination(str(model), kind, (weights, *examine_model(clap), *_fusion(clap, path)))
 
 
 def examine_model(clap: Clap) -> list[Finding]:

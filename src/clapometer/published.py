@@ -164,8 +164,9 @@ def _unpickled(path: Path) -> Any:
             "Take the checkpoint from its authors, or ask them for safetensors"
         ) from error
     except (AssertionError, EOFError, KeyError, IndexError, OSError, RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one ({reason}); copy it again") from error
+        # What the machine says of a file that was cut off, "Invalid argument", helps nobody.
+        said = "" if isinstance(error, OSError) or not str(error) else f" ({str(error).splitlines()[0]})"
+        raise CheckpointError(f"{path}: not a checkpoint, or a damaged one{said}; copy it again") from error
 
 
 def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:

@@ -205,6 +205,7 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
     assert isinstance(again, LaionClap)
     assert again.card.name == "theirs"
     assert again.card.source == str(folder)
+    assert again.card.published.startswith("The published code, transformers, ")
     assert again.card.window.long == ("fused" if fused else "windows")
     # transformers computes spectrograms in double precision, and that counts where the filters let the difference pass.
     assert again.config == replace(clap.config, frontend=replace(clap.config.frontend, double=fused))

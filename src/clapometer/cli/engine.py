@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 MINI = "mini"
 MINI_IS_SMALL = (
-    "mini is a small model. For figures that will be published use a published checkpoint, such as "
-    "laion/clap-htsat-unfused or human-clap, which this release cannot load yet"
+    "mini is a small model. For figures that will be published use a published checkpoint, such as --model laion or "
+    "--model human-clap (`clapometer models` lists them)"
 )
 
 Precision = Literal["fp32", "bf16", "fp16"]

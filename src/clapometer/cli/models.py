@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from clapometer.records import ModelCard
 
 CHECK = "check"
+FIELD = 19
+"""Width of the names of fields in a printed card."""
 FAULTY = 1
 """Exit status where a checkpoint was found faulty."""
 
@@ -67,23 +69,25 @@ def _list(json: bool) -> None:
         return
     from clapometer.cli.layout import print_table
 
-    columns = ("name", "family", "parameters", "rate", "window", "licence", "here", "source")
+    columns = ("name", "family", "size", "rate", "window", "here", "licence", "source")
     rows = [
         (
             card.name,
             card.family,
             _millions(_parameters(card)),
-            f"{card.sample_rate} Hz",
+            f"{card.sample_rate / 1000:g} kHz",
             f"{card.window.seconds:g} s",
-            card.licence,
             "yes" if _is_here(path) else "no",
-            card.source,
+            card.licence,
+            _repository(card),
         )
         for card, path in found
     ]
-    print_table(columns, rows, right=("parameters", "rate", "window"), wrap=("licence", "source"))
-    print("\nhere: whether the weights are on this machine. `clapometer models NAME` prints a whole card,")
-    print("`clapometer models check NAME` examines the weights; NAME may be the path of a file or folder.")
+    print_table(columns, rows, right=("size", "rate", "window"), wrap=("licence", "source"))
+    print("\nsize: parameters, in millions. here: whether the weights are on this machine; where they are not, the")
+    print("first use downloads them from their source on huggingface.co. licence: of the weights.")
+    print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` examines the weights; NAME")
+    print("may be the path of a file or folder.")
     print(f"Without --model, commands use {DEFAULT_MODEL}.")
 
 
@@ -97,8 +101,8 @@ def _card(name: str, json: bool) -> None:
         console.print_json({**asdict(card), **here, "card": text})
         return
     for field, value in _fields(card, folder).items():
-        first, *others = textwrap.wrap(str(value), 90) or [""]
-        print(f"{field:<16}{first}".rstrip(), *[f"{'':<16}{line}" for line in others], sep="\n")
+        first, *others = textwrap.wrap(str(value), 90, break_on_hyphens=False) or [""]
+        print(f"{field:<{FIELD}}{first}".rstrip(), *[f"{'':<{FIELD}}{line}" for line in others], sep="\n")
     if text:
         print(f"\n{text.rstrip()}")
 
@@ -113,7 +117,7 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
         "sample rate": f"{card.sample_rate} Hz",
         "window": card.window,
         "dimension": card.dimension,
-        "licence": f"{card.licence} (weights)",
+        "licence (weights)": card.licence,
         "source": card.source,
         "on this machine": f"yes, {folder}" if _is_here(folder) else "no",
     }
@@ -135,17 +139,22 @@ def _check(name: str, json: bool) -> None:
 def _print_examination(found: Examination) -> None:
     print(f"{found.model}: {found.kind or 'not recognised'}\n")
     for finding in found.findings:
-        first, *others = textwrap.wrap(finding.words, 90, break_long_words=False) or [""]
+        first, *others = textwrap.wrap(finding.words, 90, break_long_words=False, break_on_hyphens=False) or [""]
         print(f"{finding.state:<9} {finding.what:<12} {first}", *[f"{'':<23}{line}" for line in others], sep="\n")
     print("", *textwrap.wrap(found.verdict, 110), sep="\n")
 
 
 def _parameters(card: ModelCard) -> int | None:
     """How many numbers a known model consists of; None where that is not known without loading it."""
-    from clapometer.checkpoints import FAMILIES
+    from clapometer.checkpoints import FAMILIES, list_models
 
     known: dict[str, int] = getattr(FAMILIES.get(card.family), "PARAMETERS", {})
-    return known.get(card.name)
+    return known.get(card.name) if card in list_models() else None  # a path may be called like a known model
+
+
+def _repository(card: ModelCard) -> str:
+    """Where the weights are published, in the fewest words: owner and name on huggingface.co."""
+    return card.source.partition("huggingface.co/")[2].partition(",")[0] or "in the package"
 
 
 def _millions(parameters: int | None) -> str:

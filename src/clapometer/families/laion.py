@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.errors import BadOption, CheckpointError, WeightsMismatch
-from clapometer.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS
+from clapometer.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS, PORTED
 from clapometer.families.laion_export import write_transformers
 from clapometer.families.laion_names import (
     hugging_face_front_end,
@@ -181,6 +181,8 @@ def card_of(published: Published) -> ModelCard:
         CheckpointError: the configuration of its front end is damaged.
     """
     card = card_of_path(published, _alike(published.weights), DOWNLOADS, recognises(published))
+    if is_hugging_face(published.weights) and card not in MODELS:
+        card = replace(card, published=PORTED[_is_fused(published.weights)])
     return _heard(card, published)[0]
 
 

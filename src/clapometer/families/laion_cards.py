@@ -8,23 +8,38 @@ _TEN = Window(seconds=10.0, hop=10.0, short="repeatpad", long="windows")
 _FUSED = Window(seconds=10.0, hop=10.0, short="repeatpad", long="fused")
 _SAME = (
     "A mono clip of 48 kHz and at most 10 s has the published vector, but for what the published code loses by "
-    "rounding the samples of files to 16 bits (it does not when it is given tensors); texts are the same to 77 tokens"
+    "rounding the samples of files to 16 bits (it does not when it is given tensors). Texts have it, too: of a longer "
+    "one both read the first 77 tokens"
 )
 _LONG = (
-    "the published code hears 10 s of a longer clip, taken at random each time; here all windows of 10 s are heard and "
+    "The published code hears 10 s of a longer clip, taken at random each time; here all windows of 10 s are heard and "
     f"their vectors averaged. {_SAME}"
 )
 _CHUNKS = (
-    "of a clip of more than 10 s the published code draws three chunks at random, each from its third; here they are "
-    "the first, the middle and the last. The spectrogram of the whole clip is shrunk without smoothing, as in "
-    f"training; newer versions of torchvision smooth it. {_SAME}"
+    "Of a clip of more than 10 s the published code draws three chunks at random, each from its third; here they are "
+    "the first, the middle and the last."
 )
+_FUSES_ALL = "window=fused-all sends every clip through the fusion path, as transformers does with a clip that is alone"
+_FUSED_FILES = (
+    f"{_CHUNKS} The spectrogram of the whole clip is shrunk without smoothing, as in training; newer versions of "
+    f"torchvision smooth it. {_SAME}. {_FUSES_ALL}"
+)
+_NOT_CUT = "transformers cuts no text; here the first 77 tokens are read, as in LAION's training"
 _PORT = (
-    "transformers sends one clip of each batch through the fusion path even where none is longer than 10 s (chosen at "
-    "random; a clip alone, always), so that its scores depend on the batch; here, as in LAION's own code, a clip that "
-    "fits takes the path without fusion, and window=fused-all takes the other for all clips. Nor does transformers cut "
-    "a text of more than 77 tokens. "
+    "The published code, transformers, sends one clip of each batch through the fusion path even where none is longer "
+    "than 10 s (chosen at random; a clip alone, always), so that its scores depend on the batch; here, as in LAION's "
+    f"own code, a clip that fits takes the path without fusion. {_FUSES_ALL}. {_CHUNKS} {_NOT_CUT}"
 )
+
+
+PORTED = {
+    True: _PORT,
+    False: (
+        "The published code, transformers, hears 10 s of a longer clip, taken at random each time; here all windows of "
+        f"10 s are heard and their vectors averaged. {_NOT_CUT}"
+    ),
+}
+"""Where folders of transformers are heard otherwise than by transformers: fused ones and unfused ones."""
 
 
 def _laion(name: str, summary: str, file: str, *, fused: bool = False) -> ModelCard:
@@ -37,7 +52,7 @@ def _laion(name: str, summary: str, file: str, *, fused: bool = False) -> ModelC
         dimension=512,
         licence="CC0-1.0",
         source=f"arXiv 2211.06687; https://huggingface.co/lukewys/laion_clap, {file}",
-        published=_PORT + _CHUNKS if fused else _LONG,
+        published=_FUSED_FILES if fused else _LONG,
     )
 
 
@@ -52,7 +67,7 @@ def _human(losses: str, name: str = "") -> ModelCard:
         dimension=512,
         licence="not stated by its authors",
         source=f"arXiv 2506.23553; https://huggingface.co/sarulab-speech/{repository}",
-        published=_PORT + _CHUNKS,
+        published=_PORT,
     )
 
 

@@ -29,7 +29,7 @@ from clapometer.records import Hub, ModelCard, Window
 from clapometer.tokens import byte_tokenizer
 
 _DIFFERENCES = (
-    "the published code lays the channels of a stereo file end to end, and hears {seconds:g} s of a longer clip, taken "
+    "The published code lays the channels of a stereo file end to end, and hears {seconds:g} s of a longer clip, taken "
     "at random each time; here channels are averaged, and all windows of {seconds:g} s are heard and their vectors "
     "averaged. Other rates than 44.1 kHz are resampled by soxr, not torchaudio. A mono clip of 44.1 kHz and at most "
     "{seconds:g} s has the published vector"

@@ -33,7 +33,7 @@ MODELS = (
         licence="not stated (speech tower: CC BY-NC-SA 4.0)",
         source="arXiv 2406.07203; https://huggingface.co/KeiKinn/paraclap, best.pth.tar",
         published=(
-            "the published code hears a file of any length at once; here clips beyond 30 s are heard in windows, so "
+            "The published code hears a file of any length at once; here clips beyond 30 s are heard in windows, so "
             "that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by soxr in its "
             "HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
         ),
