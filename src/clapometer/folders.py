@@ -1,4 +1,4 @@
-"""Sounds in a folder: which names are taken for sounds, and all of them below a folder."""
+"""Sounds in a folder: which names are taken for sounds, all of them below a folder, and those that a table names."""
 
 from __future__ import annotations
 
@@ -25,6 +25,21 @@ def sounds_below(folder: Path) -> list[Path]:
         known = ", ".join(sorted(SOUND_ENDINGS))
         raise BadAudio(f"{folder}: the folder holds no sounds, that is no files whose names end in {known}")
     return found
+
+
+def within(folder: str | os.PathLike[str], name: str) -> str:
+    """The path of a sound that a table names.
+
+    Args:
+        folder: where relative paths begin.
+        name: as the table has it. A path that begins with a stroke and leads nowhere is meant within the folder, if it
+            leads to a file there: RELATE has its paths so.
+    """
+    path = os.path.join(folder, name)  # noqa: PTH118 - a million times
+    if name[:1] in ("/", "\\") and not os.path.isfile(path):  # noqa: PTH113
+        inside = os.path.join(folder, name.lstrip("/\\"))  # noqa: PTH118
+        return inside if os.path.isfile(inside) else path  # noqa: PTH113
+    return path
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from clapometer.cli.engine import Engine, remove_journal
 from clapometer.cli.rows import check_output, problems_of, tell
 from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
 from clapometer.errors import BadOption
+from clapometer.folders import within
 from clapometer.provenance import file_hash, provenance
 from clapometer.records import Score
 from clapometer.score import FORMULA, ScoredPairs, score_pairs
@@ -36,7 +36,7 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
     root = path.parent if audio_root is None else audio_root
     if not root.is_dir():
         raise BadOption(f"--audio-root {root}: no such folder")
-    sounds = [os.path.join(root, name) for name in table.texts("audio")]  # noqa: PTH118 - a million times
+    sounds = [within(root, name) for name in table.texts("audio")]
     problems = problems_of(table, sounds)
     tell(table.where, problems, "cannot be scored")
     clap = engine.load()

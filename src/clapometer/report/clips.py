@@ -12,6 +12,7 @@ import soundfile
 import soxr
 
 from clapometer.audio import encodable
+from clapometer.folders import within
 
 LONGEST = 15.0
 """Seconds of a clip that are kept."""
@@ -23,9 +24,9 @@ def find(names: Sequence[str], roots: Sequence[Path]) -> Path | None:
     """The first file of any of these names in any of these folders, or under its own path."""
     for name in names:
         for root in roots:
-            for path in (root / name, root / name.lstrip("/\\")):
-                if path.is_file():
-                    return path
+            path = Path(within(root, name))
+            if path.is_file():
+                return path
     return None
 
 

@@ -14,16 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
+from clapometer.folders import within
 from clapometer.panel.rules import Step, parse_rule, screened
 from clapometer.stats.standardise import standardise
 from clapometer.tables.ratings import Ratings
-from clapometer.train.parting import Leaks, parted
+from clapometer.train.parting import FEWEST, Leaks, parted
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = {TRAIN: ("train", "training"), VALIDATION: ("validation", "valid", "val", "dev"), TEST: ("test", "eval")}
 """What splits are called in files of ratings."""
-FEWEST = 10
-"""Pairs that training, and pairs that validation must have."""
 SHOWN = 10
 """Rows that a message names."""
 
@@ -96,7 +95,7 @@ def read_material(
         audio_root: folder of the sounds; default: that of the file.
         screen: rules such as `near=5`, in their order; see `clapometer ratings --help`.
         targets: what the score of a pair is brought to.
-        validation_share: of the pairs, where the file has no validation.
+        validation_share: of the pairs, where the file has no validation; ten pairs at least.
         seed: of the validation that is cut.
 
     Raises:
@@ -179,9 +178,8 @@ def _clips(ratings: Ratings, audio_root: str | os.PathLike[str] | None) -> list[
     for name, first in zip(ratings.pairs.audio.tolist(), ratings.pairs.first.tolist(), strict=True):
         if name in found:
             continue
-        # RELATE's paths begin with a stroke and are meant within its folder.
-        path = next((one for one in (root / name, root / name.lstrip("/\\")) if one.is_file()), None)
-        if path is None:
+        path = Path(within(root, name))
+        if not path.is_file():
             bad.append(f"{ratings.where(first)}: {root / name.lstrip('/')}: no such file")
             found[name] = (root / name, b"")
             continue
