@@ -1,0 +1,162 @@
+"""Measures of voices: ours against openSMILE's on EmoDB, and how many clips a second either measures.
+
+    python bench/voice.py --data ../shared/data/emodb [--clips 10000] [--out bench/results/voice.json]
+
+Without openSMILE, which is under a non-commercial licence and no dependency, only our own rate is measured. To compare:
+
+    python -m venv /tmp/smile && /tmp/smile/bin/pip install opensmile numpy scipy soundfile soxr
+    PYTHONPATH=src /tmp/smile/bin/python bench/voice.py --data ../shared/data/emodb --out bench/results/voice.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from scipy.stats import spearmanr
+
+from clapometer.cache import Vector, VectorStore
+from clapometer.errors import BadOption
+from clapometer.voice.extract import Measured, extract
+from clapometer.voice.sources import EGEMAPS, OWN, Source, egemaps
+
+COMPARED = (*EGEMAPS, "duration")
+
+
+def at_own_rate(files: Sequence[Path]) -> Measured:
+    """What openSMILE says of the files as they are, at 22.05 kHz; voices are measured at 16 kHz."""
+    import opensmile
+
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    rows = []
+    for file in files:
+        samples, rate = soundfile.read(file, dtype="float32")
+        found = smile.process_signal(samples, rate).iloc[0]
+        rows.append([float(found[functional]) for functional in EGEMAPS.values()] + [len(samples) / rate])
+    return Measured(COMPARED, np.array(rows, np.float32), [""] * len(files), len(files), 0)
+
+
+def spearman(one: Vector, other: Vector) -> float | None:
+    """Rank correlation; None where either has one value only."""
+    both = np.isfinite(one) & np.isfinite(other)
+    if min(len(np.unique(some[both])) for some in (one, other)) < 2:
+        return None
+    return round(float(spearmanr(one[both], other[both]).statistic), 4)
+
+
+def correlations(own: Measured, other: Measured, again: Measured) -> dict[str, dict[str, float | None]]:
+    """Rank correlations and means, by measure, over the clips of which both tell it."""
+    found: dict[str, dict[str, float | None]] = {}
+    for name in COMPARED:
+        one, two, three = (some.values[:, some.names.index(name)] for some in (own, other, again))
+        both = np.isfinite(one) & np.isfinite(two)
+        found[name] = {
+            "clips": int(both.sum()),
+            "spearman": spearman(one, two),
+            "opensmile_with_itself": spearman(two, three),
+            "own_mean": round(float(one[both].mean()), 4),
+            "opensmile_mean": round(float(two[both].mean()), 4),
+        }
+    return found
+
+
+def more_clips(files: Sequence[Path], count: int, folder: Path) -> list[Path]:
+    """So many different clips: the given ones, and the same again ever a bit quieter."""
+    made = []
+    for number in range(count):
+        samples, rate = soundfile.read(files[number % len(files)], dtype="float32")
+        path = folder / f"{number}.flac"
+        soundfile.write(path, samples * 0.97 ** (number // len(files)), rate)
+        made.append(path)
+    return made
+
+
+class _StoppedError(Exception):
+    pass
+
+
+def _stop_after(share: float) -> Callable[[str, int], Callable[[int], None]]:
+    def progress(_: str, total: int) -> Callable[[int], None]:
+        done = [0]
+
+        def tick(count: int) -> None:
+            done[0] += count
+            if done[0] > share * total:
+                raise _StoppedError
+
+        return tick
+
+    return progress
+
+
+def rates(clips: Sequence[Path], sources: Sequence[Source], workers: int) -> dict[str, Any]:
+    """Clips a second of each source, in turn, on the same files."""
+    found: dict[str, Any] = {"clips": len(clips), "workers": workers}
+    for source in sources:
+        started, cpu = time.perf_counter(), time.process_time()
+        measured = extract(clips, source, workers=workers)
+        seconds = time.perf_counter() - started
+        found[source.name] = {
+            "seconds": round(seconds, 1),
+            "clips_a_second": round(len(clips) / seconds, 1),
+            "clips_a_cpu_second": round(len(clips) / (time.process_time() - cpu), 1),
+            "failed": sum(map(bool, measured.errors)),
+        }
+    return found
+
+
+def resumed(clips: Sequence[Path], workers: int, folder: Path) -> dict[str, Any]:
+    """A run that is stopped half-way and goes on measures the other half, and gives the same figures."""
+    with VectorStore(folder / "store.sqlite") as store:
+        try:
+            extract(clips, workers=workers, store=store, progress=_stop_after(0.5))
+        except _StoppedError:
+            found = extract(clips, workers=workers, store=store)
+        np.testing.assert_array_equal(found.values, extract(clips, workers=workers).values)
+        return {"clips": len(clips), "from_before": found.reused, "measured_again": found.computed}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/emodb"))
+    parser.add_argument("--clips", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=min(16, os.cpu_count() or 1))
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    files = sorted(options.data.glob("*.flac"))
+    if not files:
+        print(f"{options.data}: EmoDB is not there; nothing is measured")
+        return
+    sources = [OWN]
+    try:
+        sources.append(egemaps(print))
+    except BadOption as error:
+        print(f"{error}: ours alone is measured")
+    found: dict[str, Any] = {}
+    if len(sources) == 2:
+        found["opensmile"] = sources[1].version
+        found["emodb"] = correlations(extract(files), extract(files, sources[1]), at_own_rate(files))
+        print("| measure | clips | Spearman | openSMILE with itself at 22.05 kHz | mean, own | mean, openSMILE |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for name, some in found["emodb"].items():
+            print(f"| {name} | " + " | ".join(map(str, some.values())) + " |")
+    with tempfile.TemporaryDirectory() as folder:
+        clips = more_clips(files, options.clips, Path(folder))
+        found["rate"] = rates(clips, sources, options.workers)
+        found["resumed"] = resumed(clips[:1000], options.workers, Path(folder))
+    print(json.dumps({name: found[name] for name in ("rate", "resumed")}, indent=2))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
