@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -64,6 +65,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     lines = ["audio,text,listener,rating,scale_min,scale_max", *rated]
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
+    chance = np.random.default_rng(0)
+    study = ["audio,text,listener,rating,scale_min,scale_max"]
+    for number in range(48):
+        pitch = chance.uniform(200, 4000)
+        tone = 0.1 * np.sin(2 * np.pi * pitch * np.arange(sounds.RATE // 4) / sounds.RATE)
+        soundfile.write(tmp_path / f"{number}.wav", tone, sounds.RATE)
+        said = f"tone {number} is {'high' if pitch > 2000 else 'low'}"
+        study += [f"{number}.wav,{said},L{one},{chance.integers(4 + one, 9 + one)},0,10" for one in range(3)]
+    (tmp_path / "study.csv").write_text("\n".join(study) + "\n")
     (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path

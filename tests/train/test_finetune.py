@@ -86,6 +86,16 @@ def test_a_model_learns_what_listeners_say(model: Path, tmp_path: Path) -> None:
     assert measured[found.trained.best_step] == max(measured.values()) == found.trained.figures["srcc"]
 
 
+def test_without_splits_the_validation_that_was_cut_is_what_is_measured(model: Path, tmp_path: Path) -> None:
+    rated_tones(tmp_path, ("",), count=144)
+    found = run(tmp_path, model, epochs=1, validation_share=0.4).outcome
+    assert found.on == "validation"
+    assert len(found.evaluation.pairs) == 58
+    assert "flatters the figures after" in (tmp_path / "out" / "CARD.md").read_text()
+    assert found.calibration is not None
+    assert found.calibration.pairs == 58
+
+
 @pytest.mark.parametrize("loss", ["mae", "wsce", "wsce+2*mse", "listnet", "margin+mae"])
 @pytest.mark.parametrize("targets", ["mean", "listener-standardised"])
 def test_every_loss_with_every_target(loss: str, targets: str, model: Path, tmp_path: Path) -> None:

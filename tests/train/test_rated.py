@@ -118,7 +118,7 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_learnt(tmp_path: P
         [[row[0].replace("7", "x"), *row[1:]] for row in rows], r"(?s)5 of 48 sounds are missing.*--audio-root.*line 23"
     )
     refused([[*row[:4], "test"] for row in rows], "no rating is in a split for training")
-    refused(rows[:24], "7 pairs for train; 10 are needed")
+    refused(rows[:24], "0 pairs for validation; 10 are needed|no validation can be cut")
     refused([*rows[:-1], [*rows[-1][:4], "train"]], "one pair is in two splits")
     refused(rows, "targets must be one of", targets="median")
     refused(rows, "unknown|none of", screen=["gut feeling"])

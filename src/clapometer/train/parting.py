@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
 
+FEWEST = 10
+"""Pairs that training, and pairs that validation must have."""
+
 
 @dataclass(frozen=True)
 class Leaks:
@@ -38,7 +41,7 @@ def parted(
         clips: file and hash of each pair's sound.
         texts: of each pair; case and blanks do not count.
         splits: `train`, `validation`, `test` or empty, as the file has them.
-        validation_share: of the pairs for training, cut for validation where there is none.
+        validation_share: of the pairs for training, cut for validation where there is none, ten at least.
         seed: of what is cut.
 
     Returns:
@@ -74,12 +77,12 @@ def _cut(
     if not 0 < share < 1:
         raise BadOption(f"the share of validation must be between 0 and 1, not {share}")
     groups = _groups(sounds[pairs], texts[pairs])
-    wanted = share * len(pairs)
+    wanted = max(share * len(pairs), FEWEST)
     chosen: list[int] = []
     order = np.random.default_rng((seed, 2)).permutation(len(groups))
     for number in order:
-        # A group that would make it more than twice as large as wanted stays where it is.
-        if len(chosen) < wanted and len(chosen) + len(groups[number]) <= max(2 * wanted, wanted + 1):
+        # A group that would make it more than twice as large as wanted, or the larger half, stays where it is.
+        if len(chosen) < wanted and len(chosen) + len(groups[number]) <= min(2 * wanted, len(pairs) / 2):
             chosen += pairs[groups[number]].tolist()
     if len(chosen) < wanted / 2:
         largest = max(map(len, groups), default=0)

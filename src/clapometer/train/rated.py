@@ -123,7 +123,7 @@ def read_material(
     notes += _told(some, leaks)
     values = _values(some, targets)
     each = targets.startswith("listener")
-    made = {name: _pairs(some, clips, pair_split == name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
+    made = {name: _pairs(some, clips, pair_split, name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
     for name in (TRAIN, VALIDATION):
         if len(made[name]) < FEWEST:
             raise BadTable(
@@ -223,17 +223,20 @@ def _values(ratings: Ratings, targets: Targets) -> npt.NDArray[np.float64]:
 def _pairs(
     ratings: Ratings,
     clips: Sequence[tuple[Path, bytes]],
-    which: npt.NDArray[np.bool_],
+    parts: npt.NDArray[np.str_],
+    name: str,
     values: npt.NDArray[np.float64],
     *,
     each: bool,
 ) -> RatedPairs:
-    chosen = np.flatnonzero(which)
     own: dict[int, list[float]] = defaultdict(list)
     for pair, value in zip(ratings.pairs.index.tolist(), values.tolist(), strict=True):
         if not np.isnan(value):
             own[pair].append(value)
-    kept = [pair for pair in chosen.tolist() if own[pair]]  # standardised, a pair may have nothing left
+    kept = [
+        pair for pair in np.flatnonzero(parts == name).tolist() if own[pair]
+    ]  # standardised, a pair may have nothing left
+    those = ratings.take(np.isin(ratings.pairs.index, kept))
     numbers: dict[bytes, int] = {}
     clip = [numbers.setdefault(clips[pair][1], len(numbers)) for pair in kept]
     return RatedPairs(
@@ -242,7 +245,7 @@ def _pairs(
         clip=np.array(clip, np.int64),
         mean=ratings.mapped(ratings.pairs.mean[kept]),
         targets=tuple(np.array(own[pair] if each else [np.mean(own[pair])]) for pair in kept),
-        ratings=ratings.take(np.isin(ratings.pairs.index, kept)),
+        ratings=replace(those, split=np.full(len(those), name, object)),
     )
 
 
