@@ -140,6 +140,17 @@ def test_one_score_without_systems_or_listeners_makes_a_page_too(tmp_path):
     assert "--audio-root" in text
 
 
+def test_scores_that_are_all_zero_make_a_page_too(tmp_path):
+    zeros = scores(tmp_path / "zeros.csv", score="0.000000", cosine="-0.100000")
+    found = evaluate(
+        [zeros, scores(tmp_path / "some.csv")],
+        study(tmp_path),
+        Options(ceiling=False, resamples=Resamples(1000)),
+    )
+    assert np.isnan(found.row("zeros").srcc.value)
+    assert "Mean score of each system by zeros" in page(found, [])
+
+
 def test_thousands_of_pairs_are_drawn_as_cells(tmp_path):
     rng = np.random.default_rng(0)
     rows = [

@@ -36,6 +36,11 @@ def test_ranges_hold_all_that_is_known():
     assert low < 0.3 < high
 
 
+def test_a_range_of_nothing_but_zeros_is_one():
+    assert around([0.0, 0.0], also=(0.0,)) == (0.0, 0.5)
+    assert around([0.3], also=(0.3,)) == (0.3, 0.8)
+
+
 def test_what_lies_outside_is_kept_on_the_drawing():
     scale = Scale(0, 1, 100, 200)
     assert [scale(value) for value in (0, 0.5, 1)] == [100, 150, 200]

@@ -27,7 +27,7 @@ def around(values: Iterable[float], *, also: Sequence[float] = (), room: float =
     known = [value for value in (*values, *also) if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
     more = (high - low) * room or 0.5
-    return low - more * (low not in also), high + more * (high not in also)
+    return low - more * (low not in also), high + more * (high not in also or high == low)
 
 
 @dataclass(frozen=True)
