@@ -1,0 +1,88 @@
+"""A result beside published figures, and what differs between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clapometer.benchmark.clips import Data
+from clapometer.benchmark.result import Figures
+from clapometer.stats.bootstrap import Estimate
+from clapometer.tasks.task import Published, Setup, Template
+
+_SETUPS = {
+    "zeroshot": "zero-shot", "linear": "linear probe", "mlp": "MLP head", "finetune": "fine-tuned",
+    "retrieval": "retrieval",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A published figure and what stands between it and ours."""
+
+    published: Published
+    ours: Estimate | None
+    """The same figure of this run; None where it has none."""
+    differs: str
+
+
+def beside(
+    data: Data, setup: Setup, figures: Figures, model: str, templates: Sequence[Template], missing: int
+) -> list[Beside]:
+    """The published figures of a task, those of this model and this use of it first.
+
+    Args:
+        data: what was measured on.
+        setup: how.
+        figures: what came of it.
+        model: the name on the model's card.
+        templates: of the prompts; none where there are none.
+        missing: clips that could not be heard.
+    """
+    rows = []
+    for published in data.task.published:
+        name = published.figure or figures.main
+        differs = "; ".join(_differences(published, data, setup, model, [one.text for one in templates], missing))
+        rows.append(Beside(published, figures.estimates.get(name), differs or "nothing that is known"))
+    return sorted(rows, key=lambda row: (row.published.model != model, row.published.setup != setup))
+
+
+def setup_name(setup: Setup) -> str:
+    """How a reader calls it."""
+    return _SETUPS[setup]
+
+
+def _differences(
+    published: Published, data: Data, setup: Setup, model: str, templates: list[str], missing: int
+) -> list[str]:
+    found = []
+    if published.sure == "recalled":
+        found.append("not verified: do not quote")
+    if published.model != model:
+        found.append("another model")
+    if published.setup != setup:
+        found.append(f"{_SETUPS[published.setup]} there")
+    elif setup == "zeroshot":
+        if not published.prompt:
+            found.append("its prompt is not known")
+        elif [published.prompt] != templates:
+            found.append(f"prompt {published.prompt!r} there")
+    if published.figure and published.figure != data.task.metric and data.task.metric != "retrieval":
+        found.append(f"{published.figure} there")
+    if data.folds and data.folds != data.all_folds:
+        found.append(f"only fold {', '.join(data.folds)} here")
+    if missing:
+        found.append(f"{missing} clips missing here")
+    if published.note:
+        found.append(published.note)
+    return found
+
+
+def told(figure: Estimate | None) -> str:
+    """A figure with its interval, as text."""
+    if figure is None or not math.isfinite(figure.value):
+        return ""
+    if not math.isfinite(figure.low):
+        return f"{figure.value:.4f}"
+    return f"{figure.value:.4f} ({figure.low:.4f} to {figure.high:.4f})"

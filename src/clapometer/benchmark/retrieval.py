@@ -1,0 +1,64 @@
+"""Captions to sounds and sounds to captions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clapometer.benchmark.clips import Data, Heard
+from clapometer.benchmark.figures import RESAMPLES
+from clapometer.benchmark.result import Figures
+from clapometer.cache import VectorStore
+from clapometer.embed import Progress, embed_texts
+from clapometer.errors import BadOption
+from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.retrieval import retrieval_figures
+
+if TYPE_CHECKING:
+    from clapometer.model import Clap
+
+MAIN = "text_to_audio R@1"
+
+
+def retrieved(
+    clap: Clap,
+    data: Data,
+    heard: Heard,
+    *,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    store: VectorStore | None = None,
+    progress: Progress | None = None,
+    resamples: Resamples = RESAMPLES,
+) -> tuple[Figures, dict[str, Any]]:
+    """Figures in both directions, and the counts.
+
+    A caption that several clips share looks for each of them; of its other captions none of a clip is a wrong answer.
+    Intervals come from queries drawn anew: captions one way, clips the other.
+
+    Raises:
+        BadOption: a clip has no caption.
+    """
+    clips = [data.clips[place] for place in heard.places]
+    bare = [clip.audio for clip in clips if not any(caption.strip() for caption in clip.labels)]
+    if bare:
+        raise BadOption(f"{data.folder.root}: {len(bare)} clips have no caption, such as {bare[0]}")
+    owners: dict[str, list[int]] = {}
+    for number, clip in enumerate(clips):
+        for caption in dict.fromkeys(caption.strip() for caption in clip.labels if caption.strip()):
+            owners.setdefault(caption, []).append(number)
+    captions = list(owners)
+    read = embed_texts(clap, captions, batch_size=batch_size, workers=workers, store=store, progress=progress)
+    for error in filter(None, read.errors):
+        raise BadOption(f"{data.folder.root}: a caption cannot be read: {error}")
+    likeness = np.einsum("id,jd->ij", heard.vectors.astype(np.float64), read.vectors.astype(np.float64))
+    right = np.zeros(likeness.shape, np.bool_)
+    for number, mine in enumerate(owners.values()):
+        right[mine, number] = True
+    estimates: dict[str, Estimate] = {}
+    for direction, values, wanted in (("text_to_audio", likeness.T, right.T), ("audio_to_text", likeness, right)):
+        found, _ = retrieval_figures(values, wanted, resamples)
+        estimates |= {f"{direction} {name}": figure for name, figure in found.items()}
+    counts = {"clips": len(clips), "captions": len(captions), "texts_cut": sum(clap.is_cut(text) for text in captions)}
+    return Figures(MAIN, estimates, {}, []), counts

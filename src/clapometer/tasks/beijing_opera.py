@@ -1,0 +1,43 @@
+"""Beijing opera percussion (Tian et al. 2014): single strokes of four instruments."""
+
+from __future__ import annotations
+
+from clapometer.tasks.folder import Folder, in_folds
+from clapometer.tasks.hear import hear_layout
+from clapometer.tasks.task import Clip, Layout, Published, Task, Template
+
+DRAWING = """
+beijing_opera_percussion_instrument_1.0/
+  205881__ajaysm__bangu-001.wav    (the instrument stands behind the last two underscores, before the number)
+"""
+WORDS = {
+    "bangu": "bangu, a clapper drum", "daluo": "daluo, a large gong", "naobo": "naobo, a pair of cymbals",
+    "xiaoluo": "xiaoluo, a small gong",
+}  # fmt: skip
+
+
+def _read(folder: Folder) -> list[Clip]:
+    paths = folder.files("*__*__*-*.wav")
+    return in_folds((Clip(path, (path.split("__")[-1].split("-")[-2].lower(),)) for path in paths), 5)
+
+
+BEIJING_OPERA = Task(
+    name="beijing-opera",
+    title="Beijing opera percussion",
+    domain="instruments",
+    metric="accuracy",
+    labels=tuple(WORDS),
+    words=WORDS,
+    templates=(Template("This is a sound of {}.", "LAION-AI/CLAP, README; what the instruments are: clapometer"),),
+    counts={"clips": 236, "classes": 4, "folds": 5},
+    protocol="no folds were published: those of HEAR where that folder is given, else five made here from the order of "
+    "the names",
+    layouts=(
+        Layout("the published folder", DRAWING, ("*__*__*-*.wav",), _read),
+        hear_layout("beijing_opera-v1.0-hear2021-full"),
+    ),
+    folders=("beijing_opera_percussion_instrument_1.0", "beijing_opera-v1.0-hear2021-full"),
+    where="https://zenodo.org/records/1285212",
+    licence="CC BY-NC 3.0",
+    published=(Published("msclap-2022", 0.4746, "Elizalde et al. 2022, arXiv 2206.04769", "recalled"),),
+)

@@ -1,0 +1,88 @@
+"""ESC-50 and ESC-10 (Piczak 2015): environmental sounds."""
+
+from __future__ import annotations
+
+from clapometer.tasks.folder import Folder
+from clapometer.tasks.hear import hear_layout
+from clapometer.tasks.prompts import SOUNDS
+from clapometer.tasks.task import Clip, Layout, Published, Seen, Task
+
+_LABELS = (
+    "airplane breathing brushing_teeth can_opening car_horn cat chainsaw chirping_birds church_bells clapping "
+    "clock_alarm clock_tick coughing cow crackling_fire crickets crow crying_baby dog door_wood_creaks "
+    "door_wood_knock drinking_sipping engine fireworks footsteps frog glass_breaking hand_saw helicopter hen "
+    "insects keyboard_typing laughing mouse_click pig pouring_water rain rooster sea_waves sheep siren sneezing "
+    "snoring thunderstorm toilet_flush train vacuum_cleaner washing_machine water_drops wind"
+)
+LABELS = tuple(_LABELS.split())
+_TEN = "chainsaw clock_tick crackling_fire crying_baby dog helicopter rain rooster sea_waves sneezing"
+TEN = tuple(_TEN.split())
+DRAWING = """
+ESC-50-master/
+  meta/esc50.csv     filename,fold,target,category,esc10,src_file,take
+  audio/1-100032-A-0.wav
+"""
+
+
+def _clips(folder: Folder) -> list[tuple[Clip, bool]]:
+    rows = folder.rows("meta/esc50.csv", ["filename", "fold", "category", "esc10"])
+    return [
+        (Clip(f"audio/{row['filename']}", (row["category"],), fold=row["fold"]), row["esc10"].lower() == "true")
+        for row in rows
+    ]
+
+
+def _all(folder: Folder) -> list[Clip]:
+    return [clip for clip, _ in _clips(folder)]
+
+
+def _ten(folder: Folder) -> list[Clip]:
+    return [clip for clip, is_ten in _clips(folder) if is_ten]
+
+
+_MARKS = ("meta/esc50.csv", "audio")
+_M2D = "nttcslab/m2d, clap/image_Table5_CLAP_ZS.png"
+_SEEN = {
+    "mini": Seen("folds 1-4; measure it on --fold 5", ("5",)),
+}
+ESC50 = Task(
+    name="esc50",
+    title="ESC-50",
+    domain="sound events",
+    metric="accuracy",
+    labels=LABELS,
+    templates=SOUNDS,
+    counts={"clips": 2000, "classes": 50, "folds": 5},
+    protocol="5 published folds; zero-shot on all of them, supervised by cross-validation",
+    layouts=(Layout("the published folder", DRAWING, _MARKS, _all), hear_layout("esc50-v2.0.0-full")),
+    folders=("ESC-50-master", "ESC-50", "esc50"),
+    where="https://github.com/karolpiczak/ESC-50",
+    licence="CC BY-NC 3.0",
+    published=(
+        Published("msclap-2022", 0.826, "Elizalde et al. 2022, arXiv 2206.04769, abstract and README", "primary"),
+        Published("msclap-2023", 0.939, "microsoft/CLAP, README", "primary", prompt="this is the sound of {}"),
+        Published("laion", 0.910, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary",
+                  prompt="This is a sound of {}."),
+        Published("WavCaps HTSAT-BERT", 0.948, _M2D, "primary"),
+        Published("Pengi", 0.9195, _M2D, "primary"),
+        Published("M2D-CLAP 2024", 0.7545, _M2D, "primary", prompt="{} can be heard"),
+        Published("laion (port of transformers)", 0.9155, "pymill", "secondary"),
+        Published("msclap-2022", 0.967, "wizwand", "secondary", setup="finetune"),
+    ),
+    seen=_SEEN,
+)  # fmt: skip
+ESC10 = Task(
+    name="esc10",
+    title="ESC-10",
+    domain="sound events",
+    metric="accuracy",
+    labels=TEN,
+    templates=SOUNDS,
+    counts={"clips": 400, "classes": 10, "folds": 5},
+    protocol="the ten classes of ESC-50 whose column esc10 is True; its 5 folds",
+    layouts=(Layout("the published folder", DRAWING, _MARKS, _ten),),
+    folders=ESC50.folders,
+    where=ESC50.where,
+    licence="CC BY 3.0 (the ten classes)",
+    seen=_SEEN,
+)

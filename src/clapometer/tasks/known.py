@@ -1,0 +1,47 @@
+"""All tasks, by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from clapometer.errors import BadOption
+from clapometer.tasks.audiocaps import AUDIOCAPS
+from clapometer.tasks.beijing_opera import BEIJING_OPERA
+from clapometer.tasks.clotho import CLOTHO
+from clapometer.tasks.crema_d import CREMA_D
+from clapometer.tasks.dcase2017_task4 import DCASE2017_TASK4
+from clapometer.tasks.emodb import EMODB
+from clapometer.tasks.esc50 import ESC10, ESC50
+from clapometer.tasks.fsd50k import FSD50K
+from clapometer.tasks.gtzan import GTZAN
+from clapometer.tasks.gtzan_music_speech import GTZAN_MUSIC_SPEECH
+from clapometer.tasks.libricount import LIBRICOUNT
+from clapometer.tasks.mridangam import MRIDANGAM_STROKE, MRIDANGAM_TONIC
+from clapometer.tasks.nsynth import NSYNTH
+from clapometer.tasks.ravdess import RAVDESS
+from clapometer.tasks.speech_commands import SPEECH_COMMANDS
+from clapometer.tasks.task import Task
+from clapometer.tasks.tut2017 import TUT2017
+from clapometer.tasks.urbansound8k import URBANSOUND8K
+from clapometer.tasks.vocalsound import VOCALSOUND
+from clapometer.tasks.vox_lingua import VOX_LINGUA
+
+TASKS: tuple[Task, ...] = (
+    ESC50, ESC10, URBANSOUND8K, FSD50K, DCASE2017_TASK4, TUT2017, GTZAN, GTZAN_MUSIC_SPEECH, MRIDANGAM_STROKE,
+    MRIDANGAM_TONIC, BEIJING_OPERA, NSYNTH, VOCALSOUND, LIBRICOUNT, SPEECH_COMMANDS, VOX_LINGUA, RAVDESS, CREMA_D,
+    EMODB, AUDIOCAPS, CLOTHO,
+)  # fmt: skip
+
+
+def find_task(name: str) -> Task:
+    """The task of a name.
+
+    Raises:
+        BadOption: there is none.
+    """
+    for task in TASKS:
+        if name.casefold() == task.name:
+            return task
+    near = difflib.get_close_matches(name.casefold(), [task.name for task in TASKS], n=2, cutoff=0.5)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    raise BadOption(f"no task is called {name!r}; {meant}`clapometer benchmark --list` shows all")

@@ -1,0 +1,127 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from clapometer.tasks.folder import Folder
+
+Metric = Literal["accuracy", "uar", "map", "retrieval"]
+Sure = Literal["primary", "secondary", "recalled"]
+Setup = Literal["zeroshot", "linear", "mlp", "finetune", "retrieval"]
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sound of a data set and what is known of it."""
+
+    audio: str
+    """Its path, relative to the folder of the data set, with forward slashes."""
+    labels: tuple[str, ...]
+    """Its class; or its tags; or its captions, of a task of retrieval."""
+    fold: str = ""
+    """The published fold, where there is cross-validation."""
+    split: str = ""
+    """`train`, `validation` or `test`, where the data set is divided like that."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A folder as a data set is published, or as a well-known collection repacks it."""
+
+    name: str
+    drawing: str
+    """What the folder looks like, for a user whose folder does not."""
+    marks: tuple[str, ...]
+    """Paths by which it is recognised: all of them are there. Patterns such as `fold*.json` are allowed."""
+    read: Callable[[Folder], list[Clip]]
+    """The clips of a folder, in a fixed order."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """The text of a class, with `{}` where its words go."""
+
+    text: str
+    source: str
+    """Who uses it."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure that others have measured."""
+
+    model: str
+    value: float
+    """In the task's metric, 0..1."""
+    source: str
+    sure: Sure
+    """`primary`: read in the authors' own paper, code or poster; `secondary`: a third party's page; `recalled`: from
+    general knowledge, not verified, and never to be quoted."""
+    setup: Setup = "zeroshot"
+    figure: str = ""
+    """Which one, where it is not the task's metric, such as `text_to_audio R@1`."""
+    prompt: str = ""
+    """The template, where it is known."""
+    note: str = ""
+    """What else stands between this figure and one measured here."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model was trained on."""
+
+    what: str
+    """In words, with what it can be measured on."""
+    clean: tuple[str, ...] = ()
+    """Folds that it was not trained on."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set with a question.
+
+    Attributes:
+        name: what a user types.
+        title: what a reader reads.
+        domain: as the paper of Microsoft CLAP groups its tasks.
+        metric: `accuracy`; `uar`, the mean recall of the classes; `map`, the mean average precision of the tags; or
+            `retrieval`, several of them.
+        labels: all classes, as the data set writes them; empty for retrieval, and where `listed` reads them.
+        words: how a label is written in a prompt; a label that is not here is written as it is, underscores as spaces.
+        templates: the first one is the default; all together are the ensemble.
+        counts: as published, by name, such as `clips`; a folder that holds other numbers is told.
+        protocol: which clips are trained and tested on, in words.
+        layouts: folders that can be read, the published one first.
+        folders: names that the folder usually has.
+        where: where to get the data.
+        licence: of the data.
+        listed: reads the classes from the folder, where it lists them and they are many.
+        published: figures of others.
+        seen: models that were trained on some of it.
+    """
+
+    name: str
+    title: str
+    domain: str
+    metric: Metric
+    labels: tuple[str, ...]
+    templates: tuple[Template, ...]
+    counts: Mapping[str, int]
+    protocol: str
+    layouts: tuple[Layout, ...]
+    folders: tuple[str, ...]
+    where: str
+    licence: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    listed: Callable[[Folder], tuple[str, ...]] | None = None
+    published: tuple[Published, ...] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+
+    def word(self, label: str) -> str:
+        """How a label is written in a prompt."""
+        return self.words.get(label, " ".join(label.replace("_", " ").split()))

@@ -1,0 +1,176 @@
+"""A model on tasks, from one call."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import trees
+
+from clapometer.benchmark import benchmark
+from clapometer.benchmark.finetune import Tuning
+from clapometer.benchmark.run import question, warnings_of
+from clapometer.errors import BadOption
+from clapometer.tasks import TASKS, find_task
+from clapometer.zeroshot import classify
+
+NAMES = [task.name for task in TASKS]
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory):
+    """All trees, made once."""
+    root = tmp_path_factory.mktemp("trees")
+    for task in TASKS:
+        place = root / task.name / task.folders[0]
+        if not place.exists():
+            trees.TREES[task.name](place)
+    return root
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_task_can_be_measured(name, clap, grown):
+    found = benchmark(clap, name, grown / name)
+    task = find_task(name)
+    assert found.figures.main == ("text_to_audio R@1" if task.metric == "retrieval" else task.metric)
+    assert 0 <= found.figures.value.value <= 1
+    assert not found.failed
+    assert found.record["tested"]["clips"] > 0
+    assert len(found.record["published"]) == len(task.published)
+    json.dumps(found.record, allow_nan=False)
+
+
+def test_zero_shot_says_what_classify_says(clap, grown):
+    found = benchmark(clap, "esc10", grown / "esc10")
+    task = find_task("esc10")
+    paths = [grown / "esc10" / "ESC-50-master" / clip.audio for clip in found.answers.clips]
+    words = [task.word(label) for label in task.labels]
+    said = classify(clap, paths, words, templates=[task.templates[0].text]).clips
+    predicted = [words[number] for number in found.answers.scores.argmax(axis=1)]
+    assert predicted == [clip.labels[0] for clip in said]
+    assert found.record["prompts"]["texts"]["sea_waves"] == ["This is a sound of sea waves."]
+
+
+def test_templates(clap, grown):
+    root = grown / "esc10"
+    task = find_task("esc10")
+    whole = benchmark(clap, "esc10", root, templates=["ensemble"])
+    assert [one["text"] for one in whole.record["prompts"]["templates"]] == [one.text for one in task.templates]
+    own = benchmark(clap, "esc10", root, templates=["I hear {}", "{} can be heard"])
+    sources = [one["source"] for one in own.record["prompts"]["templates"]]
+    assert sources == ["given on the command line", "nttcslab/eval-audio-repr, zeroshot.py"]
+    assert (own.answers.scores != whole.answers.scores).any()
+    with pytest.raises(BadOption, match="where the class goes"):
+        question("esc10", root, templates=["a sound"])
+
+
+def test_folds(clap, grown):
+    found = benchmark(clap, "esc50", grown / "esc50", folds=["5", "2"])
+    assert {clip.fold for clip in found.answers.clips} == {"2", "5"}
+    assert list(found.figures.folds) == ["2", "5"]
+    assert found.record["tested"]["folds"] == ["2", "5"]
+    with pytest.raises(BadOption, match="has no fold 6; its folds are 1, 2, 3, 4, 5"):
+        question("esc50", grown / "esc50", folds=["6"])
+    with pytest.raises(BadOption, match="it has no folds"):
+        question("fsd50k", grown / "fsd50k", folds=["1"])
+
+
+@pytest.mark.parametrize("setup", ["linear", "mlp"])
+def test_supervised_set_ups_are_the_same_twice(setup, clap, grown):
+    options = {"setup": setup, "folds": ["1", "4"]}
+    first, second = (benchmark(clap, "esc10", grown / "esc10", **options) for _ in range(2))
+    assert (first.answers.scores == second.answers.scores).all()
+    turns = [(turn["tested_on"], turn["validation_part"]) for turn in first.record["turns"]]
+    assert turns == [("1", "fold 2"), ("4", "fold 5")]
+    tested = [clip.audio for clip in benchmark(clap, "esc10", grown / "esc10", folds=["1", "4"]).answers.clips]
+    assert sorted(clip.audio for clip in first.answers.clips) == sorted(tested)
+
+
+def test_fine_tuning_learns_and_leaves_the_model_as_it_was(clap, grown, tmp_path):
+    trees.esc50(tmp_path, each=4)
+    before = {name: weight.clone() for name, weight in clap.state_dict().items()}
+    tuning = Tuning(rates=(1e-2, 1e-3), epochs=2, batch_size=8)
+    first, second = (benchmark(clap, "esc10", tmp_path, setup="finetune", folds=["5"], tuning=tuning) for _ in range(2))
+    assert (first.answers.scores == second.answers.scores).all()
+    assert all(torch.equal(weight, before[name]) for name, weight in clap.state_dict().items())
+    (turn,) = first.record["turns"]
+    assert set(turn["chosen"]["validation"]) == {"0.01", "0.001"}
+    assert (turn["train"], turn["validation"], turn["tested"]) == (24, 8, 8)
+    assert first.answers.scores.shape == (8, 10)
+    zero = benchmark(clap, "esc10", tmp_path, folds=["5"])
+    assert not np.allclose(first.answers.scores, zero.answers.scores * clap.logit_scale.exp().item(), atol=1e-3)
+
+
+def test_fine_tuning_options():
+    for options in ({"rates": ()}, {"rates": (-1.0,)}, {"epochs": 0}, {"batch_size": 1}):
+        with pytest.raises(BadOption):
+            Tuning(**options)
+
+
+def test_retrieval_of_a_model_that_knows_every_answer(clap, grown, monkeypatch):
+    place = grown / "clotho" / "clotho"
+    clips = question("clotho", place).data.clips
+    axis = {text: number for number, clip in enumerate(clips) for text in clip.labels}
+    monkeypatch.setattr(clap, "text_vectors", lambda texts: torch.stack([torch.eye(8)[axis[text]] for text in texts]))
+    files = {clip.audio.rpartition("/")[2]: number for number, clip in enumerate(clips)}
+
+    def hear(sounds, **_):
+        return [torch.eye(8)[files[str(path).rpartition("/")[2]]] for path in sounds]
+
+    monkeypatch.setattr(clap, "try_embed_audio", hear)
+    figures = benchmark(clap, "clotho", place).figures.estimates
+    for way in ("text_to_audio", "audio_to_text"):
+        assert figures[f"{way} R@1"].value == figures[f"{way} mAP@10"].value == 1
+        assert figures[f"{way} median rank"].value == 1
+
+
+def test_missing_clips_are_told_and_left_out(clap, tmp_path):
+    trees.esc50(tmp_path)
+    (tmp_path / "audio" / "5-1000-A-0.wav").unlink()
+    (tmp_path / "audio" / "1-1000-A-10.wav").write_text("no sound " * 9)
+    found = benchmark(clap, "esc10", tmp_path)
+    assert sorted(found.failed) == ["audio/1-1000-A-10.wav", "audio/5-1000-A-0.wav"]
+    assert len(found.answers.clips) == 8
+    assert any("2 clips are missing or unreadable" in warning for warning in warnings_of(found, "x"))
+    for path in (tmp_path / "audio").iterdir():
+        path.unlink()
+    with pytest.raises(BadOption, match="none of its 15 sounds is there"):
+        question("esc50", tmp_path)
+
+
+def test_what_must_be_known_before_a_figure_is_quoted(clap, grown):
+    found = benchmark(clap, "esc50", grown / "esc50")
+    said = "\n".join(warnings_of(found, "mini"))
+    assert "mini was trained on some of ESC-50: folds 1-4; measure it on --fold 5" in said
+    assert "published with 2000 clips; there are 15 here" in said
+    clean = benchmark(clap, "esc50", grown / "esc50", folds=["5"])
+    assert "trained" not in "\n".join(warnings_of(clean, "mini"))
+
+
+def test_what_differs_from_published_figures(clap, grown):
+    clap.card = clap.card.__class__(**{**vars(clap.card), "name": "msclap-2023"})
+    rows = benchmark(clap, "esc50", grown / "esc50", templates=["this is the sound of {}"]).record["published"]
+    first = rows[0]
+    assert (first["model"], first["differs"]) == ("msclap-2023", "nothing that is known")
+    assert first["here"].startswith("0.")
+    rows = benchmark(clap, "esc50", grown / "esc50", folds=["5"]).record["published"]
+    assert rows[0]["differs"] == "prompt 'this is the sound of {}' there; only fold 5 here"
+    rows = benchmark(clap, "crema-d", grown / "crema-d").record["published"]
+    assert rows[0]["differs"].endswith("accuracy there; prompts of whole sentences")
+    assert any(row["differs"].startswith("not verified: do not quote") for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("esc50", {"setup": "retrieval"}, "is no task of retrieval"),
+        ("clotho", {"setup": "linear"}, "is task of retrieval"),
+        ("esc50", {"setup": "linear", "templates": ["{}"]}, "templates belong to zero-shot"),
+        ("esc50", {"setup": "svm"}, "must be one of zeroshot, linear"),
+    ],
+)
+def test_what_cannot_be_asked(name, options, said, grown):
+    with pytest.raises(BadOption, match=said):
+        question(name, grown / name, **options)

@@ -1,0 +1,141 @@
+"""`clapometer benchmark` as a user runs it, with a model of random weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+import trees
+
+from clapometer import save
+from clapometer.cli import main
+from clapometer.families.mini import tiny
+
+
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    save(tiny(), folder)
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def runner(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["clapometer", "benchmark", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return Ended(int(end.value.code or 0), out, err)
+
+    return runner
+
+
+def test_the_list_needs_no_data(run: Run) -> None:
+    listed = run("--list")
+    assert listed.status == 0
+    for name in ("esc50", "fsd50k", "ravdess", "clotho"):
+        assert f"\n{name} " in listed.out
+    tasks = json.loads(run("--list", "--json").out)["tasks"]
+    assert len(tasks) == 21
+    assert all({"name", "metric", "templates", "where", "licence"} <= task.keys() for task in tasks)
+
+
+def test_two_tasks_in_one_folder(run: Run, model: Path, tmp_path: Path) -> None:
+    trees.esc50(tmp_path / "ESC-50-master")
+    trees.clotho(tmp_path / "clotho")
+    ended = run("esc50", "clotho", "--root", tmp_path, "--model", model)
+    assert ended.status == 0, ended.err
+    assert "ESC-50, zero-shot, tiny: 15 clips" in ended.out
+    assert "Clotho v2, retrieval, tiny: 3 clips" in ended.out
+    assert "by fold" in ended.out
+    assert "This is a sound of {}." in ended.out
+    assert "another model; its prompt is not known" in ended.out
+    assert "published with 2000 clips; there are 15 here" in ended.err
+
+
+def test_what_is_written_is_enough_to_do_it_again(run: Run, model: Path, tmp_path: Path) -> None:
+    trees.esc50(tmp_path / "ESC-50-master")
+    options = ("esc10", "--root", tmp_path, "--model", model, "--fold", "5")
+    assert run(*options, "-o", tmp_path / "out").status == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"esc10.zeroshot.{end}" for end in ("json", "clips.csv", "classes.csv", "confusion.png")}
+    record = json.loads((tmp_path / "out" / "esc10.zeroshot.json").read_text(encoding="utf-8"))
+    for part in ("task", "setup", "root", "tested", "model", "window", "versions", "prompts", "figures", "formula"):
+        assert record[part]
+    assert len(record["model"]["weights"]) == 16
+    with (tmp_path / "out" / "esc10.zeroshot.clips.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    hits = sum(row["label"] == row["predicted"] for row in rows) / len(rows)
+    assert record["figures"]["accuracy"]["value"] == pytest.approx(hits)
+    again = json.loads(run(*options, "--json", "--no-cache").out)["results"][0]
+    assert again["figures"] == record["figures"]
+    assert again["task"] == record["task"]
+
+
+def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_path: Path) -> None:
+    trees.fsd50k(tmp_path)
+    ended = run("fsd50k", "--root", tmp_path, "--model", model, "--setup", "linear", "-o", tmp_path / "out", "--json")
+    assert ended.status == 0, ended.err
+    (record,) = json.loads(ended.out)["results"]
+    assert record["metric"] == "map"
+    assert record["turns"][0]["chosen"]["penalty"] in [10.0**power for power in range(-6, 2)]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "fsd50k.linear.json", "fsd50k.linear.clips.csv", "fsd50k.linear.classes.csv",
+    }  # fmt: skip
+
+
+def test_missing_clips_give_status_1(run: Run, model: Path, tmp_path: Path) -> None:
+    trees.clotho(tmp_path)
+    (tmp_path / "evaluation" / "Santa Bell.wav").unlink()
+    ended = run("clotho", "--root", tmp_path, "--model", model)
+    assert ended.status == 1
+    assert "Clotho v2, retrieval, tiny: 2 clips" in ended.out
+    assert "Santa Bell.wav: no such file" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a task, such as esc50"),
+        (["esc50"], "--root DIR"),
+        (["esc5", "--root", "."], "did you mean esc50"),
+        (["esc50", "--root", "none"], "none: no such folder"),
+        (["esc50", "--root", "empty"], "Get it from https://github.com/karolpiczak/ESC-50"),
+        (["esc50", "--root", "esc", "--fold", "9"], "no fold 9"),
+        (["esc50", "--root", "esc", "--setup", "linear", "--template", "{}"], "templates belong to zero-shot"),
+        (["esc50", "--root", "esc", "--setup", "finetune", "--rates", "fast"], "write them as 1e-4,3e-5"),
+        (["esc50", "--root", "esc", "-o", "a.txt"], "is a file; name a folder"),
+        (["esc50", "--root", "esc", "--model", "minni"], "did you mean mini"),
+    ],
+)
+def test_bad_input_is_told_with_status_2(
+    run: Run, arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trees.esc50(tmp_path / "esc")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a.txt").touch()
+    if "--model" not in arguments:
+        monkeypatch.setattr("clapometer.checkpoints.load", lambda *_, **__: pytest.fail("a model was loaded"))
+    ended = run(*arguments)
+    assert ended.status == 2
+    assert said in " ".join(ended.err.split())
+    assert "Traceback" not in ended.err

@@ -1,0 +1,256 @@
+"""Each data set is read from a tiny tree with its true layout."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import trees
+
+from clapometer.errors import BadOption
+from clapometer.tasks import TASKS, Clip, find_task
+from clapometer.tasks.folder import labels_of, open_folder, read_clips
+
+
+def read(name: str, root: Path) -> list[Clip]:
+    return read_clips(open_folder(find_task(name), root))
+
+
+def by_name(clips: list[Clip]) -> dict[str, Clip]:
+    return {clip.audio.rpartition("/")[2]: clip for clip in clips}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_every_clip_that_is_listed_is_there(task, tmp_path):
+    trees.TREES[task.name](tmp_path / "data")
+    folder = open_folder(task, tmp_path / "data")
+    clips = read_clips(folder)
+    assert clips
+    assert len({clip.audio for clip in clips}) == len(clips)
+    assert all((folder.root / clip.audio).is_file() for clip in clips)
+    assert all(bool(clip.fold) != bool(clip.split) for clip in clips), "either folds or parts"
+    labels = labels_of(folder)
+    assert len(set(labels)) == len(labels)
+    if task.metric != "retrieval":
+        words = [task.word(label).casefold() for label in labels]
+        assert len(set(words)) == len(words), "classes that read the same cannot be told apart"
+        assert task.templates
+        assert all("{}" in template.text and template.source for template in task.templates)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_the_folder_is_found_from_above_by_its_usual_name(task, tmp_path):
+    trees.TREES[task.name](tmp_path / task.folders[0])
+    assert open_folder(task, tmp_path).root == tmp_path / task.folders[0]
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_a_wrong_folder_is_answered_with_the_layout_and_where_to_get_the_data(task, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(BadOption) as error:
+        open_folder(task, tmp_path)
+    said = str(error.value)
+    assert said.startswith(f"{tmp_path}: is not {task.title} as published: there is no ")
+    assert task.where in said
+    assert all(layout.drawing.strip().splitlines()[0].split()[0] in said for layout in task.layouts)
+    with pytest.raises(BadOption, match="no such folder"):
+        open_folder(task, tmp_path / "none")
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_what_is_said_of_a_task_fits_together(task):
+    assert re.fullmatch(r"[a-z0-9-]+", task.name)
+    if task.labels:
+        assert task.counts["classes"] == len(task.labels)
+    assert set(task.words) <= set(task.labels) or task.listed is not None
+    parts = [task.counts[part] for part in ("train", "validation", "test") if part in task.counts]
+    if len(parts) == 3:
+        assert sum(parts) == task.counts["clips"]
+    for published in task.published:
+        assert 0 < published.value <= 1
+        assert published.source
+        assert (published.setup == "retrieval") == (task.metric == "retrieval")
+
+
+def test_tasks_are_found_by_name():
+    assert find_task("ESC50").name == "esc50"
+    assert len({task.name for task in TASKS}) == len(TASKS)
+    with pytest.raises(BadOption, match=r"did you mean ravdess\?"):
+        find_task("ravdes")
+    with pytest.raises(BadOption, match="--list"):
+        find_task("xyz")
+
+
+def test_esc(tmp_path):
+    trees.esc50(tmp_path)
+    fifty, ten = read("esc50", tmp_path), read("esc10", tmp_path)
+    assert Counter(clip.fold for clip in fifty) == dict.fromkeys("12345", 3)
+    assert {clip.labels[0] for clip in fifty} == {"dog", "chirping_birds", "rain"}
+    assert {clip.labels[0] for clip in ten} == {"dog", "rain"}
+    assert len(ten) == 10
+
+
+def test_urbansound8k(tmp_path):
+    trees.urbansound8k(tmp_path)
+    clips = read("urbansound8k", tmp_path)
+    assert Counter(clip.fold for clip in clips) == {str(fold): 2 for fold in range(1, 11)}
+    assert by_name(clips)["103-8-0-0.wav"] == Clip("audio/fold3/103-8-0-0.wav", ("siren",), fold="3")
+
+
+def test_fsd50k(tmp_path):
+    trees.fsd50k(tmp_path)
+    folder = open_folder(find_task("fsd50k"), tmp_path)
+    clips = by_name(read_clips(folder))
+    assert labels_of(folder) == ("Bark", "Dog", "Rain_and_wind")
+    assert clips["1.wav"] == Clip("FSD50K.dev_audio/1.wav", ("Bark", "Dog"), split="train")
+    assert clips["3.wav"].split == "validation"
+    assert clips["11.wav"] == Clip("FSD50K.eval_audio/11.wav", ("Dog", "Bark"), split="test")
+
+
+def test_dcase2017_task4(tmp_path):
+    trees.dcase2017_task4(tmp_path)
+    clips = read("dcase2017-task4", tmp_path)
+    assert [clip.split for clip in clips] == ["train", "train", "validation", "validation", "test", "test"]
+    assert clips[0].labels == ("Train horn", "Train")
+    assert clips[4].audio == "evaluation/Y-e_30.000_40.000.wav"
+    (tmp_path / "evaluation" / "Y-e_30.000_40.000.wav").rename(tmp_path / "evaluation" / "-e_30.000_40.000.wav")
+    assert read("dcase2017-task4", tmp_path)[4].audio == "evaluation/-e_30.000_40.000.wav"
+
+
+def test_tut2017(tmp_path):
+    trees.tut2017(tmp_path)
+    clips = read("tut2017", tmp_path)
+    assert Counter(clip.split for clip in clips) == {"validation": 2, "train": 2, "test": 2}
+    assert clips[2].labels == ("cafe/restaurant",)
+    assert clips[-1].audio == "TUT-acoustic-scenes-2017-evaluation/audio/8.wav"
+
+
+@pytest.mark.parametrize("build", [trees.gtzan, trees.gtzan_of_kaggle])
+def test_gtzan(build, tmp_path):
+    build(tmp_path)
+    clips = read("gtzan", tmp_path)
+    assert len(clips) == 20
+    assert by_name(clips)["jazz.00001.wav"].labels == ("jazz",)
+    assert all(clip.fold == str(1 + int(clip.audio.split(".")[1])) for clip in clips)
+
+
+def test_music_and_speech(tmp_path):
+    trees.gtzan_music_speech(tmp_path)
+    assert [clip.labels[0] for clip in read("gtzan-music-speech", tmp_path)] == ["music", "music", "speech", "speech"]
+
+
+def test_mridangam(tmp_path):
+    trees.mridangam(tmp_path)
+    name = "3__akshaylaya__bheem-csh-001.wav"
+    assert by_name(read("mridangam-stroke", tmp_path))[name].labels == ("bheem",)
+    assert by_name(read("mridangam-tonic", tmp_path))[name].labels == ("csh",)
+    assert find_task("mridangam-tonic").word("csh") == "C sharp"
+
+
+def test_nsynth_needs_only_its_test_set_for_zero_shot(tmp_path):
+    trees.nsynth(tmp_path)
+    assert Counter(clip.split for clip in read("nsynth-instruments", tmp_path)) == {
+        "train": 2, "validation": 2, "test": 2,
+    }  # fmt: skip
+    (tmp_path / "nsynth-train" / "examples.json").unlink()
+    (tmp_path / "nsynth-valid" / "examples.json").unlink()
+    assert {clip.split for clip in read("nsynth-instruments", tmp_path)} == {"test"}
+
+
+def test_vocalsound(tmp_path):
+    trees.vocalsound(tmp_path)
+    clips = read("vocalsound", tmp_path)
+    assert clips[-1] == Clip("audio_16k/f0003_0_throatclearing.wav", ("throatclearing",), split="test")
+
+
+def test_libricount(tmp_path):
+    trees.libricount(tmp_path)
+    assert by_name(read("libricount", tmp_path))["10_c.wav"].labels == ("10",)
+    assert find_task("libricount").word("10") == "ten people"
+
+
+def test_speech_commands(tmp_path):
+    trees.speech_commands(tmp_path)
+    clips = read("speech-commands", tmp_path)
+    assert Counter(clip.split for clip in clips) == {"train": 35, "validation": 35, "test": 35}
+    assert not any("noise" in clip.audio for clip in clips)
+
+
+def test_ravdess(tmp_path):
+    trees.ravdess(tmp_path)
+    clips = by_name(read("ravdess", tmp_path))
+    assert len(clips) == 15, "what a copy holds twice counts once"
+    assert clips["03-01-08-01-01-01-03.wav"].labels == ("surprised",)
+    assert {actor: clips[f"03-01-01-01-01-01-{actor}.wav"].fold for actor in ("01", "02", "03", "08", "10")} == {
+        "01": "5", "02": "1", "03": "2", "08": "4", "10": "3",
+    }  # fmt: skip
+    trees.sound(tmp_path / "Actor_01" / "03-01-09-01-01-01-01.wav")
+    with pytest.raises(BadOption, match="there is no emotion 9"):
+        read("ravdess", tmp_path)
+
+
+def test_crema_d_has_no_actor_in_two_folds(tmp_path):
+    trees.crema_d(tmp_path)
+    clips = by_name(read("crema-d", tmp_path))
+    assert clips["1003_DFA_SAD_XX.wav"].labels == ("SAD",)
+    assert clips["1003_DFA_SAD_XX.wav"].fold == clips["1003_DFA_ANG_XX.wav"].fold == "3"
+    assert clips["1006_DFA_SAD_XX.wav"].fold == "1"
+
+
+def test_emodb(tmp_path):
+    trees.emodb(tmp_path)
+    clips = by_name(read("emodb", tmp_path))
+    assert clips["03a01Wa.wav"] == Clip("wav/03a01Wa.wav", ("anger",), fold="03")
+    assert clips["16b10Td.wav"].labels == ("sadness",)
+    trees.sound(tmp_path / "wav" / "strange.wav")
+    with pytest.raises(BadOption, match="not called like"):
+        read("emodb", tmp_path)
+
+
+def test_audiocaps(tmp_path):
+    trees.audiocaps(tmp_path)
+    clips = read("audiocaps", tmp_path)
+    assert [clip.audio for clip in clips] == [
+        f"audio/test/{n}" for n in ("Yvideo0.wav", "video1_30.flac", "Yvideo2.wav")
+    ]
+    assert clips[1].labels == tuple(f"sound {number}" for number in range(5, 10))
+
+
+def test_clotho(tmp_path):
+    trees.clotho(tmp_path)
+    clips = read("clotho", tmp_path)
+    assert clips[0] == Clip("evaluation/Santa Motor.wav", tuple(f"Motor {n}" for n in range(5)), split="test")
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("gtzan", ("blues", "rock")), ("gtzan-music-speech", ("music", "speech")), ("mridangam-stroke", ("num", "thi")),
+        ("mridangam-tonic", ("b", "csh")), ("beijing-opera", ("bangu", "naobo")), ("libricount", ("0", "10")),
+        ("crema-d", ("ANG", "SAD")), ("vox-lingua", ("de", "zh")), ("esc50", ("dog", "rain")),
+    ],
+)  # fmt: skip
+def test_the_same_from_hear(name, labels, tmp_path):
+    trees.hear(labels)(tmp_path)
+    clips = read(name, tmp_path)
+    assert Counter(clip.fold for clip in clips) == {"1": 2, "2": 2, "3": 2}
+    assert clips[0].audio == f"48000/fold00/{min(f'{label}-0.wav' for label in labels)}"
+    assert {clip.labels[0] for clip in clips} == set(labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace("category", "class"), "has no column 'category' but filename, fold"),
+        (lambda text: text.replace("chirping_birds", "birds"), "is called 'birds', which is none of its 50 classes"),
+        (lambda text: text.splitlines()[0], "lists no clips"),
+    ],
+)
+def test_a_damaged_table_is_told(change, said, tmp_path):
+    trees.esc50(tmp_path)
+    path = tmp_path / "meta" / "esc50.csv"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(BadOption, match=re.escape(said)):
+        read("esc50", tmp_path)
