@@ -53,27 +53,24 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines = [f"audio,{column}", *(f"{sound}.wav,{value}" for sound, value in rows.items())]
         (tmp_path / name).write_text("\n".join(lines) + "\n")
 
-    table("pairs.csv", "text", described)
     table("captions.csv", "text", described)
     labels = {name: name.replace("bell", "church bell") for name in described}
     table("val.csv", "label", labels)
     table("labelled.csv", "label", labels)
+    chance = np.random.default_rng(0)
+    for number in range(44):
+        pitch = chance.uniform(200, 4000)
+        tone = 0.1 * np.sin(2 * np.pi * pitch * np.arange(sounds.RATE // 4) / sounds.RATE)
+        soundfile.write(tmp_path / f"{number}.wav", tone, sounds.RATE)
+        described[str(number)] = f"tone {number} is {'high' if pitch > 2000 else 'low'}"
+    table("pairs.csv", "text", described)
     rated = [
-        f"{name}.wav,{text},L{listener},{min(place + listener, 10)},0,10"
-        for place, (name, text) in enumerate(described.items(), 5)
+        f"{name}.wav,{text},L{listener},{place % 8 + listener},0,10"
+        for place, (name, text) in enumerate(described.items())
         for listener in range(3)
     ]
     lines = ["audio,text,listener,rating,scale_min,scale_max", *rated]
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
-    chance = np.random.default_rng(0)
-    study = ["audio,text,listener,rating,scale_min,scale_max"]
-    for number in range(48):
-        pitch = chance.uniform(200, 4000)
-        tone = 0.1 * np.sin(2 * np.pi * pitch * np.arange(sounds.RATE // 4) / sounds.RATE)
-        soundfile.write(tmp_path / f"{number}.wav", tone, sounds.RATE)
-        said = f"tone {number} is {'high' if pitch > 2000 else 'low'}"
-        study += [f"{number}.wav,{said},L{one},{chance.integers(4 + one, 9 + one)},0,10" for one in range(3)]
-    (tmp_path / "study.csv").write_text("\n".join(study) + "\n")
     (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
