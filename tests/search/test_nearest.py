@@ -7,7 +7,7 @@ import pytest
 
 from clapometer.errors import BadOption
 from clapometer.search import nearest as module
-from clapometer.search.nearest import build_graph, from_graph, nearest
+from clapometer.search.nearest import build_graph, from_graph, nearest, open_graph
 
 with_usearch = pytest.mark.skipif(importlib.util.find_spec("usearch") is None, reason="usearch is not installed")
 
@@ -54,9 +54,9 @@ def test_the_cosine_is_that_of_score(clap):
 def test_a_graph_finds_most_of_what_is_near(tmp_path):
     vectors = unit(2000)
     build_graph(vectors, np.arange(2000) + 7, tmp_path / "graph.1.usearch")
-    hits = 0
+    hits, graph = 0, open_graph(tmp_path / "graph.1.usearch")
     for query in unit(20, seed=1):
-        found = from_graph(tmp_path / "graph.1.usearch", query, 10) - 7
+        found = from_graph(graph, query, 40) - 7
         hits += len(set(found.tolist()) & set(nearest(vectors, query, 10)[0].tolist()))
     assert hits >= 180
     assert [path.name for path in tmp_path.iterdir()] == ["graph.1.usearch"]
@@ -66,7 +66,7 @@ def test_a_graph_finds_most_of_what_is_near(tmp_path):
 def test_a_damaged_graph_is_told(tmp_path):
     (tmp_path / "graph").write_bytes(b"no graph" * 20)
     with pytest.raises(BadOption, match="search with --exact"):
-        from_graph(tmp_path / "graph", unit(1)[0], 3)
+        open_graph(tmp_path / "graph")
 
 
 def test_without_usearch_it_is_said_how_to_get_it(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.records import Window
 from clapometer.search import files
 from clapometer.search.files import Listed, Places, Vectors
-from clapometer.search.nearest import from_graph, nearest, settled
+from clapometer.search.nearest import from_graph, nearest, open_graph, settled
 
 if TYPE_CHECKING:
     from clapometer.model import Clap
@@ -142,13 +143,17 @@ class SoundIndex:
                 f"{clap.card.name} with {here}; search with the model of the index"
             )
 
+    @cached_property
+    def _graph(self) -> Any:
+        return open_graph(self.folder / self.record["graph"]["file"])
+
     def _candidates(self, query: Vectors, count: int) -> Places:
         """Rows that may be among the nearest: what the graph finds, and all that it does not know."""
         about = self.record["graph"]
         if not about:
             raise BadOption(f"{self.folder}: has no graph; index again with --graph, or search exactly")
         numbers = self.sounds.numbers[self.sounds.numbers >= 0]
-        found = from_graph(self.folder / about["file"], query, _MORE * count)
+        found = from_graph(self._graph, query, _MORE * count)
         order = np.argsort(numbers, kind="stable")
         at = np.minimum(np.searchsorted(numbers[order], found), len(numbers) - 1)
         known = order[at][numbers[order][at] == found]

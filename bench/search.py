@@ -1,0 +1,226 @@
+"""How well and how quickly `clapometer search` finds: two parts, or one of them.
+
+    python bench/search.py [--data ../shared/data] [--part queries|scale] [--vectors 1000000] [--dimension 512]
+
+queries: thirty written queries over the sounds of a folder with `sounds/clips.csv`; the share of the first ten that are
+right, by their label where they have one, else by words of their caption.
+scale: an index of random unit vectors; time, memory and recall of exact search and of the graph (extra `search`), each
+in a process of its own. Random vectors have no neighbourhoods and are the hardest case of a graph; `--like` takes the
+vectors of an index in place of them, each copied with noise until there are enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+FIRST = 10
+# Text, label of ESC-50, words one of which is in the caption of a clip that is right and has no label.
+QUERIES = (
+    ("a dog is barking", "dog", "dog bark puppy"),
+    ("a rooster crows in the morning", "rooster", "rooster crow"),
+    ("rain is pouring down outside", "rain", "rain"),
+    ("waves break on the shore", "sea waves", "wave sea ocean beach"),
+    ("a baby is crying", "crying baby", "baby cry"),
+    ("the ticking of a clock", "clock tick", "clock tick"),
+    ("somebody sneezes", "sneezing", "sneez"),
+    ("a helicopter flies over", "helicopter", "helicopter"),
+    ("a chainsaw cuts through wood", "chainsaw", "chainsaw saw"),
+    ("a campfire crackles", "crackling fire", "fire campfire flame"),
+    ("a cat meows", "cat", "cat meow kitten"),
+    ("a cow moos in a field", "cow", "cow moo"),
+    ("sheep bleating", "sheep", "sheep lamb goat"),
+    ("frogs croaking by a pond", "frog", "frog croak"),
+    ("birds are singing in the trees", "chirping birds", "bird chirp tweet"),
+    ("a crow caws", "crow", "crow raven caw"),
+    ("crickets at night", "crickets", "cricket insect cicada night"),
+    ("the wind is howling", "wind", "wind"),
+    ("thunder rolls during a storm", "thunderstorm", "thunder lightning storm"),
+    ("somebody knocks at the door", "door wood knock", "knock"),
+    ("a wooden door creaks open", "door wood creaks", "door creak"),
+    ("typing on a computer keyboard", "keyboard typing", "keyboard typ"),
+    ("the audience claps", "clapping", "clap applau"),
+    ("people laughing", "laughing", "laugh giggl"),
+    ("someone coughs", "coughing", "cough"),
+    ("a siren of an ambulance passes", "siren", "siren ambulance police"),
+    ("church bells are ringing", "church bells", "bell"),
+    ("glass shatters", "glass breaking", "glass shatter"),
+    ("a train goes by on the tracks", "train", "train railway"),
+    ("the toilet is flushed", "toilet flush", "toilet flush"),
+)
+
+
+def main() -> None:
+    options = _options()
+    if options.child:
+        _child(Path(options.child), options.exact, np.load(options.asked))
+        return
+    RESULTS.mkdir(exist_ok=True)
+    if options.part != "scale":
+        if (options.data / "sounds" / "clips.csv").is_file():
+            _write("search-queries.json", queries(options.data / "sounds", options.model))
+        else:
+            print(f"{options.data} holds no sounds: queries are not measured")
+    if options.part != "queries":
+        name = "search-scale-like.json" if options.like else "search-scale.json"
+        _write(name, scale(options.vectors, options.dimension, options.like))
+
+
+def queries(sounds: Path, model: str) -> dict[str, Any]:
+    import torch
+
+    import clapometer
+    from clapometer.cache import shared_store
+    from clapometer.search import index_folder, open_index
+
+    torch.set_num_threads(1)
+    with (sounds / "clips.csv").open(encoding="utf-8", newline="") as file:
+        about = {row["file"]: row for row in csv.DictReader(file)}
+    clap = clapometer.load(model)
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        found = index_folder(clap, sounds, folder, store=shared_store())
+        seconds = time.perf_counter() - started
+        index = open_index(folder)
+        rows, took = [], []
+        for text, label, words in QUERIES:
+            started = time.perf_counter()
+            vector = index.text_vector(clap, text)
+            middle = time.perf_counter()
+            ranked = [one.audio for one in index.search(vector, count=len(index)) if one.audio in about]
+            took.append((middle - started, time.perf_counter() - middle))
+            unheard = [path for path in ranked if about[path]["fold"] == "5" or about[path]["train"] == "no"]
+            some = {"all": ranked, "labelled": [path for path in ranked if about[path]["label"]], "unheard": unheard}
+            row = {name: _share(paths, about, label, words) for name, paths in some.items()}
+            rows.append({"query": text, "label": label, **row})
+    means = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in ("all", "labelled", "unheard")}
+    print(f"{found.sounds} sounds indexed in {seconds:.1f} s (vectors may have been stored)")
+    print("| query | all sounds | with a label | not trained on |\n| --- | --- | --- | --- |")
+    for row in [*rows, {"query": "**mean of 30**", **means}]:
+        print(f"| {row['query']} | {row['all']:.2f} | {row['labelled']:.2f} | {row['unheard']:.2f} |")
+    return {"model": model, "sounds": found.sounds, "first": FIRST, "mean": means, "queries": rows}
+
+
+def _share(paths: list[str], about: dict[str, dict[str, str]], label: str, words: str) -> float:
+    def right(path: str) -> bool:
+        row = about[path]
+        caption = f" {row['caption'].lower()}"
+        return row["label"] == label if row["label"] else any(f" {word}" in caption for word in words.split())
+
+    return sum(map(right, paths[:FIRST])) / FIRST
+
+
+def scale(count: int, dimension: int, like: Path | None) -> dict[str, Any]:
+    from clapometer.search.files import Listed, read_vectors, write_record, write_sounds, write_vectors
+    from clapometer.search.nearest import build_graph, has_usearch
+
+    random = np.random.default_rng(0)
+    if like is not None:
+        real = np.array(read_vectors(like, json.loads((like / "index.json").read_text(encoding="utf-8"))))
+        dimension = real.shape[1]
+
+    def block(rows: int) -> np.ndarray:
+        vectors = random.standard_normal((rows, dimension), dtype=np.float32)
+        if like is not None:  # a cosine of about 0.9 with the sound that it is a copy of
+            vectors = real[random.integers(len(real), size=rows)] + 0.5 / np.sqrt(dimension) * vectors
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
+        folder = Path(name) / "index"
+        folder.mkdir()
+        whole = [min(100_000, count - start) for start in range(0, count, 100_000)]
+        numbers = np.arange(count)
+        write_vectors(folder / "vectors.1.npy", map(block, whole), count, dimension)
+        names = [f"{number:08}.wav" for number in range(count)]
+        write_sounds(folder / "sounds.1.parquet", Listed(names, numbers, numbers, numbers, [""] * count))
+        record: dict[str, Any] = {
+            "format": 1, "generation": 1, "root": "/", "model": {"dimension": dimension}, "window": {},
+            "counts": {"sounds": count, "failed": 0}, "next_number": count, "graph": None,
+            "files": {"sounds": "sounds.1.parquet", "vectors": "vectors.1.npy", "graph": None},
+        }  # fmt: skip
+        seconds = 0.0
+        if has_usearch():
+            started = time.perf_counter()
+            build_graph(np.load(folder / "vectors.1.npy", mmap_mode="r"), numbers, folder / "graph.1.usearch")
+            seconds = time.perf_counter() - started
+            record["graph"] = {"file": "graph.1.usearch", "sounds": count, "next_number": count}
+            record["files"]["graph"] = "graph.1.usearch"
+        write_record(folder, record)
+        np.save(Path(name) / "queries.npy", block(50))
+        ways = {"exact": _measured(folder, Path(name) / "queries.npy", exact=True)}
+        sizes = {"vectors": (folder / "vectors.1.npy").stat().st_size / 1e6}
+        if record["graph"]:
+            ways["graph"] = _measured(folder, Path(name) / "queries.npy", exact=False)
+            sizes["graph"] = (folder / "graph.1.usearch").stat().st_size / 1e6
+    truth = ways["exact"].pop("found")
+    kind = "random" if like is None else "like real sounds"
+    print(f"{count:,} vectors of {dimension} numbers, {kind}; graph built in {seconds:.0f} s")
+    print("| search | first query, ms | median, ms | peak MB | on disk, MB | recall@10 |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for way, figures in ways.items():
+        theirs = figures.pop("found", truth)
+        hits = [len(set(one) & set(other)) / FIRST for one, other in zip(theirs, truth, strict=True)]
+        figures["recall"] = round(float(np.mean(hits)), 4)
+        figures["disk_mb"] = round(sizes["vectors" if way == "exact" else "graph"])
+        names = ("first_ms", "median_ms", "peak_mb", "disk_mb", "recall")
+        print(f"| {way} | {' | '.join(str(figures[name]) for name in names)} |")
+    return {"vectors": count, "dimension": dimension, "kind": kind, "graph_built_s": round(seconds, 1), **ways}
+
+
+def _measured(folder: Path, asked: Path, *, exact: bool) -> dict[str, Any]:
+    words = ["--child", str(folder), "--asked", str(asked), *(["--exact"] if exact else [])]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, __file__, *words], check=True, capture_output=True, text=True, env=environment
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def _child(folder: Path, exact: bool, asked: np.ndarray) -> None:
+    from clapometer.search import open_index
+
+    index = open_index(folder)
+    took, found = [], []
+    for query in asked:
+        started = time.perf_counter()
+        found.append([one.audio for one in index.search(query, count=FIRST, exact=exact)])
+        took.append(1000 * (time.perf_counter() - started))
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    figures = {"first_ms": round(took[0], 1), "median_ms": round(float(np.median(took)), 2), "peak_mb": round(peak)}
+    print(json.dumps({**figures, "found": found}))
+
+
+def _write(name: str, figures: dict[str, Any]) -> None:
+    (RESULTS / name).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(__file__).parent.parent.parent / "shared" / "data")
+    parser.add_argument("--model", default="mini")
+    parser.add_argument("--part", choices=("queries", "scale"))
+    parser.add_argument("--vectors", type=int, default=1_000_000)
+    parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--like", type=Path, help="an index whose vectors are copied with noise")
+    for hidden in ("--child", "--asked"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    parser.add_argument("--exact", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
