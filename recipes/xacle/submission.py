@@ -1,0 +1,122 @@
+"""Scores as the challenge wants them: submission.py DATA SCORES OUT writes inference_result_for_SPLIT.csv, and where
+ratings are known what the challenge's evaluate.py says, SPLIT/evaluation_result.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from clapometer.errors import BadTable, ClapometerError
+from clapometer.stats.agreement import METRICS, agreement
+from clapometer.tables import Table, read_table, whole_file, write_rows
+from clapometer.tables.ratings_reading import read_ratings
+
+SPLITS = ("validation", "test")
+COLUMNS = ("wav_file_name", "pred_score")
+HIGHEST = 10
+TIES = 1e-3
+"""Share of a straight line in a prediction: it keeps the order of the cosines where the map to ratings is level."""
+
+
+def predicted(cosine: float, rating: float | None) -> float:
+    """A prediction, 0..10: the rating of a calibrated model, or ten times the score.
+
+    The map from cosines to ratings has steps, and pairs on one step would be ties. So a thousandth of the prediction
+    is a straight line from 0 at the cosine -1 to 10 at 1: the order is that of the cosines.
+    """
+    if rating is None:
+        return HIGHEST * max(cosine, 0.0)
+    return (1 - TIES) * rating + TIES * HIGHEST * (cosine + 1) / 2
+
+
+def predictions(scores: Table, split: str) -> list[tuple[str, float]]:
+    """Name of the sound and prediction of each pair of a split, in the order of the challenge's file.
+
+    Raises:
+        BadTable: a pair has no score; the challenge wants all of them.
+    """
+    made = []
+    for number, row in enumerate(scores.rows):
+        if row["split"] != split:
+            continue
+        if row["error"]:
+            raise BadTable(f"{scores.where(number)}: {row['error']}; every pair of the challenge needs a score")
+        rating = float(row["rating"]) if "rating" in scores.columns else None
+        made.append((row[COLUMNS[0]], predicted(float(row["cosine"]), rating)))
+    return made
+
+
+def challenge_figures(predicted: Sequence[float], rated: Sequence[float]) -> dict[str, float]:
+    """SRCC, LCC, KTAU (tau-b), MSE (on 0..10) and N, as the challenge's evaluate.py has them.
+
+    They are scipy's, but for a correlation with something constant, which is 0 there and not unknown.
+    """
+    found = agreement(predicted, rated)
+    figures = {name.upper(): value for name, value in zip(METRICS, found.values, strict=True)}
+    return {name: 0.0 if math.isnan(value) else value for name, value in figures.items()} | {"N": found.n}
+
+
+def averages(data: Path, split: str) -> dict[str, float]:
+    """The mean rating of each sound of a split; empty where the split is not rated."""
+    for name, column in ((f"{split}_average.csv", "average_score"), (f"{split}.csv", "score")):
+        path = data / "meta_data" / name
+        if path.is_file() and column in read_table(path, required=()).columns:
+            found = read_ratings(path).pairs
+            return {Path(audio).name: mean for audio, mean in zip(found.audio, found.mean.tolist(), strict=True)}
+    return {}
+
+
+def submit(data: Path, scores: Path, out: Path) -> None:
+    """Write everything.
+
+    Raises:
+        BadTable: a pair has no score, or a rated one is not among them.
+    """
+    table = read_table(scores, ("audio", "text", "split", COLUMNS[0]))
+    if "rating" not in table.columns:
+        print(f"{scores.name}: the model has no calibration; a prediction is ten times the score")
+    for split in SPLITS:
+        made = predictions(table, split)
+        if not made:
+            continue
+        # As text: nine decimals keep apart what the scores' six do.
+        rows = [{COLUMNS[0]: name, COLUMNS[1]: f"{value:.9f}"} for name, value in made]
+        _write(out / f"inference_result_for_{split}.csv", COLUMNS, rows)
+        rated, known = averages(data, split), dict(made)
+        missing = sorted(set(rated) - set(known))
+        if missing:
+            raise BadTable(
+                f"{scores}: {len(missing)} rated sounds of the {split} split are missing, {missing[0]} first"
+            )
+        if rated:
+            figures = challenge_figures([known[name] for name in rated], list(rated.values()))
+            (out / split).mkdir(exist_ok=True)
+            result = [{"metric": name, "value": str(value)} for name, value in figures.items()]
+            _write(out / split / "evaluation_result.csv", ("metric", "value"), result)
+
+
+def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    with whole_file(path) as file:
+        write_rows(file, "csv", columns, rows)
+    print(f"{path}: {len(rows)} rows")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="the challenge's folder, with meta_data")
+    parser.add_argument("scores", type=Path, help="pairs.csv with its scores, from clapometer score")
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    given.out.mkdir(exist_ok=True)
+    try:
+        submit(given.data, given.scores, given.out)
+    except ClapometerError as error:
+        raise SystemExit(f"submission.py: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
