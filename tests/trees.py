@@ -182,6 +182,17 @@ def clotho(root: Path) -> None:
     sounds(root / "evaluation", *(str(row[0]) for row in rows))
 
 
+def own_classes(root: Path) -> None:
+    table(root / "labelled.csv", "audio,label,fold", [("a.wav", "dog", 1), ("b/c.wav", "rain", 2), ("d.wav", "dog", 2)])
+    sounds(root, "a.wav", "b/c.wav", "d.wav")
+
+
+def own_captions(root: Path) -> None:
+    rows = [("a.wav", "a dog barks"), ("a.wav", "barking"), ("b.wav", "rain"), ("c.wav", "rain")]
+    table(root / "captions.csv", "audio,text", rows)
+    sounds(root, "a.wav", "b.wav", "c.wav")
+
+
 def hear(labels: Sequence[str], folds: int = 3) -> Callable[[Path], None]:
     """A builder of HEAR's layout: one clip of each label in each fold, at two sample rates."""
 
@@ -204,4 +215,5 @@ TREES: dict[str, Callable[[Path], None]] = {
     "vocalsound": vocalsound, "libricount": libricount, "speech-commands": speech_commands,
     "vox-lingua": hear(["de", "en", "fr"]),
     "ravdess": ravdess, "crema-d": crema_d, "emodb": emodb, "audiocaps": audiocaps, "clotho": clotho,
+    "own-classes": own_classes, "own-captions": own_captions,
 }  # fmt: skip

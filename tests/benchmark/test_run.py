@@ -24,7 +24,7 @@ def grown(tmp_path_factory):
     """All trees, made once."""
     root = tmp_path_factory.mktemp("trees")
     for task in TASKS:
-        place = root / task.name / task.folders[0]
+        place = root / task.name / (task.folders or ("",))[0]
         if not place.exists():
             trees.TREES[task.name](place)
     return root

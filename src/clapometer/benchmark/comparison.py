@@ -9,12 +9,7 @@ from dataclasses import dataclass
 from clapometer.benchmark.clips import Data
 from clapometer.benchmark.result import Figures
 from clapometer.stats.bootstrap import Estimate
-from clapometer.tasks.task import Published, Setup, Template
-
-_SETUPS = {
-    "zeroshot": "zero-shot", "linear": "linear probe", "mlp": "MLP head", "finetune": "fine-tuned",
-    "retrieval": "retrieval",
-}  # fmt: skip
+from clapometer.tasks.task import SETUP_NAMES, Published, Setup, Template
 
 
 @dataclass(frozen=True)
@@ -48,11 +43,6 @@ def beside(
     return sorted(rows, key=lambda row: (row.published.model != model, row.published.setup != setup))
 
 
-def setup_name(setup: Setup) -> str:
-    """How a reader calls it."""
-    return _SETUPS[setup]
-
-
 def _differences(
     published: Published, data: Data, setup: Setup, model: str, templates: list[str], missing: int
 ) -> list[str]:
@@ -62,7 +52,7 @@ def _differences(
     if published.model != model:
         found.append("another model")
     if published.setup != setup:
-        found.append(f"{_SETUPS[published.setup]} there")
+        found.append(f"{SETUP_NAMES[published.setup]} there")
     elif setup == "zeroshot":
         if not published.prompt:
             found.append("its prompt is not known")

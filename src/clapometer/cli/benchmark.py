@@ -180,13 +180,14 @@ def _list(json: bool) -> None:
 
 
 def _print(found: Result) -> None:
-    from clapometer.benchmark.comparison import setup_name, told
+    from clapometer.benchmark.comparison import told
     from clapometer.cli.layout import print_table
+    from clapometer.tasks.task import SETUP_NAMES
 
     record = found.record
     folds = f", fold {', '.join(record['tested']['folds'])}" if record["tested"]["folds"] else ""
     heard = record["tested"]["clips"] - len(found.failed)
-    print(f"{found.task.title}, {setup_name(found.setup)}, {record['model']['name']}: {heard} clips{folds}")
+    print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {heard} clips{folds}")
     for name, figure in found.figures.estimates.items():
         print(f"  {name:<26}{told(figure)}")
     if len(found.figures.folds) > 1:

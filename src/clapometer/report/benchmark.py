@@ -12,6 +12,7 @@ import numpy as np
 
 from clapometer.report.pictures import confusion_matrix
 from clapometer.tables import whole_file, write_rows
+from clapometer.tasks.task import SETUP_NAMES
 
 if TYPE_CHECKING:
     from clapometer.benchmark import Result
@@ -65,7 +66,8 @@ def _clips(result: Result) -> Iterator[dict[str, Any]]:
 
 def _title(result: Result) -> str:
     value = result.figures.value
+    folds = f", fold {', '.join(result.record['tested']['folds'])}" if result.record["tested"]["folds"] else ""
     return (
-        f"{result.record['model']['name']} on {result.task.title}, {result.setup}\n"
+        f"{result.record['model']['name']} on {result.task.title}, {SETUP_NAMES[result.setup]}{folds}\n"
         f"{result.figures.main} {value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
     )

@@ -18,6 +18,7 @@ from clapometer.tasks.gtzan_music_speech import GTZAN_MUSIC_SPEECH
 from clapometer.tasks.libricount import LIBRICOUNT
 from clapometer.tasks.mridangam import MRIDANGAM_STROKE, MRIDANGAM_TONIC
 from clapometer.tasks.nsynth import NSYNTH
+from clapometer.tasks.own import OWN_CAPTIONS, OWN_CLASSES
 from clapometer.tasks.ravdess import RAVDESS
 from clapometer.tasks.speech_commands import SPEECH_COMMANDS
 from clapometer.tasks.task import Task
@@ -29,7 +30,7 @@ from clapometer.tasks.vox_lingua import VOX_LINGUA
 TASKS: tuple[Task, ...] = (
     ESC50, ESC10, URBANSOUND8K, FSD50K, DCASE2017_TASK4, TUT2017, GTZAN, GTZAN_MUSIC_SPEECH, MRIDANGAM_STROKE,
     MRIDANGAM_TONIC, BEIJING_OPERA, NSYNTH, VOCALSOUND, LIBRICOUNT, SPEECH_COMMANDS, VOX_LINGUA, RAVDESS, CREMA_D,
-    EMODB, AUDIOCAPS, CLOTHO,
+    EMODB, AUDIOCAPS, CLOTHO, OWN_CLASSES, OWN_CAPTIONS,
 )  # fmt: skip
 
 

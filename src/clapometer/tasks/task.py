@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 Metric = Literal["accuracy", "uar", "map", "retrieval"]
 Sure = Literal["primary", "secondary", "recalled"]
 Setup = Literal["zeroshot", "linear", "mlp", "finetune", "retrieval"]
+SETUP_NAMES: Mapping[Setup, str] = {
+    "zeroshot": "zero-shot",
+    "linear": "linear probe",
+    "mlp": "MLP head",
+    "finetune": "fine-tuned",
+    "retrieval": "retrieval",
+}
+"""How a reader calls the set-ups."""
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 

@@ -1,0 +1,75 @@
+"""Tasks of a user's own: a table beside the sounds."""
+
+from __future__ import annotations
+
+from clapometer.tasks.folder import Folder
+from clapometer.tasks.prompts import SOUNDS
+from clapometer.tasks.task import TEST, TRAIN, VALIDATION, Clip, Layout, Task
+
+CLASSES = """
+any folder/
+  labelled.csv    audio,label; perhaps fold, or split (train, validation, test)
+  dog.wav         (where the column audio says, relative to the folder)
+"""
+CAPTIONS = """
+any folder/
+  captions.csv    audio,text; several rows a sound are its several captions
+  dog.wav         (where the column audio says, relative to the folder)
+"""
+
+
+def _labelled(folder: Folder) -> list[Clip]:
+    header = folder.lines("labelled.csv", delimiter=",")[0]
+    extra = [name for name in ("fold", "split") if name in header]
+    clips: dict[str, Clip] = {}
+    for row in folder.rows("labelled.csv", ["audio", "label", *extra]):
+        fold, split = row.get("fold", ""), row.get("split", "")
+        if split and split not in (TRAIN, VALIDATION, TEST):
+            raise folder.wrong(f"labelled.csv puts {row['audio']} into {split!r}, not train, validation or test")
+        if row["audio"] in clips and clips[row["audio"]].labels != (row["label"],):
+            raise folder.wrong(f"labelled.csv calls {row['audio']} by two names; one class a sound")
+        # Neither folds nor parts: everything is tested.
+        clips[row["audio"]] = Clip(row["audio"], (row["label"],), fold=fold, split=split or ("" if fold else TEST))
+    return list(clips.values())
+
+
+def _classes(folder: Folder) -> tuple[str, ...]:
+    return tuple(sorted({row["label"] for row in folder.rows("labelled.csv", ["label"])}))
+
+
+def _captions(folder: Folder) -> list[Clip]:
+    texts: dict[str, list[str]] = {}
+    for row in folder.rows("captions.csv", ["audio", "text"]):
+        texts.setdefault(row["audio"], []).append(row["text"])
+    return [Clip(audio, tuple(some), split=TEST) for audio, some in texts.items()]
+
+
+OWN_CLASSES = Task(
+    name="own-classes",
+    title="Sounds with labels of your own",
+    domain="your own",
+    metric="accuracy",
+    labels=(),
+    listed=_classes,
+    templates=SOUNDS,
+    counts={},
+    protocol="folds or parts as the table has them; without, every sound is tested",
+    layouts=(Layout("a table beside the sounds", CLASSES, ("labelled.csv",), _labelled),),
+    folders=(),
+    where="your own recordings",
+    licence="yours",
+)
+OWN_CAPTIONS = Task(
+    name="own-captions",
+    title="Sounds with captions of your own",
+    domain="your own",
+    metric="retrieval",
+    labels=(),
+    templates=(),
+    counts={},
+    protocol="all sounds of the table, among each other",
+    layouts=(Layout("a table beside the sounds", CAPTIONS, ("captions.csv",), _captions),),
+    folders=(),
+    where="your own recordings",
+    licence="yours",
+)
