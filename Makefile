@@ -64,9 +64,11 @@ $(VENV)/.recipe: $(VENV)/.dev
 	touch $@
 
 # They have wheels for Python 3.11 and 3.12. On Linux the oldest torch comes with the libraries of CUDA, 5 GB.
+# What the oldest ask for themselves is of their time, too: typer knows no newer click, matplotlib no newer pyparsing.
 $(OLDEST)/.installed: pyproject.toml
 	test -x $(OLDEST)/venv/bin/python || $(PYTHON) -m venv $(OLDEST)/venv
 	sed -nE '/^dependencies/,/^\]/s/.*"([a-z0-9-]+)>=([0-9.]+).*/\1==\2.*/p' pyproject.toml > $(OLDEST)/constraints.txt
+	printf 'click==8.2.*\npyparsing<3.3\n' >> $(OLDEST)/constraints.txt
 	$(OLDEST)/venv/bin/python -m pip install --quiet "pip>=25.1"
 	$(OLDEST)/venv/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt -e . --group dev
 	touch $@
