@@ -21,6 +21,7 @@ from pathlib import Path
 TEN = {"chainsaw", "clock_tick", "crackling_fire", "crying_baby", "dog", "helicopter"}
 TEN |= {"rain", "rooster", "sea_waves", "sneezing"}
 LETTERS = {"anger": "W", "boredom": "L", "disgust": "E", "fear": "A", "happiness": "F", "neutral": "N", "sadness": "T"}
+SYSTEMS = ("audiogen", "auffusion", "makeanaudio2", "picoaudio", "audioldm")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -33,6 +34,7 @@ def main() -> None:
         root = Path(name)
         esc50(options.data / "sounds", root / "ESC-50-master")
         emodb(options.data / "emodb", root / "emodb")
+        prompts(options.data / "sounds", root)
         os.environ["CLAPOMETER_CACHE"] = str(root / "cache")
         fifth = ["--fold", "5"]
         speakers = [word for speaker in (13, 14, 15, 16) for word in ("--fold", str(speaker))]
@@ -43,6 +45,7 @@ def main() -> None:
             "esc50 fold 5, linear probe": ["esc50", *fifth, "--setup", "linear"],
             "esc50 fold 5, MLP head": ["esc50", *fifth, "--setup", "mlp"],
             "emodb speakers 13-16, zero-shot": ["emodb", *speakers],
+            "outputs of text-to-audio systems and their prompts": ["own-captions"],
         }
         if options.epochs:
             runs["esc50 fold 5, fine-tuned"] = [
@@ -98,6 +101,19 @@ def emodb(sounds: Path, tree: Path) -> None:
         for row in csv.DictReader(file):
             assert row["file"][5] == LETTERS[row["emotion"]]
             (tree / "wav" / row["file"]).symlink_to((sounds / row["file"]).resolve())
+
+
+def prompts(sounds: Path, tree: Path) -> None:
+    """Sounds of text-to-audio systems with the prompts that they were made for; several sounds share a prompt."""
+    with (sounds / "clips.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["source"] in SYSTEMS]
+    with (tree / "captions.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("audio", "text"))
+        for row in rows:
+            name = row["file"].replace("/", "-")
+            (tree / name).symlink_to((sounds / row["file"]).resolve())
+            writer.writerow((name, row["caption"]))
 
 
 def measured(words: list[str]) -> tuple[dict, float]:

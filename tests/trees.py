@@ -169,6 +169,31 @@ def emodb(root: Path) -> None:
     sounds(root / "wav", "03a01Fa.wav", "03a01Wa.wav", "08a01Na.wav", "16b10Td.wav", "13a01Lb.wav")
 
 
+def tess(root: Path) -> None:
+    for speaker in ("OAF", "YAF"):
+        sounds(root, f"{speaker}_angry/{speaker}_back_angry.wav", f"{speaker}_sad/{speaker}_back_sad.wav")
+
+
+def iemocap(root: Path) -> None:
+    for session in (1, 2, 3):
+        talk = f"Ses0{session}F_impro01"
+        codes = {"F000": "ang", "M000": "exc", "F001": "neu", "M001": "fru", "M002": "sad"}
+        lines = [f"[6.29 - 8.23]\t{talk}_{name}\t{code}\t[2.5, 2.5, 2.5]" for name, code in codes.items()]
+        truth = root / f"Session{session}" / "dialog" / "EmoEvaluation" / f"{talk}.txt"
+        truth.parent.mkdir(parents=True)
+        truth.write_text("\n\n".join(lines) + "\n")
+        sounds(root / f"Session{session}" / "sentences" / "wav" / talk, *(f"{talk}_{name}.wav" for name in codes))
+
+
+def fau_aibo(root: Path) -> None:
+    names = [f"{school}_0{child}_000_0{n}" for school in ("Ohm", "Mont") for child in (1, 2) for n in (0, 1)]
+    for classes, codes in ((2, ("NEG", "IDL")), (5, ("A", "N"))):
+        path = root / "labels" / "IS2009EmotionChallenge" / f"chunk_labels_{classes}cl_corpus.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{name} {codes[n % 2]} 0.8\n" for n, name in enumerate(names)))
+    sounds(root / "wav", *(f"{name}.wav" for name in names))
+
+
 def audiocaps(root: Path) -> None:
     rows = [(number, f"video{number // 5}", 30, f"sound {number}") for number in range(15)]
     table(root / "test.csv", "audiocap_id,youtube_id,start_time,caption", rows)
@@ -214,6 +239,7 @@ TREES: dict[str, Callable[[Path], None]] = {
     "mridangam-tonic": mridangam, "beijing-opera": beijing_opera, "nsynth-instruments": nsynth,
     "vocalsound": vocalsound, "libricount": libricount, "speech-commands": speech_commands,
     "vox-lingua": hear(["de", "en", "fr"]),
-    "ravdess": ravdess, "crema-d": crema_d, "emodb": emodb, "audiocaps": audiocaps, "clotho": clotho,
+    "ravdess": ravdess, "crema-d": crema_d, "emodb": emodb, "tess": tess,
+    "iemocap": iemocap, "fau-aibo-2cl": fau_aibo, "fau-aibo-5cl": fau_aibo, "audiocaps": audiocaps, "clotho": clotho,
     "own-classes": own_classes, "own-captions": own_captions,
 }  # fmt: skip

@@ -8,9 +8,7 @@ from clapometer.errors import BadOption
 from clapometer.tasks.audiocaps import AUDIOCAPS
 from clapometer.tasks.beijing_opera import BEIJING_OPERA
 from clapometer.tasks.clotho import CLOTHO
-from clapometer.tasks.crema_d import CREMA_D
 from clapometer.tasks.dcase2017_task4 import DCASE2017_TASK4
-from clapometer.tasks.emodb import EMODB
 from clapometer.tasks.esc50 import ESC10, ESC50
 from clapometer.tasks.fsd50k import FSD50K
 from clapometer.tasks.gtzan import GTZAN
@@ -20,6 +18,7 @@ from clapometer.tasks.mridangam import MRIDANGAM_STROKE, MRIDANGAM_TONIC
 from clapometer.tasks.nsynth import NSYNTH
 from clapometer.tasks.own import OWN_CAPTIONS, OWN_CLASSES
 from clapometer.tasks.ravdess import RAVDESS
+from clapometer.tasks.speech import CREMA_D, EMODB, FAU_AIBO_2, FAU_AIBO_5, IEMOCAP, TESS
 from clapometer.tasks.speech_commands import SPEECH_COMMANDS
 from clapometer.tasks.task import Task
 from clapometer.tasks.tut2017 import TUT2017
@@ -30,7 +29,7 @@ from clapometer.tasks.vox_lingua import VOX_LINGUA
 TASKS: tuple[Task, ...] = (
     ESC50, ESC10, URBANSOUND8K, FSD50K, DCASE2017_TASK4, TUT2017, GTZAN, GTZAN_MUSIC_SPEECH, MRIDANGAM_STROKE,
     MRIDANGAM_TONIC, BEIJING_OPERA, NSYNTH, VOCALSOUND, LIBRICOUNT, SPEECH_COMMANDS, VOX_LINGUA, RAVDESS, CREMA_D,
-    EMODB, AUDIOCAPS, CLOTHO, OWN_CLASSES, OWN_CAPTIONS,
+    EMODB, TESS, IEMOCAP, FAU_AIBO_2, FAU_AIBO_5, AUDIOCAPS, CLOTHO, OWN_CLASSES, OWN_CAPTIONS,
 )  # fmt: skip
 
 
