@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 PARITY := build/parity
+OPENVINO := build/openvino/site
 OLDEST := build/oldest
 
-.PHONY: demo test test-all test-oldest lint bench parity mini clean
+.PHONY: bench-peers demo test test-all test-oldest lint bench parity mini clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -30,6 +31,10 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev  ## regenerates every published number that these scripts can
 	for script in bench/*.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done
+
+bench-peers: $(VENV)/.dev $(PARITY)/.references $(OPENVINO)/.installed  ## what a pair costs: here, laion-clap, transformers, msclap
+	PYTHONPATH=$(OPENVINO) $(BIN)/python bench/peers.py --neighbour
+	PYTHONPATH=$(OPENVINO) $(BIN)/python bench/drift.py $(DATA) --model mini --model build/peers/laion/laion.pt
 
 parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the reference packages, at full size
 	$(BIN)/python tests/parity/lay.py $(DATA) $(PARITY)
@@ -71,6 +76,11 @@ $(OLDEST)/.installed: pyproject.toml
 	printf 'click==8.2.*\npyparsing<3.3\n' >> $(OLDEST)/constraints.txt
 	$(OLDEST)/venv/bin/python -m pip install --quiet "pip>=25.1"
 	$(OLDEST)/venv/bin/python -m pip install --quiet -c $(OLDEST)/constraints.txt -e . --group dev
+	touch $@
+
+# The extra `openvino`, in a folder of its own: tests run without it, as for most users.
+$(OPENVINO)/.installed:
+	$(BIN)/python -m pip install --quiet --no-deps --target $(OPENVINO) openvino==2026.4.1 openvino-telemetry==2025.2.0
 	touch $@
 
 # The reference packages are installed without what they ask for, most of which embeddings do not need. The binary part

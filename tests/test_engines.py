@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -62,18 +63,46 @@ def test_eight_bits_are_near_and_as_deterministic(name: str, openvino: None) -> 
     assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found.flip(0))
 
 
-def test_threads_do_not_disturb_each_other(openvino: None) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_onednn_gives_the_vectors_of_torch_whatever_stands_beside(name: str) -> None:
+    clap = made(name)
+    sounds, texts = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
+    engage(clap, "onednn")
+    found = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
+    torch.testing.assert_close(found, (sounds, texts), rtol=0, atol=2e-6)
+    assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found[0].flip(0))
+    assert torch.equal(torch.cat([clap.embed_text(text) for text in TEXTS]), found[1])
+
+
+def test_onednn_multiplies_by_the_weights_of_now() -> None:
     clap = made("laion")
-    engage(clap, "openvino")
+    engage(clap, "onednn")
+    clap.embed_text("rain")
+    with torch.no_grad():
+        clap.text_projection[2].weight.copy_(torch.eye(8))
+        clap.text_projection[2].bias.zero_()
+    assert clap.embed_text("rain").min() >= 0, "what a rectifier gave, times one"
+    assert torch.equal(copy.deepcopy(clap).embed_text("rain"), clap.embed_text("rain"))
+
+
+@pytest.mark.parametrize("engine", ["onednn", "openvino"])
+def test_threads_do_not_disturb_each_other(engine: str, request: pytest.FixtureRequest) -> None:
+    if engine == "openvino":
+        request.getfixturevalue("openvino")
+    clap = made("laion")
+    engage(clap, engine)
     alone = [clap.embed_audio(sound) for sound in SOUNDS]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
             assert all(map(torch.equal, pool.map(clap.embed_audio, SOUNDS), alone))
 
 
-def test_gradients_still_come_from_torch(openvino: None) -> None:
+@pytest.mark.parametrize("engine", ["onednn", "openvino"])
+def test_gradients_still_come_from_torch(engine: str, request: pytest.FixtureRequest) -> None:
+    if engine == "openvino":
+        request.getfixturevalue("openvino")
     clap = made("laion")
-    engage(clap, "openvino")
+    engage(clap, engine)
     clap.embed_text("rain")
     clap.text_vectors(["rain"]).sum().backward()
     assert clap.text.model.embeddings.word_embeddings.weight.grad.abs().sum() > 0
@@ -81,12 +110,12 @@ def test_gradients_still_come_from_torch(openvino: None) -> None:
 
 def test_each_engine_has_vectors_of_its_own_in_the_cache(openvino: None) -> None:
     prints = []
-    for engine in ("torch", "openvino", "openvino-int8"):
+    for engine in ("torch", "onednn", "openvino", "openvino-int8"):
         clap = made("mini")
         engage(clap, engine)
         prints.append(fingerprint(clap))
         assert clap.engine.startswith(engine.partition("-")[0])
-    assert len(set(prints)) == 3
+    assert len(set(prints)) == 4
 
 
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +139,7 @@ def test_an_engine_that_cannot_run_the_model_as_it_is_says_so(monkeypatch: pytes
 
 
 def test_an_unknown_engine_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(BadOption, match=r"torch, openvino, openvino-int8, not 'tpu'"):
+    with pytest.raises(BadOption, match=r"torch, onednn, openvino, openvino-int8, not 'tpu'"):
         load("mini", engine="tpu")
 
 

@@ -86,7 +86,8 @@ def load(
             never touches the network; a name does if the model is not on this machine.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator where there is one.
         precision: `fp32`, `bf16` or `fp16`.
-        engine: what runs the networks: `torch`; or, on a CPU, `openvino` or `openvino-int8`, see `engines.engage`.
+        engine: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
+            `engines.engage`.
 
     Raises:
         UnknownModel: neither a known name nor an existing path.

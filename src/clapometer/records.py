@@ -12,7 +12,7 @@ Short = Literal["keep", "pad", "repeat", "repeatpad"]
 Long = Literal["windows", "head", "fused", "fused-all"]
 FUSED: tuple[Long, ...] = ("fused", "fused-all")
 """Treatments that only a model with a fusion path knows."""
-EngineName = Literal["torch", "openvino", "openvino-int8"]
+EngineName = Literal["torch", "onednn", "openvino", "openvino-int8"]
 TORCH: EngineName = "torch"
 """What runs the networks if nothing else is asked for; see `engines`."""
 

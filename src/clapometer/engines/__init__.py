@@ -1,4 +1,4 @@
-"""What runs the networks of a model at inference: torch, or OpenVINO in its place.
+"""What runs the networks of a model at inference: torch as it is, torch with products of oneDNN, or OpenVINO.
 
 Nothing else changes with it: windows, batches, order, caching and training are what they were.
 """
@@ -23,10 +23,10 @@ def check_engine(engine: str) -> None:
     """
     if engine not in get_args(EngineName):
         raise BadOption(f"engine must be one of {', '.join(get_args(EngineName))}, not {engine!r}")
-    if engine != TORCH and find_spec("openvino") is None:
+    if engine.startswith("openvino") and find_spec("openvino") is None:
         raise BadOption(
             f"engine {engine} needs OpenVINO, which is not installed: pip install 'clapometer[openvino]'; "
-            "or take engine torch"
+            "or take engine onednn or torch"
         )
 
 
@@ -35,7 +35,8 @@ def engage(clap: Clap, engine: str) -> None:
 
     Args:
         clap: for another engine than torch, a model on a CPU in single precision.
-        engine: `torch` changes nothing; `openvino` computes the same in single precision; with `openvino-int8` weights
+        engine: `torch` changes nothing; `onednn` has torch multiply by weights that were laid out beforehand, which
+            takes their memory twice; `openvino` computes the same in single precision; with `openvino-int8` weights
             are rounded to eight bits, and what they are multiplied by as well, where the processor can.
 
     Raises:
@@ -49,6 +50,11 @@ def engage(clap: Clap, engine: str) -> None:
             f"engine {engine} is for device cpu and precision fp32, not {clap.device.type} and {clap.precision}; "
             "change these, or take engine torch"
         )
+    if engine == "onednn":
+        from clapometer.engines.onednn import replace_products
+
+        replace_products(clap)
+        return
     from clapometer.engines.openvino import replace_networks
 
     replace_networks(clap, eight_bits=engine == "openvino-int8")

@@ -87,8 +87,8 @@ class DecibelMel(nn.Module):
     def _decibels(self, frames: Tensor) -> Tensor:
         double = self.config.double and frames.device.type != "mps"  # which knows no double precision
         frames = frames.double() if double else frames
-        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
-        power = spectrum.square().sum(-1)
+        spectrum = torch.fft.rfft(frames * self.window)
+        power = spectrum.real.square() + spectrum.imag.square()
         return 10.0 * torch.log10((power @ self.filterbank.to(power.dtype)).clamp(min=SILENCE)).float()
 
 

@@ -1,0 +1,162 @@
+"""What a user pays for an audio-text pair: Clapometer, laion-clap, transformers' ClapModel and msclap, on one machine.
+
+    python bench/peers.py [--neighbour] [--rounds 8] [--wait 20] [--out bench/results/peers.json]
+
+64 pairs of a 10-second stereo file at 44.1 kHz and a caption; the same random weights for all that share an
+architecture. Every contender is a process of its own, with the threads that it takes by itself on the processors there
+are. They take turns, A B C A B C, eight pairs a turn; the figure is the median over turns. The reference packages come
+from the environment that `make parity` builds; without it there is nothing to compare with, and the script says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from peer import own
+from peer.files import PAIRS, captions, lay
+from peer.table import table
+from peer.turns import Contender, Turn, busy_core, turn
+
+ROOT = Path(__file__).parents[1]
+REFERENCES = ROOT / "build" / "parity" / "venv" / "bin" / "python"
+FOLDER = ROOT / "build" / "peers"
+CHUNK = 8
+GROUPS = (
+    (
+        "clapometer",
+        "clapometer onednn",
+        "clapometer openvino",
+        "clapometer openvino-int8",
+        "laion-clap",
+        "transformers",
+    ),
+    ("clapometer msclap-2023", "clapometer msclap-2023, head", "clapometer openvino msclap-2023, head", "msclap"),
+)
+"""Contenders that take turns with each other; all at once would need 20 GB."""
+THEIRS = ("laion-clap", "transformers", "msclap")
+
+
+def main() -> None:
+    options = _options()
+    if not REFERENCES.exists():
+        print("bench/peers.py: the reference packages are not there; `make parity` brings them")
+        return
+    lay(FOLDER)
+    for name in ("laion-clap", "msclap"):  # which write their checkpoints, if they are not there yet
+        Contender(name, "one", REFERENCES, FOLDER).close()
+    own.save_for_transformers(FOLDER)
+    found: dict[str, Any] = {"machine": _machine(), "data": _data(), "floor": own.floor(FOLDER), "rows": []}
+    for way, size in (("one", 1), ("chunks", CHUNK)):
+        for group in GROUPS:
+            found["rows"] += _measured(group, way, size, options)
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    print(table(found))
+
+
+def _measured(group: tuple[str, ...], way: str, size: int, options: argparse.Namespace) -> list[dict[str, Any]]:
+    names = [name for name in group if "openvino" not in name or _installed("openvino")]
+    contenders = [
+        Contender(name, way, REFERENCES if name in THEIRS else Path(sys.executable), FOLDER) for name in names
+    ]
+    try:
+        rows = [_row(contender, way, size) for contender in contenders]
+        series = {"": options.rounds} | ({"neighbour": max(3, options.rounds // 2)} if options.neighbour else {})
+        for neighbour, rounds in series.items():
+            turns: dict[str, list[Turn]] = {name: [] for name in names}
+            with busy_core(bool(neighbour)):
+                for number in range(rounds):
+                    for contender in contenders:
+                        start = number * CHUNK % PAIRS
+                        turns[contender.name].append(
+                            turn(contender, start, CHUNK, size, 0.0 if neighbour else options.wait)
+                        )
+            for row in rows:
+                row |= _figures(turns[row["contender"]], neighbour)
+        for row, contender in zip(rows, contenders, strict=True):
+            row["peak_mb"] = round(contender.peak_mb)
+            row["cosines"] = [round(cosine, 7) for cosine in contender.ask(0, CHUNK, size).cosines]
+    finally:
+        for contender in contenders:
+            contender.close()
+    return rows
+
+
+def _row(contender: Contender, way: str, size: int) -> dict[str, Any]:
+    """What comes before the first figure: imports, loading, and the first pairs, which convert networks."""
+    first = contender.ask(0, size, size).seconds
+    contender.ask(0, CHUNK, size)
+    seconds = {"import_s": contender.import_s, "load_s": contender.load_s, "first_s": first}
+    return {"contender": contender.name, "way": way} | {name: round(value, 2) for name, value in seconds.items()}
+
+
+def _figures(turns: list[Turn], neighbour: str) -> dict[str, Any]:
+    """Milliseconds a pair, over the turns in which hardly anything else ran where there are three, else over all."""
+    quiet = [turn for turn in turns if turn.others < 0.25]
+    counted = quiet if len(quiet) >= 3 and not neighbour else turns
+    prefix = f"{neighbour}_" if neighbour else ""
+    return {
+        f"{prefix}ms": round(median(turn.ms for turn in counted), 1),
+        f"{prefix}least_ms": round(min(turn.ms for turn in counted), 1),
+        f"{prefix}processor_ms": round(median(turn.processor_ms for turn in counted), 1),
+        f"{prefix}others": round(median(turn.others for turn in counted), 2),
+        f"{prefix}turns": len(counted),
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--neighbour", action="store_true", help="again, with a process that keeps one core busy")
+    parser.add_argument("--rounds", type=int, default=PAIRS // CHUNK)
+    parser.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a quiet machine before a turn")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "peers.json")
+    return parser.parse_args()
+
+
+def _machine() -> dict[str, Any]:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    packages = ("torch", "transformers", "openvino", "numpy", "soundfile", "soxr")
+    theirs = "import importlib.metadata as m, sys; print(*(f'{n}={m.version(n)}' for n in sys.argv[1:]))"
+    listed = subprocess.run(
+        [REFERENCES, "-c", theirs, "laion-clap", "msclap", "transformers", "torch", "librosa"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "instructions": sorted({"avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8"} & set(flags)),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages if _installed(name)},
+        "references": dict(item.split("=") for item in listed),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def _data() -> dict[str, Any]:
+    words = [len(text.split()) for text in captions()]
+    return {"pairs": PAIRS, "clip": "10 s, 44.1 kHz, stereo, wav", "words": sum(words) / len(words), "chunk": CHUNK}
+
+
+if __name__ == "__main__":
+    main()
