@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,6 +89,8 @@ def test_what_is_written_is_enough_to_do_it_again(run: Run, model: Path, tmp_pat
     again = json.loads(run(*options, "--json", "--no-cache").out)["results"][0]
     assert again["figures"] == record["figures"]
     assert again["task"] == record["task"]
+    said = f"clapometer benchmark esc10 --root DIR --model {model} --setup zeroshot --fold 5 --template "
+    assert record["again"] == f"{said}'This is a sound of {{}}.'"
 
 
 def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_path: Path) -> None:
@@ -139,3 +142,12 @@ def test_bad_input_is_told_with_status_2(
     assert ended.status == 2
     assert said in " ".join(ended.err.split())
     assert "Traceback" not in ended.err
+
+
+def test_torch_waits_until_the_input_is_checked(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom clapometer.cli import main\n"
+        f"sys.argv = ['clapometer', 'benchmark', 'esc50', '--root', {str(tmp_path)!r}]\n"
+        "try: main()\nexcept SystemExit as end: sys.exit(end.code != 2 or 'torch' in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from clapometer.benchmark.figures import RESAMPLES, classified, tagged
 from clapometer.benchmark.plans import Plan, plans
 from clapometer.benchmark.result import Answers, Figures, Result
 from clapometer.benchmark.retrieval import retrieved
-from clapometer.benchmark.supervised import linear_probe, mlp_head
 from clapometer.benchmark.zeroshot import templates_of, zero_shot
 from clapometer.cache import VectorStore
 from clapometer.embed import Progress
@@ -158,7 +158,7 @@ def benchmark(
     size = batch_size or clap.default_batch_size
     record = {
         "command": "benchmark",
-        **_about(asked, heard),
+        **_about(asked, heard, model or clap.card.name),
         **provenance(clap, model=model or clap.card.name, window=window, batch_size=size),
         "formula": FORMULAS[asked.setup],
         **more,
@@ -184,6 +184,8 @@ def _learnt(
     progress: Progress | None,
 ) -> tuple[Answers, list[dict[str, Any]]]:
     """What a head, or a tower, says of the tested clips when it is their turn, and what was chosen in each turn."""
+    from clapometer.benchmark.supervised import linear_probe, mlp_head  # brings torch
+
     data = asked.data
     scores, places, turns, told_of = [], [], [], []
     for plan in asked.plans:
@@ -205,7 +207,7 @@ def _learnt(
     return Answers(clips, data.labels, np.concatenate(scores), turns), told_of
 
 
-def _about(asked: Question, heard: Heard) -> dict[str, Any]:
+def _about(asked: Question, heard: Heard, model: str) -> dict[str, Any]:
     """What was asked, of what."""
     data, task = asked.data, asked.data.task
     listed = "\n".join(f"{clip.audio}\t{'|'.join(clip.labels)}\t{clip.fold}\t{clip.split}" for clip in data.clips)
@@ -223,6 +225,7 @@ def _about(asked: Question, heard: Heard) -> dict[str, Any]:
             "list_sha256": hashlib.sha256(listed.encode("utf-8", "replace")).hexdigest(),
         },
         "setup": asked.setup,
+        "again": _again(asked, model),
         "root": str(data.folder.root),
         "tested": {
             "folds": list(data.folds),
@@ -230,6 +233,17 @@ def _about(asked: Question, heard: Heard) -> dict[str, Any]:
             "missing_or_unreadable": len(heard.failed),
         },
     }
+
+
+def _again(asked: Question, model: str) -> str:
+    """The command that measures the same with the default window, precision and seed."""
+    data = asked.data
+    words = ["clapometer", "benchmark", data.task.name, "--root", "DIR", "--model", model, "--setup", asked.setup]
+    for fold in data.folds if data.folds != data.all_folds else ():
+        words += ["--fold", fold]
+    for template in asked.templates:
+        words += ["--template", template.text]
+    return shlex.join(words)
 
 
 def _as_json(figures: Figures) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from clapometer.cli.engine import (
     QuietOption,
     WindowOption,
     WorkersOption,
+    remove_journal,
 )
 from clapometer.errors import BadOption
 
@@ -118,7 +119,7 @@ def benchmark(
     tuning = _tuning(rates, epochs) if setup == "finetune" else None
     asked = [question(name, root, setup=setup, templates=template or (), folds=fold or ()) for name in tasks]
     clap = engine.load()
-    store = engine.store(None)
+    store = engine.store(output)
     results = []
     for one in asked:
         found = measure(
@@ -143,6 +144,8 @@ def benchmark(
             engine.note(f"written: {', '.join(map(str, written))}")
     if store is not None:
         store.close()
+    if output is not None:
+        remove_journal(output)
     if json:
         console.print_json({"results": [{**found.record, "failed": found.failed} for found in results]})
     if clap.card.name == MINI:
