@@ -59,7 +59,7 @@ ESC50 = Task(
     where="https://github.com/karolpiczak/ESC-50",
     licence="CC BY-NC 3.0",
     published=(
-        Published("msclap-2022", 0.826, "Elizalde et al. 2022, arXiv 2206.04769, abstract and README", "primary"),
+        Published("msclap-2022", 0.826, "microsoft/CLAP, issue 8", "primary"),
         Published("msclap-2023", 0.939, "microsoft/CLAP, README", "primary", prompt="this is the sound of {}"),
         Published("laion", 0.910, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary",
                   prompt="This is a sound of {}."),

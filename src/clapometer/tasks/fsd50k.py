@@ -52,7 +52,7 @@ FSD50K = Task(
     where="https://zenodo.org/records/4060432",
     licence="CC BY 4.0 (collection; each clip has its own)",
     published=(
-        Published("msclap-2022", 0.3024, _M2D, "primary", prompt="{} can be heard"),
+        Published("msclap-2022", 0.3024, _M2D, "primary"),
         Published("msclap-2023", 0.485, _M2D, "primary", note="its training data were seen"),
         Published("laion", 0.4585, _M2D, "primary", note="its training data were seen"),
         Published("laion", 0.597, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary", setup="finetune"),

@@ -47,7 +47,7 @@ GTZAN = Task(
     published=(
         Published("msclap-2022", 0.2897, _M2D, "primary", prompt="{} music can be heard",
                   note="290 clips of the fault-filtered split"),
-        Published("msclap-2023", 0.584, _M2D, "primary", note="290 clips of the fault-filtered split"),
+        Published("msclap-2023", 0.584, _M2D, "primary"),
         Published("laion", 0.730, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary"),
         Published("laion", 0.4724, _M2D, "primary", prompt="{} music can be heard",
                   note="run again by others on 290 clips"),

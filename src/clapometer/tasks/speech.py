@@ -99,7 +99,7 @@ CREMA_D = Task(
     licence="ODbL 1.0",
     published=(
         Published("msclap-2022", 0.2276, _M2D, "primary", figure="accuracy", note="prompts of whole sentences"),
-        Published("msclap-2023", 0.300, _M2D, "primary", figure="accuracy", note="prompts of whole sentences"),
+        Published("msclap-2023", 0.300, _M2D, "primary", figure="accuracy"),
         Published("laion", 0.2308, _M2D, "primary", figure="accuracy", note="prompts of whole sentences"),
         Published("Pengi", 0.1846, _M2D, "primary", figure="accuracy"),
         Published("paraclap", 0.298, "wizwand", "secondary", figure="accuracy", note="from a later paper"),
