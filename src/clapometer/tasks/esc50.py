@@ -63,6 +63,8 @@ ESC50 = Task(
         Published("msclap-2023", 0.939, "microsoft/CLAP, README", "primary", prompt="this is the sound of {}"),
         Published("laion", 0.910, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary",
                   prompt="This is a sound of {}."),
+        Published("laion-music", 0.9014, "LAION-AI/CLAP, README", "primary"),
+        Published("laion-music-speech", 0.8998, "LAION-AI/CLAP, README", "primary"),
         Published("WavCaps HTSAT-BERT", 0.948, _M2D, "primary"),
         Published("Pengi", 0.9195, _M2D, "primary"),
         Published("M2D-CLAP 2024", 0.7545, _M2D, "primary", prompt="{} can be heard"),

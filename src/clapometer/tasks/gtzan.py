@@ -53,7 +53,7 @@ GTZAN = Task(
                   note="run again by others on 290 clips"),
         Published("laion-music", 0.71, _LAION, "primary",
                   prompt="This audio is a {} song."),
-        Published("LAION music_speech_audioset_epoch_15_esc_89.98", 0.51, _LAION, "primary",
+        Published("laion-music-speech", 0.51, _LAION, "primary",
                   prompt="This audio is a {} song."),
         Published("WavCaps HTSAT-BERT", 0.455, _M2D, "primary"),
         Published("M2D-CLAP 2024", 0.7517, _M2D, "primary", prompt="{} music can be heard"),
