@@ -1,11 +1,15 @@
 """What a user pays for an audio-text pair: Clapometer, laion-clap, transformers' ClapModel and msclap, on one machine.
 
     python bench/peers.py [--neighbour] [--rounds 8] [--wait 20] [--out bench/results/peers.json]
+    python bench/peers.py --work [--only NAME]...
 
 64 pairs of a 10-second stereo file at 44.1 kHz and a caption; the same random weights for all that share an
 architecture. Every contender is a process of its own, with the threads that it takes by itself on the processors there
 are. They take turns, A B C A B C, eight pairs a turn; the figure is the median over turns. The reference packages come
 from the environment that `make parity` builds; without it there is nothing to compare with, and the script says so.
+
+With `--work`, processor time instead, under one thread and one contender at a time: what a machine that is busy with
+other things can still tell, for time that a process waits does not count. It flatters those that do not use all cores.
 """
 
 from __future__ import annotations
@@ -52,9 +56,13 @@ def main() -> None:
         print("bench/peers.py: the reference packages are not there; `make parity` brings them")
         return
     lay(FOLDER)
-    for name in ("laion-clap", "msclap"):  # which write their checkpoints, if they are not there yet
-        Contender(name, "one", REFERENCES, FOLDER).close()
+    for name, checkpoint in (("laion-clap", "laion/laion.pt"), ("msclap", "msclap/msclap-2023.pth")):
+        if not (FOLDER / checkpoint).exists():  # which they write
+            Contender(name, "one", REFERENCES, FOLDER).close()
     own.save_for_transformers(FOLDER)
+    if options.work:
+        _work(options)
+        return
     found: dict[str, Any] = {"machine": _machine(), "data": _data(), "floor": own.floor(FOLDER), "rows": []}
     for way, size in (("one", 1), ("chunks", CHUNK)):
         for group in GROUPS:
@@ -66,9 +74,7 @@ def main() -> None:
 
 def _measured(group: tuple[str, ...], way: str, size: int, options: argparse.Namespace) -> list[dict[str, Any]]:
     names = [name for name in group if "openvino" not in name or _installed("openvino")]
-    contenders = [
-        Contender(name, way, REFERENCES if name in THEIRS else Path(sys.executable), FOLDER) for name in names
-    ]
+    contenders = [Contender(name, way, _python(name), FOLDER) for name in names]
     try:
         rows = [_row(contender, way, size) for contender in contenders]
         series = {"": options.rounds} | ({"neighbour": max(3, options.rounds // 2)} if options.neighbour else {})
@@ -90,6 +96,27 @@ def _measured(group: tuple[str, ...], way: str, size: int, options: argparse.Nam
         for contender in contenders:
             contender.close()
     return rows
+
+
+def _work(options: argparse.Namespace) -> None:
+    """Milliseconds of processor time a pair, in chunks; rows of earlier calls stay."""
+    path = options.out.with_name("peers-work.json")
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
+    found |= {"machine": _machine(), "data": _data()}
+    for name in options.only or [name for group in GROUPS for name in group]:
+        contender = Contender(name, "chunks", _python(name), FOLDER, one_thread=True)
+        contender.ask(0, CHUNK, CHUNK)
+        turns = [turn(contender, number * CHUNK, CHUNK, CHUNK, 0.0) for number in (1, 2)]
+        row = {"processor_ms": round(min(turn.processor_ms for turn in turns), 1), "peak_mb": round(contender.peak_mb)}
+        found["rows"][name] = row | {"others": round(min(turn.others for turn in turns), 2)}
+        contender.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        print(name, found["rows"][name])
+
+
+def _python(name: str) -> Path:
+    return REFERENCES if name in THEIRS else Path(sys.executable)
 
 
 def _row(contender: Contender, way: str, size: int) -> dict[str, Any]:
@@ -120,6 +147,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=PAIRS // CHUNK)
     parser.add_argument("--wait", type=float, default=20.0, help="seconds to wait for a quiet machine before a turn")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "peers.json")
+    parser.add_argument("--work", action="store_true", help="processor time, which other work disturbs less")
+    parser.add_argument("--only", action="append", metavar="NAME", help="with --work: this contender")
     return parser.parse_args()
 
 

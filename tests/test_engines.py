@@ -85,14 +85,16 @@ def test_onednn_multiplies_by_the_weights_of_now() -> None:
     assert torch.equal(copy.deepcopy(clap).embed_text("rain"), clap.embed_text("rain"))
 
 
-@pytest.mark.parametrize("engine", ["onednn", "openvino"])
+@pytest.mark.parametrize("engine", ["onednn", "openvino", "openvino-int8"])
 def test_threads_do_not_disturb_each_other(engine: str, request: pytest.FixtureRequest) -> None:
-    if engine == "openvino":
+    if engine != "onednn":
         request.getfixturevalue("openvino")
     clap = made("laion")
     engage(clap, engine)
-    alone = [clap.embed_audio(sound) for sound in SOUNDS]
     with ThreadPoolExecutor(4) as pool:
+        first = list(pool.map(clap.embed_audio, SOUNDS))  # while networks are converted, too
+        alone = [clap.embed_audio(sound) for sound in SOUNDS]
+        assert all(map(torch.equal, first, alone))
         for _ in range(5):
             assert all(map(torch.equal, pool.map(clap.embed_audio, SOUNDS), alone))
 
@@ -163,3 +165,12 @@ def test_rounded_weights_are_within_half_a_step(openvino: None) -> None:
     found = compiled([np.eye(64, dtype=np.float32)])[0].T
     assert np.abs(found - weights).max() > 0
     assert (np.abs(found - weights) <= 0.5001 * np.abs(weights).max(1, keepdims=True) / 127).all()
+
+
+def test_the_command_line_loads_with_the_engine_that_is_asked_for() -> None:
+    engine = Engine("mini", "auto", "fp32", None, None, "", True, True, "onednn")
+    before = torch.get_num_threads()
+    try:
+        assert engine.load().engine == "onednn"
+    finally:
+        torch.set_num_threads(before)

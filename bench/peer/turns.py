@@ -40,11 +40,12 @@ class Turn:
 class Contender:
     """A contender in a process of its own."""
 
-    def __init__(self, name: str, way: str, python: Path, folder: Path) -> None:
+    def __init__(self, name: str, way: str, python: Path, folder: Path, *, one_thread: bool = False) -> None:
         self.name, self.peak_mb = name, 0.0
         quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
         threads = {"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"}  # as they take them by themselves
         environment = {key: value for key, value in os.environ.items() if key not in threads} | quiet
+        environment |= dict.fromkeys(threads, "1") if one_thread else {}
         if python != Path(sys.executable):
             environment.pop("PYTHONPATH", None)
         log = (folder / f"{name.replace(' ', '-')}.log").open("w", encoding="utf-8")

@@ -62,8 +62,10 @@ class Product:
 
     def _weights(self, weight: Tensor) -> Tensor:
         of = (weight.data_ptr(), weight._version)  # noqa: SLF001 - which counts steps of training
-        if self._laid_out is None or self._of != of:
+        if self._of != of:
             with _LAYING_OUT:
-                self._laid_out = getattr(torch.ops.mkldnn, LAYOUT)(weight.detach().clone(), None)
-                self._of = of
+                if self._of != of:  # else another thread was quicker
+                    self._laid_out = getattr(torch.ops.mkldnn, LAYOUT)(weight.detach().clone(), None)
+                    self._of = of
+        assert self._laid_out is not None
         return self._laid_out

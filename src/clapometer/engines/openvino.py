@@ -10,7 +10,6 @@ import queue
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,8 +20,6 @@ from clapometer.model import Clap
 from clapometer.threads import default_workers, processors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import openvino
 
 Outputs = Tensor | tuple[Tensor, ...]
@@ -77,10 +74,10 @@ class Network:
     def _converted(self, inputs: Sequence[Tensor]) -> Requests:
         import openvino
 
-        with _torch_itself(self._network, self._forward), torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings():
             # Of tracing: sizes compared in Python. All inputs of a model are on the same side of each comparison.
             warnings.simplefilter("ignore")
-            model = openvino.convert_model(self._network, example_input=tuple(inputs))
+            model = openvino.convert_model(_Itself(self._network, self._forward).eval(), example_input=tuple(inputs))
         options: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",  # and not bfloat16 where the processor has it
             "INFERENCE_NUM_THREADS": processors(),
@@ -111,12 +108,13 @@ class Requests:
         return outputs[0] if len(outputs) == 1 else outputs
 
 
-@contextmanager
-def _torch_itself(network: nn.Module, forward: Callable[..., Outputs]) -> Iterator[None]:
-    """The network as it is without an engine."""
-    engaged = network.forward
-    network.forward = forward
-    try:
-        yield
-    finally:
-        network.forward = engaged
+class _Itself(nn.Module):
+    """A network as it is without an engine, for tracing; other threads must not meet it in the network's own place."""
+
+    def __init__(self, network: nn.Module, forward: Callable[..., Outputs]) -> None:
+        super().__init__()
+        self.network = network
+        self._forward = forward
+
+    def forward(self, *inputs: Tensor) -> Outputs:
+        return self._forward(*inputs)
