@@ -101,25 +101,39 @@ def queries(sounds: Path, model: str) -> dict[str, Any]:
             middle = time.perf_counter()
             ranked = [one.audio for one in index.search(vector, count=len(index)) if one.audio in about]
             took.append((middle - started, time.perf_counter() - middle))
-            unheard = [path for path in ranked if about[path]["fold"] == "5" or about[path]["train"] == "no"]
+            # ESC-10 is never trained on, but holds recordings of ESC-50, which is.
+            unheard = [path for path in ranked if _is_held(about[path])]
             some = {"all": ranked, "labelled": [path for path in ranked if about[path]["label"]], "unheard": unheard}
-            row = {name: _share(paths, about, label, words) for name, paths in some.items()}
+            shares = {name: _share(paths, about, label, words) for name, paths in some.items()}
+            row = {name: share for name, (share, _) in shares.items()} | {"possible": shares["unheard"][1]}
             rows.append({"query": text, "label": label, **row})
-    means = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in ("all", "labelled", "unheard")}
+    means = {
+        name: round(float(np.mean([row[name] for row in rows])), 4)
+        for name in ("all", "labelled", "unheard", "possible")
+    }
     print(f"{found.sounds} sounds indexed in {seconds:.1f} s (vectors may have been stored)")
-    print("| query | all sounds | with a label | not trained on |\n| --- | --- | --- | --- |")
+    print("| query | all sounds | with a label | not trained on | possible there |")
+    print("| --- | --- | --- | --- | --- |")
     for row in [*rows, {"query": "**mean of 30**", **means}]:
-        print(f"| {row['query']} | {row['all']:.2f} | {row['labelled']:.2f} | {row['unheard']:.2f} |")
+        shares = " | ".join(f"{row[name]:.2f}" for name in means)
+        print(f"| {row['query']} | {shares} |")
     return {"model": model, "sounds": found.sounds, "first": FIRST, "mean": means, "queries": rows}
 
 
-def _share(paths: list[str], about: dict[str, dict[str, str]], label: str, words: str) -> float:
+def _is_held(row: dict[str, str]) -> bool:
+    return row["fold"] == "5" or (row["train"] == "no" and row["source"] != "ESC-10")
+
+
+def _share(paths: list[str], about: dict[str, dict[str, str]], label: str, words: str) -> tuple[float, float]:
+    """The share of the first ten that are right, and the largest that it could be, where fewer are."""
+
     def right(path: str) -> bool:
         row = about[path]
         caption = f" {row['caption'].lower()}"
         return row["label"] == label if row["label"] else any(f" {word}" in caption for word in words.split())
 
-    return sum(map(right, paths[:FIRST])) / FIRST
+    hits = list(map(right, paths))
+    return sum(hits[:FIRST]) / FIRST, min(sum(hits), FIRST) / FIRST
 
 
 def scale(count: int, dimension: int, like: Path | None) -> dict[str, Any]:
