@@ -102,7 +102,7 @@ def test_sounds_are_found_by_words_and_by_a_sound(run: Run, model: Path, tmp_pat
 
 def test_an_index_is_brought_up_to_date_by_its_own_model(run: Run, model: Path, tmp_path: Path) -> None:
     folder, index = sounds(tmp_path / "sounds", 3), tmp_path / "index"
-    run("index", folder, "-o", index, "--model", model)
+    run("index", folder, "-o", index, "--model", model, "--window", "hop=5")
     (folder / "bad.wav").write_text("no sound " * 20)
     (folder / "00.wav").unlink()
     ended = run("index", folder, "-o", index, "--json")
@@ -110,6 +110,7 @@ def test_an_index_is_brought_up_to_date_by_its_own_model(run: Run, model: Path, 
     assert "bad.wav: not a sound file" in ended.err
     figures = json.loads(ended.out)
     assert (figures["sounds"], figures["gone"], figures["same"], figures["new"]) == (2, 1, 2, 0)
+    assert open_index(index).window.hop == 5
     refused = run("index", folder, "-o", index, "--model", "mini")
     assert refused.status == 2
     assert "other weights" in refused.err

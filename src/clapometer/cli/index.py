@@ -23,6 +23,7 @@ from clapometer.cli.engine import (
     remove_journal,
 )
 from clapometer.errors import BadOption
+from clapometer.records import Window
 
 SHOWN = 20
 """Sounds that could not be read, and are told."""
@@ -68,9 +69,10 @@ def index(
 ) -> None:
     """Index a folder of sounds, so that `clapometer search` finds in it.
 
-    Done again, it brings the index up to date: new files, changed ones (by size
-    and time of writing) and deleted ones are noticed, the others are not read.
-    A run that was stopped goes on by the same command.
+    Done again, it brings the index up to date, with its own model and window:
+    new files, changed ones (by size and time of writing) and deleted ones are
+    noticed, the others are not read. A run that was stopped goes on by the same
+    command.
 
     Exit status: 0 all indexed, 1 some sounds could not be read, 2 bad input.
     """
@@ -93,7 +95,7 @@ def index(
         sounds,
         output,
         model=_lasting(chosen),
-        window=engine.window_of(clap),
+        window=engine.window_of(clap) if window or record is None else Window(**record["window"]),
         batch_size=batch_size,
         workers=workers,
         store=store,
