@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import originals
 import pytest
 import soundfile
+from voices import lay_emodb
 
 from clapometer.checkpoints import EMBEDDED
 from clapometer.cli import main
@@ -72,6 +74,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = ["audio,text,listener,rating,scale_min,scale_max", *rated]
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
+    lay_emodb(tmp_path)
+    originals.write(tmp_path / "models" / "paraclap", "paraclap")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
