@@ -2,7 +2,7 @@
 # Human-CLAP on RELATE: run.sh RELATE [MODEL] [OUT]. Finished steps are not done again; a training that was stopped goes
 # on. LOSSES and ALSO (models that are only scored) are names with blanks between them; SCORE, FINETUNE and EVALUATE are
 # further options of these commands.
-set -euo pipefail
+set -euo pipefail -o noglob # wsce+2*mae names no files
 relate=$(realpath "${1:?the folder of RELATE, with scores/REL.csv and RELATE_wave}")
 model=${2:-laion-fused}
 root=$(realpath "$(dirname "$0")/../..")

@@ -1,5 +1,5 @@
-"""XACLE's files as tables: tables.py DATA OUT writes what listeners said (ratings.csv, and training.csv, that of the
-training split alone) and the pairs to be scored (pairs.csv).
+"""XACLE's files as tables: tables.py DATA OUT writes what listeners said (ratings.csv; training.csv, which a model may
+see) and the pairs to be scored (pairs.csv).
 """
 
 from __future__ import annotations
@@ -74,12 +74,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the folder with meta_data and wav")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--own-validation", action="store_true", help="training.csv holds the training split alone")
     given = parser.parse_args()
+    seen = SPLITS[: 1 if given.own_validation else 2]
     try:
         rated = list(ratings(given.data))
         tables = {
             "ratings.csv": (RATED, rated),
-            "training.csv": (RATED, [row for row in rated if row["split"] == "train"]),
+            "training.csv": (RATED, [row for row in rated if row["split"] in seen]),
             "pairs.csv": (PAIR, list(pairs(given.data))),
         }
         for name, (columns, rows) in tables.items():

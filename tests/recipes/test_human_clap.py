@@ -70,6 +70,12 @@ def test_the_stand_in_is_read_as_relate_is(folder: Path) -> None:
     assert {"natural", "tango2", "audioldm"} < set(ratings.system)
 
 
+def test_relate_has_as_many_pairs_as_the_report_expects(found: dict[str, Any]) -> None:
+    real = read_ratings(REL)
+    for part, splits in (("test", "test"), ("test_and_validation", "test,validation")):
+        assert len(real.only(split=splits).pairs) == found["parts"][part]["pairs_of_relate"]
+
+
 def check_lines(found: dict[str, Any], models: tuple[str, ...]) -> None:
     for part in found["parts"].values():
         there = rows(part)

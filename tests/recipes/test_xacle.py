@@ -186,6 +186,7 @@ def test_the_report_has_every_line_and_the_published_figures(folder: Path) -> No
     rated = [float(row["average_score"]) for row in read(folder / "XACLE_dataset" / "meta_data" / "test_average.csv")]
     assert float(lines["constant"][9]) == pytest.approx(np.var(rated), abs=5e-4)
     baseline = lines["2027 baseline, frozen M2D-CLAP"]
+    assert text.count("Not the challenge's 3,000 pairs") == 2
     assert [float(cell) for cell in baseline[2:10]] == [0.584, 0.6, 0.419, 3.637, 0.565, 0.614, 0.4, 3.185]
 
 
@@ -231,13 +232,18 @@ def test_a_pair_without_a_score_is_refused(tmp_path: Path) -> None:
 def test_its_own_validation_leaves_the_challenges_out_of_training(folder: Path, model: Path) -> None:
     (folder / "own").mkdir()
     data, out = folder / "XACLE_dataset", folder / "own" / "out"
-    told = commands("xacle", data, model, out, folder=folder / "own", OWN_VALIDATION=1)
-    learnt = next(words[words.index("finetune") + 1] for words in told if "finetune" in words)
-    assert Path(learnt).name == "training.csv"
-    assert {row["split"] for row in read(folder / "out" / "training.csv")} == {"train"}
+    more = {"OWN_VALIDATION": 1, "FINETUNE": "--loss mse+0.5*margin\n  --patience 20"}
+    told = commands("xacle", data, model, out, folder=folder / "own", **more)
+    assert told[0][1:] == [str(data), str(out), "--own-validation"]
+    asked = next(words for words in told if "finetune" in words)
+    assert asked[-4:] == ["--loss", "mse+0.5*margin", "--patience", "20"]
+    command = [sys.executable, *told[0]]
+    subprocess.run(command, check=True, capture_output=True)
+    assert {row["split"] for row in read(out / "training.csv")} == {"train"}
+    assert {row["split"] for row in read(folder / "out" / "training.csv")} == {"train", "validation"}
     with pytest.raises(subprocess.CalledProcessError) as error:
         commands("xacle", data, model, out, folder=folder / "own")
-    assert "is of other options or files" in error.value.stderr
+    assert "is of other options or ratings" in error.value.stderr
 
 
 @pytest.mark.slow
