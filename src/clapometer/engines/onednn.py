@@ -46,8 +46,7 @@ class Product:
 
     def __init__(self, linear: nn.Linear) -> None:
         self._linear = linear
-        self._laid_out: Tensor | None = None
-        self._of: tuple[int, int] | None = None
+        self._laid_out: tuple[tuple[int, int], Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         weight, bias = self._linear.weight, self._linear.bias
@@ -62,10 +61,8 @@ class Product:
 
     def _weights(self, weight: Tensor) -> Tensor:
         of = (weight.data_ptr(), weight._version)  # noqa: SLF001 - which counts steps of training
-        if self._of != of:
-            with _LAYING_OUT:
-                if self._of != of:  # else another thread was quicker
-                    self._laid_out = getattr(torch.ops.mkldnn, LAYOUT)(weight.detach().clone(), None)
-                    self._of = of
-        assert self._laid_out is not None
-        return self._laid_out
+        if (known := self._laid_out) is not None and known[0] == of:
+            return known[1]
+        with _LAYING_OUT:
+            self._laid_out = of, getattr(torch.ops.mkldnn, LAYOUT)(weight.detach().clone(), None)
+            return self._laid_out[1]
