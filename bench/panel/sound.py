@@ -32,8 +32,8 @@ class System:
     """A simulated text-to-audio system, or recordings."""
 
     name: str
-    clarity: float
-    """What its sound takes from the match: a factor."""
+    loss: float
+    """Share of the match that is lost where its sound is at its worst."""
     kinds: Mapping[str, float]
     """How often each kind of mismatch occurs; relative."""
 
@@ -84,9 +84,9 @@ def scene(content: Content, clips: Clips, random: np.random.Generator) -> tuple[
     return samples / np.float32(max(1.0, float(np.abs(samples).max()))), files
 
 
-def rendered(samples: Samples, system: str, random: np.random.Generator) -> Samples:
-    """A sound as a system gives it; float32 (samples,), within -1..1."""
-    out = _EFFECTS[system](samples.astype(np.float64), random) if system in _EFFECTS else samples
+def rendered(samples: Samples, system: str, severity: float, random: np.random.Generator) -> Samples:
+    """A sound as a system gives it, at its best (severity 0) or worst (1); float32 (samples,), within -1..1."""
+    out = _EFFECTS[system](samples.astype(np.float64), severity, random) if system in _EFFECTS else samples
     return (out / max(1.0, float(np.abs(out).max()))).astype(np.float32)
 
 
@@ -103,41 +103,42 @@ def _of_length(samples: Samples, seconds: float) -> Samples:
 Numbers = npt.NDArray[np.float64]
 
 
-def _room(samples: Numbers, random: np.random.Generator) -> Numbers:
-    """A room with 0.5 s of reverberation."""
-    time = np.arange(int(0.5 * RATE)) / RATE
-    echo = random.standard_normal(len(time)) * 10 ** (-3 * time / 0.5)
+def _room(samples: Numbers, severity: float, random: np.random.Generator) -> Numbers:
+    """A room with 0.3 to 1.2 s of reverberation, from 14 dB below the sound to 3 dB above it."""
+    seconds = 0.3 + 0.9 * severity
+    time = np.arange(int(seconds * RATE)) / RATE
+    echo = random.standard_normal(len(time)) * 10 ** (-3 * time / seconds)
     wet = fftconvolve(samples, echo / np.sqrt(np.square(echo).sum()))[: len(samples)]
-    return 0.8 * samples + 0.5 * wet
+    return samples + (0.2 + 1.2 * severity) * wet
 
 
-def _radio(samples: Numbers, random: np.random.Generator) -> Numbers:  # noqa: ARG001 - as the others
-    """A band of 300 to 3,000 Hz."""
-    return np.asarray(sosfilt(butter(4, [300, 3000], "bandpass", fs=RATE, output="sos"), samples))
+def _radio(samples: Numbers, severity: float, _: np.random.Generator) -> Numbers:
+    """A band of 100 to 6,000 Hz, and at worst of 500 to 1,800 Hz."""
+    band = [100 * 5**severity, 6000 * 0.3**severity]
+    return np.asarray(sosfilt(butter(4, band, "bandpass", fs=RATE, output="sos"), samples))
 
 
-def _hiss(samples: Numbers, random: np.random.Generator) -> Numbers:
-    """Noise 12 dB below the sound."""
-    level = np.sqrt(np.square(samples).mean()) * 10 ** (-12 / 20)
+def _hiss(samples: Numbers, severity: float, random: np.random.Generator) -> Numbers:
+    """Noise 25 dB below the sound, and at worst 2 dB above it."""
+    level = np.sqrt(np.square(samples).mean()) * 10 ** ((27 * severity - 25) / 20)
     return samples + level * random.standard_normal(len(samples))
 
 
-def _crushed(samples: Numbers, random: np.random.Generator) -> Numbers:  # noqa: ARG001 - as the others
-    """Five bits, every second sample held."""
-    peak = max(float(np.abs(samples).max()), 1e-6)
-    held = np.repeat(samples[::2], 2)[: len(samples)]
-    return np.round(held / peak * 15) / 15 * peak
+def _crushed(samples: Numbers, severity: float, _: np.random.Generator) -> Numbers:
+    """Seven bits, and at worst less than three with each sample held four times."""
+    peak, steps, held = max(float(np.abs(samples).max()), 1e-6), 2 ** (6 - 4.5 * severity), 1 + round(3 * severity)
+    return np.round(np.repeat(samples[::held], held)[: len(samples)] / peak * steps) / steps * peak
 
 
 _EFFECTS = {"room": _room, "radio": _radio, "hiss": _hiss, "crushed": _crushed}
 SYSTEMS = (
-    System("natural", 1.0, {"right": 62, "misses": 16, "adds": 7, "swapped": 10, "related": 7, "wrong": 3}),
-    System("room", 1.0, {"right": 70, "misses": 14, "adds": 6, "swapped": 8, "related": 4, "wrong": 2}),
-    System("radio", 0.95, {"right": 32, "misses": 12, "adds": 22, "swapped": 18, "related": 15, "wrong": 9}),
-    System("hiss", 0.92, {"right": 28, "misses": 12, "adds": 24, "swapped": 16, "related": 14, "wrong": 14}),
-    System("crushed", 0.92, {"right": 26, "misses": 12, "adds": 24, "swapped": 16, "related": 14, "wrong": 15}),
+    System("natural", 0.0, {"right": 67, "misses": 13, "adds": 6, "swapped": 8, "related": 5, "wrong": 4}),
+    System("room", 0.05, {"right": 78, "misses": 10, "adds": 4, "swapped": 6, "related": 3, "wrong": 2}),
+    System("radio", 0.35, {"right": 51, "misses": 10, "adds": 14, "swapped": 10, "related": 9, "wrong": 8}),
+    System("hiss", 0.4, {"right": 46, "misses": 10, "adds": 13, "swapped": 9, "related": 9, "wrong": 13}),
+    System("crushed", 0.4, {"right": 45, "misses": 10, "adds": 13, "swapped": 9, "related": 9, "wrong": 15}),
 )
-"""How often each errs is set so that mean and spread of its ratings are those of one of RELATE's five: recordings,
-Tango 2, Tango, AudioLDM 2 and AudioLDM."""
+"""How often each errs, and what its sound costs, is set so that mean and spread of its ratings are those of one of
+RELATE's five: recordings, Tango 2, Tango, AudioLDM 2 and AudioLDM."""
 TURNS = (("natural", "room", "crushed"), ("natural", "radio", "hiss"))
 """The systems that get a prompt, in turn: as in RELATE, the recording, one of a better and one of a worse family."""

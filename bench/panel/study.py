@@ -7,6 +7,7 @@ the test in fold 5, which `mini` has never heard. No caption and no listener is 
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,24 @@ from panel.listeners import Listeners, Numbers, Places, draws, said
 from panel.sound import RATE, SYSTEMS, TURNS, System, clips_of, rendered, scene
 
 FOLDS = {"train": ("1", "2", "3"), "validation": ("4",), "test": ("5",)}
-PROMPTS = {"train": 950, "validation": 250, "test": 450}
-"""Three pairs each."""
+PROMPTS = {"test": 450, "validation": 250, "train": 2500}
+"""Three pairs each: 7,500 to learn from are as many as XACLE has. What comes first does not depend on what follows."""
 A_LISTENER = 16
 """Ratings a listener gives, as in RELATE after screening."""
-TRUTH = ("audio", "text", "system", "split", "kind", "events", "layout", "match", "quality", "sound", "clips")
+TRUTH = (
+    "audio",
+    "text",
+    "system",
+    "split",
+    "kind",
+    "events",
+    "layout",
+    "match",
+    "severity",
+    "quality",
+    "sound",
+    "clips",
+)
 RATINGS = ("audio", "text", "listener", "rating", "system", "split", "scale_min", "scale_max", "kind", "events")
 
 
@@ -41,6 +55,8 @@ class Pair:
     kind: str
     caption: Content
     sound: Content
+    severity: float
+    """How far the system is at its worst here, 0 to 1."""
 
     @property
     def match(self) -> float:
@@ -50,7 +66,7 @@ class Pair:
     @property
     def quality(self) -> float:
         """What attentive listeners agree on, 0 to 10."""
-        return 10 * self.match * self.system.clarity
+        return 10 * self.match * (1 - self.system.loss * self.severity)
 
 
 def pairs(prompts: dict[str, int], seed: int) -> list[Pair]:
@@ -68,7 +84,8 @@ def pairs(prompts: dict[str, int], seed: int) -> list[Pair]:
                 kind = str(random.choice(kinds, p=weights / weights.sum()))
                 sound = heard(content, kind, random, catalogue())
                 audio = f"sounds/{split}/{number:04d}-{name}.flac"
-                found.append(Pair(audio, text, systems[name], split, kind, content, sound))
+                severity = float(random.random())
+                found.append(Pair(audio, text, systems[name], split, kind, content, sound, severity))
     return found
 
 
@@ -108,14 +125,17 @@ def render(study: list[Pair], data: Path, folder: Path, seed: int) -> dict[str, 
     """
     clips = {split: clips_of(data, folds) for split, folds in FOLDS.items()}
     made = {}
-    for number, pair in enumerate(study):
-        random = np.random.default_rng([seed, 2000, number])
+    for pair in study:
+        # From the name, so that a sound is the same however many others there are.
+        random = np.random.default_rng([seed, *hashlib.sha256(pair.audio.encode()).digest()[:8]])
         samples, files = scene(pair.sound, clips[pair.split], random)
         path = folder / pair.audio
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
-            soundfile.write(part, rendered(samples, pair.system.name, random), RATE, format="FLAC", subtype="PCM_16")
+            soundfile.write(
+                part, rendered(samples, pair.system.name, pair.severity, random), RATE, format="FLAC", subtype="PCM_16"
+            )
             part.replace(path)
         made[pair.audio] = " ".join(file.stem for file in files)
     return made
@@ -128,7 +148,13 @@ def write(study: list[Pair], made: dict[str, str], listeners: Listeners, folder:
         writer.writerow(TRUTH)
         for one in study:
             row = [one.audio, one.text, one.system.name, one.split, one.kind, len(one.caption.events)]
-            row += [one.sound.layout, f"{one.match:.4f}", f"{one.quality:.4f}", "; ".join(one.sound.events)]
+            row += [
+                one.sound.layout,
+                f"{one.match:.4f}",
+                f"{one.severity:.4f}",
+                f"{one.quality:.4f}",
+                "; ".join(one.sound.events),
+            ]
             writer.writerow([*row, made[one.audio]])
     with (folder / "ratings.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

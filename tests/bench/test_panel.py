@@ -172,10 +172,10 @@ def test_every_system_changes_a_sound_but_recordings(data: Path) -> None:
     sound, files = scene(Content(("dog", "rain"), "sequence", (0.0, 0.0)), clips_of(data, ("1",)), random)
     assert [file.stem for file in files] == ["dog-1", "rain-1"]
     for system in SYSTEMS:
-        out = rendered(sound, system.name, np.random.default_rng(0))
-        assert out.shape == sound.shape
-        assert np.abs(out).max() <= 1
-        assert np.array_equal(out, sound) == (system.name == "natural")
+        some, more = (rendered(sound, system.name, severity, np.random.default_rng(0)) for severity in (0.2, 1.0))
+        assert some.shape == more.shape == sound.shape
+        assert max(np.abs(some).max(), np.abs(more).max()) <= 1
+        assert np.array_equal(some, more) == np.array_equal(some, sound) == (system.name == "natural")
 
 
 def test_no_listener_rates_a_pair_twice_and_every_pair_gets_its_ratings() -> None:
