@@ -1,0 +1,46 @@
+"""The embedded model on real sounds, in a folder laid out as ESC-50 is published."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from clapometer import load
+from clapometer.benchmark import benchmark
+from clapometer.benchmark.run import warnings_of
+from clapometer.cache import VectorStore
+from clapometer.checkpoints import EMBEDDED
+
+ROOT = Path(__file__).parents[2]
+SOUNDS = ROOT.parent / "shared" / "data" / "sounds"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not SOUNDS.is_dir(), reason="needs the sounds of ../shared/data, which are not in the repository"
+    ),
+    pytest.mark.skipif(not (EMBEDDED / "mini").is_dir(), reason="the embedded model is not there: make mini"),
+]
+
+
+def test_esc50_fold_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [str(ROOT / "bench"), *sys.path])
+    import esc50
+
+    esc50.esc50(SOUNDS, tmp_path / "ESC-50-master")
+    clap = load("mini", device="cpu")
+    store = VectorStore(tmp_path / "vectors.sqlite")
+    figures = {}
+    for setup in ("zeroshot", "linear", "mlp"):
+        found = benchmark(clap, "esc50", tmp_path, setup=setup, folds=["5"], store=store)  # type: ignore[arg-type]
+        again = benchmark(clap, "esc50", tmp_path, setup=setup, folds=["5"], store=store)  # type: ignore[arg-type]
+        assert again.record["figures"] == found.record["figures"]
+        assert found.answers is not None
+        assert len(found.answers.clips) == 400
+        assert not warnings_of(found, "mini"), "fold 5 was never trained on, and nothing is missing"
+        figures[setup] = found.figures.value.value
+    assert figures["zeroshot"] >= 0.85
+    assert figures["linear"] >= 0.70
+    assert figures["mlp"] >= 0.70
+    store.close()
