@@ -167,7 +167,7 @@ def test_what_differs_from_published_figures(clap, grown):
     ("name", "options", "said"),
     [
         ("esc50", {"setup": "retrieval"}, "is no task of retrieval"),
-        ("clotho", {"setup": "linear"}, "is task of retrieval"),
+        ("clotho", {"setup": "linear"}, "is a task of retrieval"),
         ("esc50", {"setup": "linear", "templates": ["{}"]}, "templates belong to zero-shot"),
         ("esc50", {"setup": "svm"}, "must be one of zeroshot, linear"),
     ],

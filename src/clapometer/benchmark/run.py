@@ -78,7 +78,7 @@ def question(
     if setup not in get_args(Setup):
         raise BadOption(f"the set-up must be one of {', '.join(get_args(Setup))}, not {setup!r}")
     if is_retrieval != (setup == "retrieval"):
-        raise BadOption(f"{task.title} is {'' if is_retrieval else 'no '}task of retrieval; leave the set-up out")
+        raise BadOption(f"{task.title} is {'a' if is_retrieval else 'no'} task of retrieval; leave the set-up out")
     if templates and setup not in ("zeroshot", "finetune"):
         raise BadOption(f"templates belong to zero-shot and fine-tuning, not to {setup}")
     data = read_task(task, Path(root), folds)

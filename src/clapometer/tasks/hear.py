@@ -40,4 +40,9 @@ def hear_layout(task: str, labels: Mapping[str, str] | None = None) -> Layout:
                 clips.append(Clip(f"{rates[-1]}/{fold}/{name}", own, fold=str(int(fold.removeprefix("fold")) + 1)))
         return clips
 
-    return Layout("the folder of HEAR", drawing, ("labelvocabulary.csv", "fold*.json"), read)
+    return Layout(
+        "the folder of HEAR (https://hearbenchmark.com/hear-tasks.html)",
+        drawing,
+        ("labelvocabulary.csv", "fold*.json"),
+        read,
+    )
