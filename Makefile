@@ -9,7 +9,7 @@ PARITY := build/parity
 OPENVINO := build/openvino/site
 OLDEST := build/oldest
 
-.PHONY: bench-peers demo test test-all test-oldest lint bench parity mini clean
+.PHONY: demo test test-all test-oldest lint bench bench-peers panel panel-full parity mini mini-voice human-clap xacle clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -36,6 +36,12 @@ bench-peers: $(VENV)/.dev $(PARITY)/.references $(OPENVINO)/.installed  ## what 
 	PYTHONPATH=$(OPENVINO) $(BIN)/python bench/peers.py --neighbour
 	PYTHONPATH=$(OPENVINO) $(BIN)/python bench/drift.py $(DATA) --model mini --model build/peers/laion/laion.pt
 
+panel: $(VENV)/.product  ## does fine-tuning on ratings work? a simulation, under 40 minutes on two cores
+	cd bench && ../$(BIN)/python -m panel --data $(abspath $(DATA))
+
+panel-full: $(VENV)/.product  ## the same with every loss and three seeds, and fewer rated pairs
+	cd bench && ../$(BIN)/python -m panel --data $(abspath $(DATA)) --full
+
 parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the reference packages, at full size
 	$(BIN)/python tests/parity/lay.py $(DATA) $(PARITY)
 	for family in laion microsoft paraclap transformers; do for mode in golden full; do \
@@ -47,6 +53,12 @@ parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the 
 
 mini: $(VENV)/.recipe  ## trains the embedded model
 	PYTHON=$(BIN)/python recipes/mini/run.sh $(DATA)
+
+human-clap: $(VENV)/.product  ## Human-CLAP on RELATE=folder, from MODEL=laion-fused
+	PYTHON=$(BIN)/python recipes/human_clap/run.sh "$(RELATE)" $(MODEL)
+
+xacle: $(VENV)/.product  ## a submission to XACLE=folder, from MODEL=laion-fused
+	PYTHON=$(BIN)/python recipes/xacle/run.sh "$(XACLE)" $(MODEL)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
