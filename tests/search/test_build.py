@@ -216,3 +216,24 @@ def test_the_record_says_how_it_came_about(clap, sounds, tmp_path):
     assert record["root"] == str(sounds)
     assert record["counts"] == {"sounds": 4, "failed": 0}
     assert {"made", "versions", "device", "precision", "batch_size"} <= record.keys()
+
+
+def test_what_a_run_that_died_while_writing_left_is_cleared_away(clap, sounds, tmp_path, monkeypatch):
+    from clapometer.search import build, files
+
+    index_folder(clap, sounds, tmp_path / "index")
+    sound(sounds / "new.wav", 10)
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build.files, "write_record", die)
+        with pytest.raises(KeyboardInterrupt):
+            index_folder(clap, sounds, tmp_path / "index")
+    assert len(open_index(tmp_path / "index")) == 4
+    assert (tmp_path / "index" / "vectors.2.npy").exists()
+    assert index_folder(clap, sounds, tmp_path / "index").new == 1
+    assert len(open_index(tmp_path / "index")) == 5
+    named = set(files.read_record(tmp_path / "index")["files"].values()) - {None}
+    assert {path.name for path in (tmp_path / "index").iterdir()} == named | {files.RECORD, files.LOCK}
