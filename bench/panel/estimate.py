@@ -45,8 +45,11 @@ MOMENTS = (
     "variance over listeners of their covariance with the others",
     "mean difference of two ratings of one pair",
     "share of such differences of 7 and more",
+    "share of twos that are both 9 or 10",
+    "share of twos that are both 0 or 1",
+    "rank correlation of two ratings of one pair",
 )
-WEIGHTS = np.array([0.05, 0.05, 0.01, 0.01, 0.1, 0.05, 2.0, 1.0, 0.05, 0.01])
+WEIGHTS = np.array([0.05, 0.05, 0.01, 0.01, 0.1, 0.05, 2.0, 1.0, 0.05, 0.01, 0.01, 0.005, 0.01])
 """A difference of a moment that counts as 1."""
 REPEATS = 4
 """Simulated studies whose moments are averaged, unless it is said otherwise."""
@@ -62,6 +65,8 @@ class Design:
     def moments(self, rating: Numbers) -> Numbers:
         """(moments,) of ratings (ratings,)."""
         apart = np.abs(rating[self.one] - rating[self.other])
+        upto = np.cumsum(np.bincount(rating.astype(int), minlength=HIGHEST + 1))
+        rank = (upto - np.bincount(rating.astype(int), minlength=HIGHEST + 1) / 2)[rating.astype(int)]
         left = rating - rating.mean()
         count = np.bincount(self.listener).astype(float)
         total = np.bincount(self.listener, left)
@@ -87,6 +92,9 @@ class Design:
                 (product - own * among)[mates > 5].var(),
                 apart.mean(),
                 (apart >= FAR).mean(),
+                ((rating[self.one] >= HIGHEST - 1) & (rating[self.other] >= HIGHEST - 1)).mean(),
+                ((rating[self.one] <= 1) & (rating[self.other] <= 1)).mean(),
+                np.corrcoef(rank[self.one], rank[self.other])[0, 1],
             ]
         )
 
@@ -147,7 +155,7 @@ def estimated(
     wanted = design.moments(rating)
     rng = np.random.default_rng(seed)
     counts = np.bincount(np.bincount(pair))[1:]
-    start = Listeners(float(rating.mean()), 1.0, 0.2, 2.0, lapse, tuple((counts / counts.sum()).tolist()))
+    start = Listeners(0.0, 10.0, float(rating.mean()), 1.0, 0.2, 2.0, lapse, tuple((counts / counts.sum()).tolist()))
     listeners, pairs = int(listener.max()) + 1, int(pair.max()) + 1
     studies = [(rng.random(pairs), draws(listeners, len(rating), rng)) for _ in range(repeats)]
 
@@ -158,22 +166,23 @@ def estimated(
     def loss(told: Numbers) -> float:
         return float((((simulated(told) - wanted) / WEIGHTS) ** 2).sum() + 1e-3 * (told**2).sum())
 
-    told = np.array([0.0, 0.0, np.log(0.8), np.log(0.4), np.log(2.0)])
+    told = np.array([0.0, 0.0, np.log(0.8), np.log(0.4), np.log(2.0), 0.0, 1.0])
     for width in (0.4, 0.2):  # anew from where it ended: a simplex may fall flat
-        steps = np.vstack([np.zeros(5), width * np.eye(5)])
-        about = {"initial_simplex": told + steps, "xatol": 3e-3, "fatol": 1e-3, "maxiter": 300}
+        steps = np.vstack([np.zeros(len(told)), width * np.eye(len(told))])
+        about = {"initial_simplex": told + steps, "xatol": 3e-3, "fatol": 1e-3, "maxiter": 400}
         told = minimize(loss, told, method="Nelder-Mead", options=about).x
     return _read(told, start)[0], wanted, simulated(told)
 
 
 def _read(told: Numbers, start: Listeners) -> tuple[Listeners, tuple[float, float]]:
     shape = float(np.exp(told[0])), float(np.exp(told[1]))
-    bias, slope, noise = np.exp(told[2:]).tolist()
-    return replace(start, bias=bias, slope=slope, noise=noise), shape
+    bias, slope, noise = np.exp(told[2:5]).tolist()
+    worst, best = float(told[5]), HIGHEST + float(told[6])
+    return replace(start, worst=worst, best=best, bias=bias, slope=slope, noise=noise), shape
 
 
 def _study(kind: Listeners, shape: tuple[float, float], design: Design, quality: Numbers, drawn: Draws) -> Numbers:
-    return said(kind, HIGHEST * betaincinv(*shape, quality)[design.pair], design.listener, drawn)
+    return said(kind, kind.quality(betaincinv(*shape, quality))[design.pair], design.listener, drawn)
 
 
 def of_study(ratings: Ratings, seed: int = 0) -> tuple[Listeners, Numbers, Numbers]:

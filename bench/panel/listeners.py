@@ -1,6 +1,7 @@
 """Simulated listeners: what they say of pairs whose true match is known.
 
-A listener hears the quality q of a pair (0 to 10) as
+A match of 0 has the quality `worst` and a match of 1 the quality `best`, on a line of which the scale shows the part
+from 0 to 10: what is more than good enough for a 10 is seldom given less. A listener hears the quality q of a pair as
 
     x = centre + bias + slope * (q - centre) + noise
 
@@ -28,6 +29,10 @@ PARAMETERS = Path(__file__).parent / "listeners.json"
 class Listeners:
     """A kind of listeners."""
 
+    worst: float
+    """Quality of a match of 0."""
+    best: float
+    """Quality of a match of 1."""
     centre: float
     """Quality at which a steep and a flat use of the scale meet."""
     bias: float
@@ -40,6 +45,10 @@ class Listeners:
     """The Beta distribution of the rates of lapses."""
     per_pair: tuple[float, ...]
     """Share of the pairs that have one rating, two, and so on."""
+
+    def quality(self, match: Numbers) -> Numbers:
+        """Quality of matches 0..1."""
+        return self.worst + (self.best - self.worst) * match
 
     @property
     def lapse_rate(self) -> float:
@@ -77,7 +86,7 @@ def said(kind: Listeners, quality: Numbers, listener: Places, drawn: Draws) -> N
 
     Args:
         kind: of the listeners.
-        quality: (ratings,), 0..10, of the pair that is rated.
+        quality: (ratings,), of the pair that is rated.
         listener: (ratings,): whose rating it is, from 0.
         drawn: random numbers.
 

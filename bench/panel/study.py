@@ -18,7 +18,7 @@ import soundfile
 from panel.captions import caption
 from panel.catalogue import catalogue
 from panel.content import Content, heard, match, possible, told
-from panel.listeners import Listeners, Numbers, Places, draws, said
+from panel.listeners import Listeners, Places, draws, said
 from panel.sound import RATE, SYSTEMS, TURNS, System, clips_of, rendered, scene
 
 FOLDS = {"train": ("1", "2", "3"), "validation": ("4",), "test": ("5",)}
@@ -36,7 +36,7 @@ TRUTH = (
     "layout",
     "match",
     "severity",
-    "quality",
+    "clear_match",
     "sound",
     "clips",
 )
@@ -64,9 +64,9 @@ class Pair:
         return match(self.caption, self.sound, catalogue())
 
     @property
-    def quality(self) -> float:
-        """What attentive listeners agree on, 0 to 10."""
-        return 10 * self.match * (1 - self.system.loss * self.severity)
+    def clear_match(self) -> float:
+        """What is left of it where the sound is not clear, 0 to 1: what attentive listeners agree on."""
+        return self.match * (1 - self.system.loss * self.severity)
 
 
 def pairs(prompts: dict[str, int], seed: int) -> list[Pair]:
@@ -98,7 +98,7 @@ def rated(study: list[Pair], listeners: Listeners, seed: int) -> Iterator[tuple[
             len(listeners.per_pair), len(some), p=np.array(listeners.per_pair) / sum(listeners.per_pair)
         )
         pair, listener = dealt(counts + 1, random)
-        quality = np.array([one.quality for one in some])[pair]
+        quality = listeners.quality(np.array([one.clear_match for one in some]))[pair]
         rating = said(listeners, quality, listener, draws(int(listener.max()) + 1, len(pair), random))
         for number, who, what in zip(pair.tolist(), listener.tolist(), rating.tolist(), strict=True):
             yield some[number], f"{split}-{who:04d}", int(what)
@@ -152,7 +152,7 @@ def write(study: list[Pair], made: dict[str, str], listeners: Listeners, folder:
                 one.sound.layout,
                 f"{one.match:.4f}",
                 f"{one.severity:.4f}",
-                f"{one.quality:.4f}",
+                f"{one.clear_match:.4f}",
                 "; ".join(one.sound.events),
             ]
             writer.writerow([*row, made[one.audio]])
@@ -172,8 +172,3 @@ def _prompt(random: np.random.Generator, texts: set[str]) -> tuple[Content, str]
         if text not in texts:
             texts.add(text)
             return content, text
-
-
-def quality_of(study: list[Pair]) -> Numbers:
-    """(pairs,)"""
-    return np.array([pair.quality for pair in study])

@@ -29,7 +29,9 @@ from panel.study import FOLDS, dealt, pairs, render, write  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data"
 SMALL = {"train": 6, "validation": 4, "test": 4}
-KIND = Listeners(centre=6.5, bias=1.2, slope=0.45, noise=2.0, lapse=(0.8, 10.0), per_pair=(0.2, 0.3, 0.3, 0.2))
+KIND = Listeners(
+    worst=0.5, best=11.0, centre=6.5, bias=1.2, slope=0.45, noise=2.0, lapse=(0.8, 10.0), per_pair=(0.2, 0.3, 0.3, 0.2)
+)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +191,7 @@ def test_no_listener_rates_a_pair_twice_and_every_pair_gets_its_ratings() -> Non
 def test_listeners_with_known_habits_are_found_again() -> None:
     random = np.random.default_rng(5)
     pair, listener = dealt(random.choice(4, 1800, p=KIND.per_pair) + 1, random)
-    quality = 10 * random.beta(2.0, 0.9, 1800)
+    quality = KIND.quality(random.beta(2.0, 0.9, 1800))
     rating = said(KIND, quality[pair], listener, draws(int(listener.max()) + 1, len(pair), random))
     found, wanted, got = estimated(rating, pair, listener, KIND.lapse, repeats=1)
     assert found.bias == pytest.approx(KIND.bias, rel=0.2)
