@@ -25,8 +25,9 @@ HELD_OUT = "5"
 """The fold of ESC-50 that neither `mini` nor a fine-tuning has heard."""
 TEMPLATE = "the sound of {}"
 SETTINGS = (
-    *("--train", "audio,projection"),
-    *("--rate", "audio.stem=0.15", "--rate", "audio.blocks=0.15", "--learning-rate", "5e-4", "--warmup", "20"),
+    *("--train", "audio,text,projection", "--learning-rate", "1e-3", "--warmup", "20"),
+    *("--rate", "text.=0.3", "--rate", "audio.stem=0.05", "--rate", "audio.blocks=0.05"),
+    *("--rate", "audio.norm=0.1", "--rate", "audio.hidden=0.1"),
     *("--batch-size", "32", "--steps", "234", "--validate-every", "78"),
 )
 """Chosen on the validation split."""

@@ -72,13 +72,11 @@ def _gains(found: Json) -> str:
 
 def _kinds(found: Json) -> str:
     names = [BASE, *(name for name in found["gain"] if "," not in name)]
+    counts = {row["group"]: row["n"] for row in found["agreement"] if row["breakdown"] == "kind"}
     rows = []
-    for kind in KINDS:
-        counted = next(row["n"] for row in found["agreement"] if (row["breakdown"], row["group"]) == ("kind", kind))
-        both = [
-            f"{_value(found, name, 'kind', kind, 'srcc')}, {_value(found, name, 'kind', kind, 'mse')}" for name in names
-        ]
-        rows.append([kind, str(counted), *both])
+    for kind in (kind for kind in KINDS if kind in counts):
+        srcc, mse = ([_value(found, name, "kind", kind, metric) for name in names] for metric in ("srcc", "mse"))
+        rows.append([kind, str(counts[kind]), *(f"{one}, {other}" for one, other in zip(srcc, mse, strict=True))])
     return _table(["", "pairs", *names], rows)
 
 

@@ -17,13 +17,14 @@ from clapometer.tables.ratings_reading import read_ratings
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))
 
+from panel import results as room  # noqa: E402
 from panel.captions import caption  # noqa: E402
 from panel.catalogue import catalogue  # noqa: E402
 from panel.content import KINDS, Content, heard, match, possible, told  # noqa: E402
 from panel.estimate import estimated, lapses  # noqa: E402
 from panel.listeners import PARAMETERS, Listeners, draws, read_listeners, said  # noqa: E402
 from panel.methods import Method, fewer, full  # noqa: E402
-from panel.report import put  # noqa: E402
+from panel.report import put, section  # noqa: E402
 from panel.sound import RATE, SYSTEMS, clips_of, rendered, scene  # noqa: E402
 from panel.study import FOLDS, dealt, pairs, render, write  # noqa: E402
 
@@ -245,3 +246,32 @@ def test_a_section_is_put_in_place_of_the_old_one(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "# Measured\n\n## Ours\n\nnew\n\n## Another\n\nkept\n"
     put("## Third\n\nmore", path)
     assert path.read_text(encoding="utf-8").endswith("kept\n\n## Third\n\nmore\n")
+
+
+def test_figures_of_made_up_scores_say_that_it_is_a_simulation(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = [row for row in read_table(study / "truth.csv", ("audio",)).rows if row["split"] != "train"]
+    methods = [Method("wsce+mae"), Method("wsce+mae", 1), Method("wsce+mae", pairs=5)]
+    folders = {name: tmp_path / str(n) for n, name in enumerate(["mini", *(method.name for method in methods)])}
+    random = np.random.default_rng(0)
+    for number, folder in enumerate(folders.values()):
+        folder.mkdir()
+        lines = [
+            f'{row["audio"]},"{row["text"]}",{float(row["clear_match"]) * 0.9 + random.uniform(0, 0.4 - 0.1 * number)}'
+            for row in truth
+        ]
+        (folder / "scores.csv").write_text("\n".join(["audio,text,score", *lines]) + "\n", encoding="utf-8")
+        (folder / "esc50.json").write_text(json.dumps({"accuracy": 0.9 - 0.01 * number}), encoding="utf-8")
+        (folder / "seconds.json").write_text(json.dumps({"seconds": 60}), encoding="utf-8")
+    monkeypatch.setattr(room, "side_by_side", lambda *_: {"RELATE, test": {"pairs": 1, "ICC": [0.4, 0.3, 0.5]}})
+    found = room.results(study, tmp_path, folders, methods)
+    json.dumps(found, allow_nan=False)
+    assert found["what"].startswith("a simulation")
+    assert found["seeds"]["wsce+mae"]["runs"] == 2
+    assert [point["pairs"] for point in found["curve"]] == [5, 18]
+    value, low, high = found["gain"]["wsce+mae"]["all"]["srcc"]
+    assert low <= value <= high
+    text = section(found)
+    assert "a simulation" in text.splitlines()[0]
+    assert "0.890 | -0.010" in text
