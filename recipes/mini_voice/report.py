@@ -22,7 +22,7 @@ def cell(figure: dict[str, Any]) -> str:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    found = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in MODELS}
+    found = {name: json.loads((folder / f"figures-{name}.json").read_text(encoding="utf-8")) for name in MODELS}
     one = found["sample"]
     print(f"{one['clips']} clips of the speakers {', '.join(one['speakers'])}\n")
     print(f"| | {' | '.join(MODELS.values())} |\n|{' --- |' * (len(MODELS) + 1)}")

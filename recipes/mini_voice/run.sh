@@ -16,8 +16,8 @@ if [ ! -e "$build/facts.csv" ]; then
   # What is high and low is learned from the clips as they are, and applied to the changed ones and to the others.
   "$bin/clapometer" queries "$build/original.csv" -o "$build/original_queries.csv" --save-bins "$build/bins.json" --quiet > "$build/phrases.txt"
   said=(--bins "$build/bins.json" --quiet)
-  "$bin/clapometer" queries "$build/train.csv" -o "$build/sample.csv" --queries 6 "${said[@]}" > /dev/null
-  "$bin/clapometer" queries "$build/train.csv" -o "$build/always.csv" --queries 6 --always emotion "${said[@]}" > /dev/null
+  "$bin/clapometer" queries "$build/train.csv" -o "$build/sample.csv" --queries 4 "${said[@]}" > /dev/null
+  "$bin/clapometer" queries "$build/train.csv" -o "$build/always.csv" --queries 4 --always emotion "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/train.csv" -o "$build/label.csv" --mode label --queries 8 "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/test.csv" -o "$build/test_queries.csv" --save-features "$build/measures.csv" "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/train.csv" -o "$build/facts.csv" --mode all --queries 1 "${said[@]}" > /dev/null
@@ -30,6 +30,6 @@ train sample "$build/sample.csv" "$build/always.csv"
 train label "$build/label.csv"
 for model in "$build/sample" "$build/label" mini; do
   "$bin/python" evaluate.py --model "$model" --test "$build/test.csv" --measures "$build/measures.csv" \
-    --bins "$build/bins.json" --out "$build/$(basename "$model").json" > /dev/null
+    --bins "$build/bins.json" --out "$build/figures-$(basename "$model").json" > /dev/null
 done
 "$bin/python" report.py "$build"

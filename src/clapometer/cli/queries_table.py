@@ -102,7 +102,8 @@ def queries_table(wanted: Wanted, as_json: bool) -> int:
     notes = ["; ".join(filter(None, both)) for both in zip(voices.notes, known.notes, strict=True)]
     tell(table.where, notes, "have less said of them")
     if bins is None:
-        low, high = wanted.low or book.low, wanted.high or book.high
+        low = book.low if wanted.low is None else wanted.low
+        high = book.high if wanted.high is None else wanted.high
         bins = bins_of(known.columns, low, high, voices.source)
     missing = [] if wanted.options.mode == "label" else without_bins(known, same_source(bins, voices.source))
     for sentence in missing:
