@@ -49,7 +49,7 @@ class RatedBatches:
     """Batches of rated pairs; batch `step` depends on the seed and on `step` alone.
 
     All pairs are gone through in random order before one comes again. Of a longer sound a random stretch is heard, a
-    shorter one is lengthened as the model's window says, or repeated.
+    shorter one is lengthened as the model's window says, or with silence.
 
     Args:
         pairs: what to learn from.
@@ -125,7 +125,8 @@ class RatedBatches:
             start = int(random.integers(len(samples) - self.samples + 1))
             samples = samples[start : start + self.samples]
         elif len(samples) < self.samples:
-            short = "repeat" if self.window.short == "keep" else self.window.short
+            # What a model hears at its own length is followed by silence: repeated, it would say "A, B, A, B".
+            short = "pad" if self.window.short == "keep" else self.window.short
             samples = lengthened(samples, self.samples, short)
         if self.augmentation.time_mask or self.augmentation.frequency_mask:
             samples = masked(samples, self.sounds.sample_rate, self.augmentation, random)
