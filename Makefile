@@ -54,6 +54,9 @@ parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the 
 mini: $(VENV)/.recipe  ## trains the embedded model
 	PYTHON=$(BIN)/python recipes/mini/run.sh $(DATA)
 
+mini-voice: $(VENV)/.product  ## trains the embedded model on queries about voices
+	BIN=$(BIN) recipes/mini_voice/run.sh $(DATA)/emodb
+
 human-clap: $(VENV)/.product  ## Human-CLAP on RELATE=folder, from MODEL=laion-fused
 	PYTHON=$(BIN)/python recipes/human_clap/run.sh "$(RELATE)" $(MODEL)
 
