@@ -49,7 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SLOW = """
-import time
+import signal, time
 from clapometer.cli import main
 from clapometer.families.mini import MiniClap
 
@@ -60,6 +60,7 @@ def audio_vectors(self, waveforms):
     return heard(self, waveforms)
 
 MiniClap.audio_vectors = audio_vectors
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore in what they start in the background
 main()
 """
 """The command with a model that takes its time: it is still at work when a test stops it, however busy the machine."""
