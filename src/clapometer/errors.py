@@ -18,6 +18,11 @@ Every message says what was wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+SHOWN = 10
+"""Rows or files that a message names."""
+
 
 class ClapometerError(Exception):
     """Root of every error that this package raises on purpose."""
@@ -57,3 +62,9 @@ class WeightsMismatch(CheckpointError):
 
 class TrainingFailed(ClapometerError):
     """Training cannot go on."""
+
+
+def first_of(lines: Sequence[str]) -> str:
+    """The end of a message about many rows or files: the first of them, indented, a line each, and how many more."""
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "".join(f"\n  {line}" for line in (*lines[:SHOWN], *more))

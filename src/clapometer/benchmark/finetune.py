@@ -24,11 +24,10 @@ from clapometer.errors import BadOption
 from clapometer.model import Clap
 from clapometer.records import Window
 from clapometer.tasks.task import Template
-from clapometer.threads import default_workers
 from clapometer.train.loop import train
 from clapometer.train.objective import KnownRows, Objective
 from clapometer.train.options import Augmentation, TrainOptions
-from clapometer.train.sounds import Sounds, amplified, fitted, masked
+from clapometer.train.sounds import Sounds, amplified, decoded, fitted, masked
 from clapometer.zeroshot import class_vectors
 
 AUGMENTATION = Augmentation(mix=0.0)
@@ -107,8 +106,7 @@ def fine_tuned(
     parts = [part_of(data, heard, some) for some in (plan.train, plan.validation, plan.tested)]
     words = [data.task.word(label) for label in data.labels]
     classes = torch.from_numpy(class_vectors(clap, words, [template.text for template in templates]))
-    sounds = Sounds([data.path(place) for place in parts[0].places], clap.card.sample_rate)
-    sounds.read(default_workers("cpu"))
+    sounds = decoded([data.path(place) for place in parts[0].places], clap.card.sample_rate)
     runs = []
     for rate in tuning.rates:
         head = Head(classes, clap.logit_scale.detach().exp().item(), tags=tags)

@@ -14,14 +14,12 @@ import torch
 from torch import Tensor
 
 from clapometer.audio import Samples
-from clapometer.errors import BadTable
+from clapometer.errors import BadTable, first_of
 from clapometer.tables import read_table
 from clapometer.train.objective import KnownRows
 from clapometer.train.options import Augmentation
 from clapometer.train.sounds import Sounds, amplified, fitted, masked, overlaid
 
-SHOWN = 10
-"""Bad rows that a message names."""
 TOGETHER = ("{} and {}", "{} while {}", "{} with {}")
 BEHIND = ("{} with {} in the background", "{} and {} in the distance")
 FOLLOWED = ("{} followed by {}", "{} then {}", "{} and then {}")
@@ -103,10 +101,7 @@ def read_captions(
             else:
                 texts.setdefault(audio, {})[str(row["text"]).strip()] = None
     if bad:
-        more = f"\n  and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise BadTable(
-            f"{len(bad)} rows cannot be trained on; correct or remove them:\n  " + "\n  ".join(bad[:SHOWN]) + more
-        )
+        raise BadTable(f"{len(bad)} rows cannot be trained on; correct or remove them:{first_of(bad)}")
     clips = [Clip(audio, tuple(some), groups[audio]) for audio, some in texts.items()]
     if len(clips) < 2:
         raise BadTable(f"{paths[0]}: holds one clip; contrastive training needs sounds to tell apart")

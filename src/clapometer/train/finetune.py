@@ -21,7 +21,6 @@ from clapometer.model import Clap
 from clapometer.provenance import file_hash, versions
 from clapometer.stats.agreement import agreement
 from clapometer.tables.ratings_reading import read_ratings
-from clapometer.threads import default_workers
 from clapometer.train.captions import CaptionBatches, read_captions
 from clapometer.train.keeper import Tell, silent
 from clapometer.train.known import known_sounds, known_texts
@@ -32,7 +31,7 @@ from clapometer.train.outcome import Outcome, outcome
 from clapometer.train.processes import joined, processes
 from clapometer.train.rated import Material, RatedPairs, Targets, read_material
 from clapometer.train.rated_batches import Rated, RatedBatches
-from clapometer.train.sounds import Sounds
+from clapometer.train.sounds import decoded
 from clapometer.weights import weights_hash
 
 OPTIONS = TrainOptions(batch_size=32, learning_rate=3e-5, warmup=50, keep_statistics=True, patience=5)
@@ -273,7 +272,7 @@ def _batches(
         clips = read_captions(reminder.tables, audio_root=reminder.audio_root)
         captions = CaptionBatches(
             clips,
-            _sounds([clip.audio for clip in clips], clap, progress),
+            decoded([clip.audio for clip in clips], clap.card.sample_rate, progress),
             size=max(2, round(reminder.share * options.batch_size)),
             seconds=seconds,
             seed=options.seed,
@@ -286,7 +285,7 @@ def _batches(
         text = known_texts(clap, parts, pairs.texts, progress)
     return RatedBatches(
         pairs,
-        None if audio is not None else _sounds(pairs.audio, clap, progress),
+        None if audio is not None else decoded(pairs.audio, clap.card.sample_rate, progress),
         size=options.batch_size,
         samples=round(seconds * clap.card.sample_rate),
         window=clap.card.window,
@@ -296,12 +295,6 @@ def _batches(
         audio=audio,
         text=text,
     )
-
-
-def _sounds(paths: Sequence[Path], clap: Clap, progress: Progress | None) -> Sounds:
-    sounds = Sounds(paths, clap.card.sample_rate)
-    sounds.read(default_workers("cpu"), progress("sounds", len(sounds)) if progress else None)
-    return sounds
 
 
 def _seconds(clap: Clap, pairs: RatedPairs) -> float:

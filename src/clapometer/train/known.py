@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from clapometer.embed import Progress
+from clapometer.embed import Embedded, Progress, embed_sounds, embed_texts
+from clapometer.errors import BadAudio
 from clapometer.model import Clap
 from clapometer.train.objective import KnownRows
 
@@ -42,40 +43,47 @@ def known_sounds(
     Raises:
         BadAudio: a sound cannot be read.
     """
-    return _known(clap, "audio", learning, [(sound,) for sound in sounds], clap.embed_audio, progress)
+    if "audio projection" in learning and "audio" not in learning:
+        return _before_projection(clap, "audio", sounds, clap.embed_audio, progress and progress("sounds", len(sounds)))
+    if "audio" in learning:
+        return None
+    embedded = embed_sounds(clap, sounds, progress=progress)
+    for error in filter(None, embedded.errors):
+        raise BadAudio(error)
+    return Known(_rows(embedded), None)
 
 
 def known_texts(clap: Clap, learning: set[str], texts: Sequence[str], progress: Progress | None) -> Known | None:
     """As `known_sounds`, of texts and the text tower."""
-    return _known(clap, "text", learning, [(text,) for text in texts], clap.embed_text, progress)
+    if "text projection" in learning and "text" not in learning:
+        return _before_projection(clap, "text", texts, clap.embed_text, progress and progress("texts", len(texts)))
+    return None if "text" in learning else Known(_rows(embed_texts(clap, texts, progress=progress)), None)
 
 
-def _known(
+def _rows(embedded: Embedded) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(embedded.vectors)[:, None])
+
+
+def _before_projection(
     clap: Clap,
     side: str,
-    learning: set[str],
-    items: Sequence[tuple[Any, ...]],
-    embed: Callable[..., Tensor],
-    progress: Progress | None,
-) -> Known | None:
-    if side in learning:
-        return None
-    head = clap.parts()[f"{side} projection"] if f"{side} projection" in learning else None
+    items: Sequence[Any],
+    embed: Callable[[Any], Tensor],
+    count: Callable[[int], None] | None,
+) -> Known:
+    """What goes into the projection of a side, which is what the tower made, in every family."""
+    head = clap.parts()[f"{side} projection"]
     seen: list[Tensor] = []
-    hook = None
-    if head is not None:  # what goes into the projection is what the tower made, in every family
-        hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().float().cpu()))
-    count = progress("sounds" if side == "audio" else "texts", len(items)) if progress else None
-    found: dict[tuple[Any, ...], Tensor] = {}
+    found: dict[Any, Tensor] = {}
+    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().float().cpu()))
     try:
         for item in items:
             if item not in found:
                 seen.clear()
-                vectors = embed(*item)
-                found[item] = vectors if head is None else torch.cat(seen)
+                embed(item)
+                found[item] = torch.cat(seen)
             if count:
                 count(1)
     finally:
-        if hook is not None:
-            hook.remove()
+        hook.remove()
     return Known(tuple(found[item] for item in items), head)

@@ -17,7 +17,7 @@ from clapometer.calibration import Calibration, write_calibration
 from clapometer.checkpoints import load
 from clapometer.embed import Progress
 from clapometer.evaluation.result import Evaluation
-from clapometer.evaluation.run import Options, evaluate
+from clapometer.evaluation.run import ENOUGH_TO_FIT, Options, evaluate
 from clapometer.families.laion import LaionClap
 from clapometer.model import Clap
 from clapometer.provenance import file_hash
@@ -33,8 +33,6 @@ from clapometer.weights import weights_hash
 
 BEFORE, AFTER = "before", "after"
 FOLDS = 5
-FEWEST = 50
-"""Pairs below which no map from scores to ratings is fitted."""
 Numbers = npt.NDArray[np.float64]
 
 
@@ -121,7 +119,7 @@ def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> Cali
     """A map from cosines to ratings fitted on the validation: the cosines of what was learnt from are too good."""
     pairs, ratings = material.validation, material.validation.ratings
     rated, cosine = ratings.pairs.mean, cosines[0]
-    if len(pairs) < FEWEST:
+    if len(pairs) < ENOUGH_TO_FIT:
         return None
     if material.test is not None:
         mapped = isotonic(cosine, rated)(cosines[1])

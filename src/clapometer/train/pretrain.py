@@ -13,25 +13,21 @@ from torch import Tensor
 
 from clapometer.checkpoints import DEFAULT_MODEL, load
 from clapometer.embed import Progress, embed_sounds
-from clapometer.errors import BadAudio, BadOption, BadTable
+from clapometer.errors import BadAudio, BadOption, BadTable, first_of
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates
 from clapometer.losses.contrastive import info_nce
 from clapometer.model import Clap
 from clapometer.provenance import file_hash, versions
 from clapometer.stats.classes import figures
 from clapometer.tables import read_table
-from clapometer.threads import default_workers
 from clapometer.train.captions import CaptionBatch, CaptionBatches, read_captions
 from clapometer.train.keeper import Tell, silent
 from clapometer.train.loop import Trained, train
 from clapometer.train.objective import Objective
 from clapometer.train.options import Augmentation, TrainOptions
-from clapometer.train.sounds import Sounds
+from clapometer.train.sounds import decoded
 from clapometer.weights import weights_hash
 from clapometer.zeroshot import class_vectors
-
-SHOWN = 10
-"""Bad rows that a message names."""
 
 
 class Contrastive(Objective[CaptionBatch]):
@@ -102,10 +98,7 @@ def read_validation(
             sounds.append(sound)
             labels.append(label.strip())
     if bad:
-        more = f"\n  and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise BadTable(
-            f"{len(bad)} rows cannot be validated on; correct or remove them:\n  " + "\n  ".join(bad[:SHOWN]) + more
-        )
+        raise BadTable(f"{len(bad)} rows cannot be validated on; correct or remove them:{first_of(bad)}")
     if len(kinds) > 1:
         raise BadTable("some tables for validation have a column `label` and some have not; give one kind")
     if len(set(labels)) < 2:
@@ -188,8 +181,7 @@ def pretrain(
     seconds = clap.card.window.seconds if seconds is None else seconds
     if not 0 < seconds <= 3600:
         raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
-    sounds = Sounds([clip.audio for clip in clips], clap.card.sample_rate)
-    sounds.read(default_workers("cpu"), progress("sounds", len(sounds)) if progress else None)
+    sounds = decoded([clip.audio for clip in clips], clap.card.sample_rate, progress)
     batches = CaptionBatches(
         clips, sounds, size=options.batch_size, seconds=seconds, seed=options.seed, augmentation=augmentation
     )

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.errors import BadOption, BadTable
+from clapometer.errors import SHOWN, BadOption, BadTable, first_of
 from clapometer.folders import within
 from clapometer.panel.rules import Step, parse_rule, screened
 from clapometer.stats.standardise import standardise
@@ -23,8 +23,6 @@ from clapometer.train.parting import FEWEST, Leaks, parted
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = {TRAIN: ("train", "training"), VALIDATION: ("validation", "valid", "val", "dev"), TEST: ("test", "eval")}
 """What splits are called in files of ratings."""
-SHOWN = 10
-"""Rows that a message names."""
 
 Targets = Literal["mean", "standardised", "listener", "listener-standardised"]
 """What the score of a pair is brought to: the `mean` of its ratings; the same after each listener's own mean and spread
@@ -114,7 +112,7 @@ def read_material(
         raise BadTable(f"{ratings.path}: no rating is in a split for training ({', '.join(known)} are there)")
     keep, steps = screened(ratings, learning, [parse_rule(rule, ratings) for rule in screen])
     keep |= ~ratings.is_anchor & (split == TEST)
-    some = replace(ratings.take(keep), split=_objects(split[keep]))
+    some = replace(ratings.take(keep), split=split[keep].astype(object))
     _check_one_split(some)
     clips = _clips(some, audio_root)
     pair_split, leaks = parted(
@@ -186,10 +184,9 @@ def _clips(ratings: Ratings, audio_root: str | os.PathLike[str] | None) -> list[
         with path.open("rb") as file:
             found[name] = Path(os.path.abspath(path)), hashlib.file_digest(file, "sha256").digest()  # noqa: PTH100
     if bad:
-        more = f"\n  and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
         raise BadTable(
             f"{len(bad)} of {len(found)} sounds are missing; say where they are with --audio-root, or remove their "
-            "rows:\n  " + "\n  ".join(bad[:SHOWN]) + more
+            f"rows:{first_of(bad)}"
         )
     return [found[name] for name in ratings.pairs.audio.tolist()]
 
@@ -247,7 +244,3 @@ def _pairs(
         targets=tuple(np.array(own[pair] if each else [np.mean(own[pair])]) for pair in kept),
         ratings=replace(those, split=np.full(len(those), name, object)),
     )
-
-
-def _objects(values: npt.NDArray[np.str_]) -> npt.NDArray[np.object_]:
-    return values.astype(object)

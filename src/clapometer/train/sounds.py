@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.audio import Samples, read_sound
-from clapometer.errors import BadAudio
-from clapometer.threads import completed
+from clapometer.embed import Progress
+from clapometer.errors import BadAudio, first_of
+from clapometer.threads import completed, default_workers
 from clapometer.train.options import Augmentation
 
 MEMORY = 4 * 2**30
 """Bytes of decoded sound that are kept; what is beyond is decoded again each time."""
-SHOWN = 10
-"""Unreadable files that a message names."""
 
 
 class Sounds:
@@ -65,10 +64,9 @@ class Sounds:
             if counted:
                 counted(1)
         if bad:
-            first = "\n  ".join(bad[number] for number in sorted(bad)[:SHOWN])
-            more = f"\n  and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
             raise BadAudio(
-                f"{len(bad)} of {len(self)} sounds cannot be read; repair them or remove their rows:\n  {first}{more}"
+                f"{len(bad)} of {len(self)} sounds cannot be read; repair them or remove their rows:"
+                + first_of([bad[number] for number in sorted(bad)])
             )
 
     def _keep(self, number: int) -> str:
@@ -88,6 +86,17 @@ class Sounds:
         samples = read_sound(self.paths[number], self.sample_rate)
         peak = max(float(np.abs(samples).max()), 1e-6)
         return np.round(samples * np.float32(32767 / peak)).astype(np.int16), peak
+
+
+def decoded(paths: Sequence[Path], sample_rate: int, progress: Progress | None = None) -> Sounds:
+    """Files, each decoded once by all processors.
+
+    Raises:
+        BadAudio: as `Sounds.read`.
+    """
+    sounds = Sounds(paths, sample_rate)
+    sounds.read(default_workers("cpu"), progress("sounds", len(sounds)) if progress else None)
+    return sounds
 
 
 def fitted(samples: Samples, size: int, random: np.random.Generator) -> Samples:
