@@ -268,6 +268,15 @@ def test_rates_slow_down_what_they_name(tmp_path: Path) -> None:
     assert moved["text_projection.weight"] == pytest.approx(1e-2, rel=1e-2)
 
 
+def test_what_has_a_rate_of_0_has_no_gradient_and_learns_again_afterwards() -> None:
+    clap = new()
+    with learning(clap, replace(OPTIONS, rates={"audio.stem": 0.0, "audio.blocks": 0.0})) as groups:
+        assert not clap.audio.trunk(torch.zeros(1, 32, 64)).requires_grad
+        assert clap.audio_vectors(torch.zeros(1, 16000)).requires_grad
+        assert all(group["factor"] for group in groups)
+    assert all(weight.requires_grad for weight in clap.parameters())
+
+
 def test_the_temperature_stays_in_bounds(tmp_path: Path) -> None:
     clap = new()
     with torch.no_grad():

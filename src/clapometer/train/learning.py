@@ -88,13 +88,19 @@ def averaged(clap: Clap, first: Mapping[str, Tensor], share: float) -> Iterator[
 
 
 def _groups(clap: Clap, options: TrainOptions) -> list[dict[str, Any]]:
-    """Parameters by factor of the learning rate and by weight decay; the first group is the plain one."""
+    """Parameters by factor of the learning rate and by weight decay; the first group is the plain one.
+
+    Those whose factor is 0 are frozen: what lies before all that learns needs no gradient.
+    """
     groups: dict[tuple[float, float], list[Tensor]] = {(1.0, 0.0): []}
     for name, weight in clap.named_parameters():
+        prefix = max((one for one in options.rates if name.startswith(one)), key=len, default="")
+        factor = options.rates.get(prefix, 1.0)
+        if not factor:
+            weight.requires_grad_(False)
         if weight.requires_grad:
-            prefix = max((one for one in options.rates if name.startswith(one)), key=len, default="")
             decay = options.weight_decay if weight.ndim > 1 else 0.0
-            groups.setdefault((options.rates.get(prefix, 1.0), decay), []).append(weight)
+            groups.setdefault((factor, decay), []).append(weight)
     return [{"params": some, "factor": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
 
 

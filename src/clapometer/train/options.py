@@ -30,7 +30,7 @@ class TrainOptions:
     """Updates of the warm-up."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Factors of the learning rate by the beginning of a parameter's name, such as `{"audio.blocks": 0.1}`; the
-    longest that fits counts."""
+    longest that fits counts. What has 0 is frozen."""
     weight_decay: float = 0.01
     """AdamW's, for matrices and kernels; biases, norms and the temperature have none."""
     clip: float = 1.0
