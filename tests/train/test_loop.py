@@ -20,7 +20,7 @@ from clapometer.train.loop import Trained, train
 from clapometer.train.objective import KnownRows, Objective
 from clapometer.train.options import TrainOptions
 from clapometer.train.processes import Processes
-from clapometer.train.update import _vectors, update
+from clapometer.train.update import _heard, _vectors, update
 
 OPTIONS = TrainOptions(
     steps=7, batch_size=4, learning_rate=1e-2, warmup=2, log_every=1, validate_every=3, save_every=2, seed=5
@@ -275,6 +275,14 @@ def test_what_has_a_rate_of_0_has_no_gradient_and_learns_again_afterwards() -> N
         assert clap.audio_vectors(torch.zeros(1, 16000)).requires_grad
         assert all(group["factor"] for group in groups)
     assert all(weight.requires_grad for weight in clap.parameters())
+
+
+def test_sounds_of_several_lengths_are_heard_as_each_alone() -> None:
+    clap = new().eval()
+    sounds = [torch.randn(length) for length in (16000, 20000, 16000, 32000, 20000)]
+    with torch.no_grad():
+        alone = torch.cat([clap.audio_vectors(sound[None]) for sound in sounds])
+        torch.testing.assert_close(_heard(clap, sounds), alone)
 
 
 def test_the_temperature_stays_in_bounds(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from rated_tones import rated_tones
 from torch.nn.functional import normalize
@@ -40,7 +41,8 @@ def test_every_pair_is_heard_once_before_one_comes_again(pairs: RatedPairs) -> N
         number = pairs.texts.index(text)
         assert rating == pytest.approx(pairs.mean[number])
         torch.testing.assert_close(waveform.numpy(), Sounds([pairs.audio[number]], 16000)[0])
-    assert torch.equal(source(3).waveforms, batches(pairs)(3).waveforms)
+    for one, other in zip(source(3).waveforms, batches(pairs)(3).waveforms, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_listeners_of_a_pair_take_turns(pairs: RatedPairs) -> None:
@@ -55,23 +57,36 @@ def test_short_sounds_are_lengthened_as_the_window_says_and_of_long_ones_a_stret
     repeated = batches(pairs, 6000, replace(KEEP, short="repeat"))(0)
     for text, waveform in zip(repeated.texts, repeated.waveforms, strict=True):
         np.testing.assert_array_equal(waveform, np.resize(own[text], 6000))
-    for short in ("keep", "pad"):
-        padded = batches(pairs, 6000, replace(KEEP, short=short))(0)
-        for text, waveform in zip(padded.texts, padded.waveforms, strict=True):
-            np.testing.assert_array_equal(waveform, np.pad(own[text], (0, 2000)))
+    padded = batches(pairs, 6000, replace(KEEP, short="pad"))(0)
+    for text, waveform in zip(padded.texts, padded.waveforms, strict=True):
+        np.testing.assert_array_equal(waveform, np.pad(own[text], (0, 2000)))
     part = batches(pairs, 1000)(0)
     starts = set()
-    for text, waveform in zip(part.texts, part.waveforms.numpy(), strict=True):
+    for text, waveform in zip(part.texts, part.waveforms, strict=True):
         views = np.lib.stride_tricks.sliding_window_view(own[text], 1000)
-        starts.add(int(np.flatnonzero((views == waveform).all(axis=1))[0]))
+        starts.add(int(np.flatnonzero((views == waveform.numpy()).all(axis=1))[0]))
     assert len(starts) > 1
+
+
+def test_where_the_model_keeps_lengths_sounds_keep_theirs_up_to_a_quarter_of_a_second(
+    pairs: RatedPairs, tmp_path: Path
+) -> None:
+    lengths = {800: 4000, 4000: 4000, 4001: 8000, 9000: 8000}
+    paths = tuple(tmp_path / f"{length}.flac" for length in lengths)
+    for path, length in zip(paths, lengths, strict=True):
+        soundfile.write(path, np.full(length, 0.1), 16000)
+    some = replace(pairs, audio=paths, texts=pairs.texts[:4], clip=np.arange(4), targets=pairs.targets[:4])
+    batch = RatedBatches(some, Sounds(paths, 16000), size=4, samples=8000, window=KEEP, seed=1)(0)
+    heard = {text: len(waveform) for text, waveform in zip(batch.texts, batch.waveforms, strict=True)}
+    assert heard == dict(zip(some.texts, lengths.values(), strict=True))
 
 
 def test_augmentation_changes_sounds_and_nothing_else(pairs: RatedPairs) -> None:
     plain, changed = batches(pairs)(0), batches(pairs, augmentation=Augmentation(mix=0.0))(0)
     assert plain.texts == changed.texts
     assert torch.equal(plain.ratings, changed.ratings)
-    assert not torch.equal(plain.waveforms, changed.waveforms)
+    for one, other in zip(plain.waveforms, changed.waveforms, strict=True):
+        assert not torch.equal(one, other)
 
 
 def test_pairs_of_one_text_or_one_sound_are_not_each_others_negatives(pairs: RatedPairs) -> None:
@@ -96,7 +111,7 @@ def test_captions_stand_behind_the_rated_pairs_and_have_a_loss_of_their_own(pair
     )
     batch = batches(pairs, captions=captions)(2)
     assert batch.texts[6:] == captions(2).texts
-    assert torch.equal(batch.waveforms[6:], captions(2).waveforms)
+    assert torch.equal(torch.stack(batch.waveforms[6:]), captions(2).waveforms)
     assert len(batch.ratings) == 6
     torch.manual_seed(0)
     audio, text, scale = normalize(torch.randn(9, 4)), normalize(torch.randn(9, 4)), torch.tensor(1.0)

@@ -16,7 +16,7 @@ RateOption = Annotated[
     typer.Option(
         "--rate",
         metavar="NAME=FACTOR",
-        help="Factor of the learning rate for weights whose names begin so, such as audio.blocks=0.1.",
+        help="Factor of the learning rate for weights whose names begin so, such as audio.blocks=0.1; 0 freezes.",
         show_default=False,
     ),
 ]

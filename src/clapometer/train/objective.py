@@ -31,8 +31,10 @@ class Batch(Protocol):
     """What the loop needs of a batch; an objective may look for more."""
 
     @property
-    def waveforms(self) -> Tensor:
-        """(n, samples) at the model's rate, -1..1; not looked at where `audio_known`."""
+    def waveforms(self) -> Tensor | list[Tensor]:
+        """(n, samples) at the model's rate, -1..1, or n of (samples,) where their lengths may differ; not looked at
+        where `audio_known`.
+        """
         ...
 
     @property

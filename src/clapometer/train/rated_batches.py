@@ -19,6 +19,9 @@ from clapometer.train.options import NO_AUGMENTATION, Augmentation
 from clapometer.train.rated import RatedPairs
 from clapometer.train.sounds import Sounds, amplified, masked
 
+STEP = 0.25
+"""Seconds. Where a model hears sounds at their own lengths, they are lengthened to the next multiple with silence, so
+that some share a length and go through the network together."""
 CAPTIONS = "captions"
 """The term of the loss that is of pairs of captions."""
 
@@ -28,7 +31,7 @@ class RatedBatch:
     """Sounds with texts and what listeners say of them.
 
     Attributes:
-        waveforms: (n + m, samples), -1..1; those of the m pairs of captions come last.
+        waveforms: n + m of (samples,), -1..1; those of the m pairs of captions come last. None where they are known.
         texts: n + m texts.
         ratings: (n,), 0..1.
         fits: (n, n) bool, whether text j is, or goes with, that of sound i.
@@ -36,7 +39,7 @@ class RatedBatch:
         audio_known, text_known: as in `clapometer.train.objective.Batch`.
     """
 
-    waveforms: Tensor
+    waveforms: list[Tensor]
     texts: list[str]
     ratings: Tensor
     fits: Tensor
@@ -48,8 +51,8 @@ class RatedBatch:
 class RatedBatches:
     """Batches of rated pairs; batch `step` depends on the seed and on `step` alone.
 
-    All pairs are gone through in random order before one comes again. Of a longer sound a random stretch is heard, a
-    shorter one is lengthened as the model's window says, or with silence.
+    All pairs are gone through in random order before one comes again. Of a longer sound a random stretch is heard; a
+    shorter one is heard as the model will hear it, lengthened as its window says, or at its own length.
 
     Args:
         pairs: what to learn from.
@@ -95,17 +98,16 @@ class RatedBatches:
         random = np.random.default_rng((self.seed, 3, step))
         numbers = turns(step, self.size, len(self.pairs), self.seed)
         targets = [float(random.choice(self.pairs.targets[number])) for number in numbers]
+        waveforms = []
         if self.audio is None:
-            waveforms = torch.from_numpy(np.stack([self.waveform(number, random) for number in numbers]))
-        else:
-            waveforms = torch.zeros(len(numbers), 0)
+            waveforms = [torch.from_numpy(self.waveform(number, random)) for number in numbers]
         texts = [self.pairs.texts[number] for number in numbers]
         said, clip = self._said[numbers], self.pairs.clip[numbers]
         fits = (said[:, None] == said[None]) | (clip[:, None] == clip[None])
         captions_fit = None
         if self.captions is not None:
             more = self.captions(step)
-            waveforms, texts = torch.cat([waveforms, more.waveforms]), texts + more.texts
+            waveforms, texts = [*waveforms, *more.waveforms], texts + more.texts
             captions_fit = more.fits
         return RatedBatch(
             waveforms,
@@ -118,16 +120,18 @@ class RatedBatches:
         )
 
     def waveform(self, number: int, random: np.random.Generator) -> Samples:
-        """What is heard of a pair's sound, float32 (samples,)."""
+        """What is heard of a pair's sound, float32 (at most `samples`,)."""
         assert self.sounds is not None
         samples = self.sounds[number]
         if len(samples) > self.samples:
             start = int(random.integers(len(samples) - self.samples + 1))
             samples = samples[start : start + self.samples]
         elif len(samples) < self.samples:
-            # What a model hears at its own length is followed by silence: repeated, it would say "A, B, A, B".
-            short = "pad" if self.window.short == "keep" else self.window.short
-            samples = lengthened(samples, self.samples, short)
+            if self.window.short == "keep":
+                step = round(STEP * self.sounds.sample_rate)
+                samples = lengthened(samples, min(self.samples, -(-len(samples) // step) * step), "pad")
+            else:
+                samples = lengthened(samples, self.samples, self.window.short)
         if self.augmentation.time_mask or self.augmentation.frequency_mask:
             samples = masked(samples, self.sounds.sample_rate, self.augmentation, random)
         return amplified(samples, random.uniform(-self.augmentation.gain, self.augmentation.gain))
