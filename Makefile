@@ -40,7 +40,7 @@ panel: $(VENV)/.product  ## does fine-tuning on ratings work? a simulation, unde
 	cd bench && ../$(BIN)/python -m panel --data $(abspath $(DATA))
 
 panel-full: $(VENV)/.product  ## the same with every loss and three seeds, and fewer rated pairs
-	cd bench && ../$(BIN)/python -m panel --data $(abspath $(DATA)) --full
+	cd bench && ../$(BIN)/python -m panel --data $(abspath $(DATA)) --seeds --curve
 
 parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the reference packages, at full size
 	$(BIN)/python tests/parity/lay.py $(DATA) $(PARITY)

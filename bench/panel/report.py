@@ -35,8 +35,8 @@ def put(section: str, path: Path) -> None:
 
 def section(found: Json) -> str:
     """The whole section."""
-    minutes = [seconds / 60 for seconds in found["seconds"].values()]
-    taken = f"a fine-tuning took {min(minutes):.0f} to {max(minutes):.0f} minutes on {found['machine']['cores']} cores"
+    minutes = sorted({round(seconds / 60) for seconds in found["seconds"].values()})
+    taken = f"a fine-tuning took {' to '.join(map(str, minutes[:: max(1, len(minutes) - 1)]))} minutes"
     paragraphs = [HEADING, f"{ABOUT} Settings: `{found['settings']}`; {taken}.", _agreement(found)]
     before = f"zero-shot accuracy on fold 5 of ESC-50 was {found['esc50_fold5'][BASE]:.3f} before"
     paragraphs += [f"{PAPER}; {before}:", _gains(found)]
@@ -53,7 +53,7 @@ def _agreement(found: Json) -> str:
         cells.append(f"{mapped[0]:.3f}" if mapped else "")
         groups = ((WITHIN, ""), ("origin", "natural"), ("origin", "synthesized"))
         cells += [_value(found, name, breakdown, group, "srcc") for breakdown, group in groups]
-        theirs = found["paper"].get("base" if name == BASE else name)
+        theirs = found["paper"].get("base" if name == BASE else re.sub(r"[\d.]+\*", "", name))
         rows.append([*cells, *(f"{theirs[metric]:.3f}" if theirs else "" for metric in ("srcc", "mse"))])
     head = ["", *(metric.upper() for metric in METRICS), "MSE, calibrated", "SRCC within systems", "natural"]
     return _table([*head, "synthesized", "paper: SRCC", "MSE"], rows)

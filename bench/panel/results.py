@@ -110,8 +110,8 @@ def _curve(found: Evaluation, methods: list[Method], everything: int) -> list[Js
 
 def _ends(estimate: Estimate, sign: int = 1) -> list[float | None]:
     low, high = sorted((sign * estimate.low, sign * estimate.high))
-    # Of what is constant there is no correlation: null.
-    return [None if np.isnan(number) else round(number, 4) for number in (sign * estimate.value, low, high)]
+    # Of what is constant there is no correlation: null. Nothing less is 0, not -0.
+    return [None if np.isnan(number) else round(number, 4) + 0.0 for number in (sign * estimate.value, low, high)]
 
 
 def _read(path: Path) -> Json:

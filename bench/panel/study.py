@@ -1,7 +1,8 @@
 """A study: prompts, the sounds that systems made of them, and what simulated listeners say.
 
-Prompts of the training split are heard in clips of folds 1 to 3 of ESC-50, those of validation in fold 4 and those of
-the test in fold 5, which `mini` has never heard. No caption and no listener is in two splits.
+Prompts of the training split are heard in clips of folds 1 to 4 of ESC-50. Those of validation and test are heard in
+fold 5, which `mini` has never heard, each in clips of its own: settings that were chosen on clips that the model knows
+would not be those for clips that it does not know. No clip, no caption and no listener is in two splits.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from panel.captions import caption
 from panel.catalogue import catalogue
 from panel.content import Content, heard, match, possible, told
 from panel.listeners import Listeners, Places, draws, said
-from panel.sound import RATE, SYSTEMS, TURNS, System, clips_of, rendered, scene
+from panel.sound import RATE, SYSTEMS, TURNS, Clips, System, clips_of, rendered, scene
 
-FOLDS = {"train": ("1", "2", "3"), "validation": ("4",), "test": ("5",)}
+LEARNT, HELD_OUT = ("1", "2", "3", "4"), ("5",)
+"""Folds of ESC-50: those that `mini` learned from too, and the one that neither it nor a fine-tuning has heard."""
+VALIDATE = 3
+"""Of the eight clips of each class that are held out; the others test."""
 PROMPTS = {"test": 450, "validation": 250, "train": 2500}
 """Three pairs each: 7,500 to learn from are as many as XACLE has. What comes first does not depend on what follows."""
 A_LISTENER = 16
@@ -117,13 +121,23 @@ def dealt(counts: Places, random: np.random.Generator) -> tuple[Places, Places]:
     return pair, np.arange(len(pair)) % listeners
 
 
+def clips_by_split(data: Path) -> dict[str, Clips]:
+    """The clips of ESC-50 that the sounds of each split are made of, by class."""
+    held_out = clips_of(data, HELD_OUT)
+    return {
+        "train": clips_of(data, LEARNT),
+        "validation": {name: files[:VALIDATE] for name, files in held_out.items()},
+        "test": {name: files[VALIDATE:] for name, files in held_out.items()},
+    }
+
+
 def render(study: list[Pair], data: Path, folder: Path, seed: int) -> dict[str, str]:
     """Make the sounds that are not there yet.
 
     Returns:
         The clips that each sound is made of, by its name.
     """
-    clips = {split: clips_of(data, folds) for split, folds in FOLDS.items()}
+    clips = clips_by_split(data)
     made = {}
     for pair in study:
         # From the name, so that a sound is the same however many others there are.

@@ -18,6 +18,8 @@ if [ ! -e "$build/facts.csv" ]; then
   said=(--bins "$build/bins.json" --quiet)
   "$bin/clapometer" queries "$build/train.csv" -o "$build/sample.csv" --queries 4 "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/train.csv" -o "$build/always.csv" --queries 4 --always emotion "${said[@]}" > /dev/null
+  "$bin/clapometer" queries "$build/train.csv" -o "$build/level.csv" --queries 2 --always level "${said[@]}" > /dev/null
+  "$bin/clapometer" queries "$build/original.csv" -o "$build/gender.csv" --queries 4 --always gender "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/train.csv" -o "$build/label.csv" --mode label --queries 8 "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/test.csv" -o "$build/test_queries.csv" --save-features "$build/measures.csv" "${said[@]}" > /dev/null
   "$bin/clapometer" queries "$build/train.csv" -o "$build/facts.csv" --mode all --queries 1 "${said[@]}" > /dev/null
@@ -26,7 +28,7 @@ train() {
   # shellcheck disable=SC2086
   "$bin/python" train.py --facts "$build/facts.csv" --out "$build/$1" --queries "${@:2}" ${TRAIN:-}
 }
-train sample "$build/sample.csv" "$build/always.csv"
+train sample "$build/"{sample,always,level,gender}.csv
 train label "$build/label.csv"
 for model in "$build/sample" "$build/label" mini; do
   "$bin/python" evaluate.py --model "$model" --test "$build/test.csv" --measures "$build/measures.csv" \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,10 +24,10 @@ from panel.catalogue import catalogue  # noqa: E402
 from panel.content import KINDS, Content, heard, match, possible, told  # noqa: E402
 from panel.estimate import estimated, lapses  # noqa: E402
 from panel.listeners import PARAMETERS, Listeners, draws, read_listeners, said  # noqa: E402
-from panel.methods import Method, fewer, full  # noqa: E402
+from panel.methods import Method, curve, fewer, seeds  # noqa: E402
 from panel.report import put, section  # noqa: E402
 from panel.sound import RATE, SYSTEMS, clips_of, rendered, scene  # noqa: E402
-from panel.study import FOLDS, dealt, pairs, render, write  # noqa: E402
+from panel.study import clips_by_split, dealt, pairs, render, write  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data"
 SMALL = {"train": 6, "validation": 4, "test": 4}
@@ -37,14 +38,14 @@ KIND = Listeners(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two short clips of each class and fold, laid out as the real ones."""
+    """Short clips of each class and fold, laid out as the real ones."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "sounds").mkdir()
     random = np.random.default_rng(0)
     rows = ["file,caption,label,source,fold"]
     for name in catalogue().classes:
-        for fold in "12345":
-            file = f"{name.replace(' ', '_')}-{fold}.wav"
+        for number, fold in enumerate("12345555"):
+            file = f"{name.replace(' ', '_')}-{fold}{number}.wav"
             soundfile.write(folder / "sounds" / file, random.normal(0, 0.1, 400), RATE)
             rows.append(f"{file},{name},{name},ESC-50,{fold}")
     (folder / "sounds" / "clips.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
@@ -61,12 +62,12 @@ def study(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_training_validation_and_test_share_no_clip_no_caption_and_no_listener(study: Path) -> None:
     truth = read_table(study / "truth.csv", ("audio",)).rows
-    folds = {
-        split: {clip[-1] for row in truth if row["split"] == split for clip in row["clips"].split()} for split in SMALL
-    }
-    assert folds["test"] == {"5"}
-    assert folds["validation"] == {"4"}
-    assert folds["train"] <= {"1", "2", "3"}
+    heard: dict[str, set[str]] = {split: set() for split in SMALL}
+    for row in truth:
+        heard[row["split"]] |= set(row["clips"].split())
+    assert {clip[-2] for clip in heard["train"]} <= {"1", "2", "3", "4"}
+    assert {clip[-2] for clip in heard["validation"] | heard["test"]} == {"5"}
+    assert not heard["validation"] & heard["test"]
     ratings = read_ratings(study / "ratings.csv")
     assert ratings.problem_counts() == {}
     for column in ("text", "listener"):
@@ -173,7 +174,7 @@ def test_captions_tell_of_every_event_once() -> None:
 def test_every_system_changes_a_sound_but_recordings(data: Path) -> None:
     random = np.random.default_rng(2)
     sound, files = scene(Content(("dog", "rain"), "sequence", (0.0, 0.0)), clips_of(data, ("1",)), random)
-    assert [file.stem for file in files] == ["dog-1", "rain-1"]
+    assert [file.stem for file in files] == ["dog-10", "rain-10"]
     for system in SYSTEMS:
         some, more = (rendered(sound, system.name, severity, np.random.default_rng(0)) for severity in (0.2, 1.0))
         assert some.shape == more.shape == sound.shape
@@ -224,18 +225,20 @@ def test_the_stored_listeners_are_those_of_relate() -> None:
     assert moments["mean"]["simulated"] == pytest.approx(kept.rating.mean(), abs=0.1)
 
 
-def test_the_folds_are_those_of_the_real_clips() -> None:
+def test_the_real_clips_are_all_there() -> None:
     if not (DATA / "sounds" / "clips.csv").is_file():
         pytest.skip(f"the clips are not here: {DATA}")
-    for split, folds in FOLDS.items():
-        clips = clips_of(DATA, folds)
+    for split, each in {"train": 32, "validation": 3, "test": 5}.items():
+        clips = clips_by_split(DATA)[split]
         assert set(clips) == set(catalogue().classes)
-        assert sum(map(len, clips.values())) == 400 * len(folds), split
+        assert {len(files) for files in clips.values()} == {each}
 
 
 def test_methods_have_names_of_their_own() -> None:
-    assert len({method.name for method in full()}) == len({method.folder for method in full()}) == len(full())
+    full = seeds() + curve()
+    assert len({method.name for method in full}) == len({method.folder for method in full}) == len(full)
     assert Method("wsce+mae").folder == "wsce_mae"
+    assert Method("0.1*wsce+mae").folder == "0.1xwsce_mae"
     assert Method("mae", 2).name == "mae, seed 2"
 
 
@@ -252,7 +255,7 @@ def test_figures_of_made_up_scores_say_that_it_is_a_simulation(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truth = [row for row in read_table(study / "truth.csv", ("audio",)).rows if row["split"] != "train"]
-    methods = [Method("wsce+mae"), Method("wsce+mae", 1), Method("wsce+mae", pairs=5)]
+    methods = [Method("2*wsce+mae"), Method("2*wsce+mae", 1), Method("2*wsce+mae", pairs=5)]
     folders = {name: tmp_path / str(n) for n, name in enumerate(["mini", *(method.name for method in methods)])}
     random = np.random.default_rng(0)
     for number, folder in enumerate(folders.values()):
@@ -268,10 +271,11 @@ def test_figures_of_made_up_scores_say_that_it_is_a_simulation(
     found = room.results(study, tmp_path, folders, methods)
     json.dumps(found, allow_nan=False)
     assert found["what"].startswith("a simulation")
-    assert found["seeds"]["wsce+mae"]["runs"] == 2
+    assert found["seeds"]["2*wsce+mae"]["runs"] == 2
     assert [point["pairs"] for point in found["curve"]] == [5, 18]
-    value, low, high = found["gain"]["wsce+mae"]["all"]["srcc"]
+    value, low, high = found["gain"]["2*wsce+mae"]["all"]["srcc"]
     assert low <= value <= high
     text = section(found)
     assert "a simulation" in text.splitlines()[0]
     assert "0.890 | -0.010" in text
+    assert re.search(r"^\| 2\*wsce\+mae .* \| 0\.457 \| 0\.057 \|$", text, re.MULTILINE)  # the paper's own
