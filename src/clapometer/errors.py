@@ -18,7 +18,10 @@ Every message says what was wrong, where, and what to do about it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHOWN = 10
 """Rows or files that a message names."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from clapometer.embed import Embedded, Progress, embed_sounds, embed_texts
-from clapometer.errors import BadAudio
+from clapometer.errors import BadAudio, BadInput, BadText
 from clapometer.model import Clap
 from clapometer.train.objective import KnownRows
 
@@ -47,21 +47,24 @@ def known_sounds(
         return _before_projection(clap, "audio", sounds, clap.embed_audio, progress and progress("sounds", len(sounds)))
     if "audio" in learning:
         return None
-    embedded = embed_sounds(clap, sounds, progress=progress)
-    for error in filter(None, embedded.errors):
-        raise BadAudio(error)
-    return Known(_rows(embedded), None)
+    return Known(_rows(embed_sounds(clap, sounds, progress=progress), BadAudio), None)
 
 
 def known_texts(clap: Clap, learning: set[str], texts: Sequence[str], progress: Progress | None) -> Known | None:
     """As `known_sounds`, of texts and the text tower."""
     if "text projection" in learning and "text" not in learning:
         return _before_projection(clap, "text", texts, clap.embed_text, progress and progress("texts", len(texts)))
-    return None if "text" in learning else Known(_rows(embed_texts(clap, texts, progress=progress)), None)
+    if "text" in learning:
+        return None
+    return Known(_rows(embed_texts(clap, texts, progress=progress), BadText), None)
 
 
-def _rows(embedded: Embedded) -> tuple[Tensor, ...]:
-    return tuple(torch.from_numpy(embedded.vectors)[:, None])
+def _rows(embedded: Embedded, unreadable: type[BadInput]) -> tuple[Tensor, ...]:
+    """A row for each item; what stands there twice has one."""
+    for error in filter(None, embedded.errors):
+        raise unreadable(error)
+    unique = tuple(torch.from_numpy(embedded.unique)[:, None])
+    return tuple(unique[number] for number in embedded.index)
 
 
 def _before_projection(
