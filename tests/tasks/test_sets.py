@@ -251,6 +251,18 @@ def test_tables_of_a_users_own(tmp_path):
     trees.table(tmp_path / "labelled.csv", "audio,label", [("a.wav", "dog"), ("a.wav", "rain")])
     with pytest.raises(BadOption, match="by two names"):
         read("own-classes", tmp_path)
+    rows = [("a.wav", "dog", "train"), ("a.wav", "dog", "train"), ("d.wav", "rain", "test")]
+    trees.table(tmp_path / "labelled.csv", "audio,label,split", rows)
+    assert [(clip.audio, clip.split) for clip in read("own-classes", tmp_path)] == [
+        ("a.wav", "train"),
+        ("d.wav", "test"),
+    ]
+    trees.table(tmp_path / "labelled.csv", "audio,label,split", [*rows, ("a.wav", "dog", "test")])
+    with pytest.raises(BadOption, match=r"has a\.wav in two parts, train and test; keep one"):
+        read("own-classes", tmp_path)
+    trees.table(tmp_path / "labelled.csv", "audio,label,fold", [("a.wav", "dog", 1), ("a.wav", "dog", 2)])
+    with pytest.raises(BadOption, match=r"has a\.wav in two parts, fold 1 and fold 2"):
+        read("own-classes", tmp_path)
     trees.own_captions(tmp_path)
     clips = read("own-captions", tmp_path)
     assert [clip.labels for clip in clips] == [("a dog barks", "barking"), ("rain",), ("rain",)]

@@ -25,8 +25,8 @@ Validation = Annotated[
     typer.Option(
         "--val",
         metavar="TABLE",
-        help="Keep the state that is best on this table: by zero-shot accuracy (audio and label), or by R@1 from sounds "
-        "to texts (audio and text). None of its sounds may be trained on. May be given several times.",
+        help="Keep the state that is best on this table: by zero-shot accuracy (audio and label), or by R@1 from "
+        "sounds to texts (audio and text). None of its sounds may be trained on. May be given several times.",
         show_default=False,
     ),
 ]

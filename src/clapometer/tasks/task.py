@@ -111,6 +111,8 @@ class Task:
         listed: reads the classes from the folder, where it lists them and they are many.
         published: figures of others.
         seen: models that were trained on some of it.
+        own: whether its parts are the user's, who can correct them: a sound in two of them is refused. In published
+            data a tested copy of a sound that is trained on is left out and counted.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Task:
     listed: Callable[[Folder], tuple[str, ...]] | None = None
     published: tuple[Published, ...] = ()
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    own: bool = False
 
     def word(self, label: str) -> str:
         """How a label is written in a prompt."""

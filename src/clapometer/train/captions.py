@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -17,10 +17,9 @@ from torch import Tensor
 from clapometer.audio import Samples
 from clapometer.errors import BadTable, first_of
 from clapometer.folders import within
-from clapometer.provenance import file_hash
+from clapometer.provenance import file_hashes
 from clapometer.tables import read_table
 from clapometer.text import text_key
-from clapometer.threads import MOST_WORKERS, completed, processors
 from clapometer.train.objective import KnownRows
 from clapometer.train.options import Augmentation
 from clapometer.train.sounds import Sounds, amplified, fitted, masked, overlaid
@@ -134,7 +133,7 @@ def read_clips(
             value = "" if problem else row[column].strip()
             group = str(row.get("group") or "") if column == "text" else ""
             rows.append((table.where(number), problem, audio, value, group))
-    hashes = _hashes({audio for _, problem, audio, _, _ in rows if not problem})
+    hashes = file_hashes({audio for _, problem, audio, _, _ in rows if not problem})
     found: dict[str, tuple[Clip, dict[str, str], dict[Path, None]]] = {}
     bad: list[str] = []
     for where, problem, audio, value, group in rows:
@@ -202,18 +201,6 @@ def check_distinct(clips: Sequence[Clip], path: str | os.PathLike[str], use: str
             f"true of every clip, and {use} has nothing to tell apart; give clips of different sounds different texts, "
             "and different groups"
         )
-
-
-def _hashes(paths: Iterable[Path]) -> dict[Path, str | OSError]:
-    """SHA-256 of files, hexadecimal, or why they cannot be read."""
-
-    def one(path: Path) -> str | OSError:
-        try:
-            return file_hash(path)
-        except OSError as error:
-            return error
-
-    return dict(completed(one, sorted(paths), min(processors(), MOST_WORKERS)))
 
 
 class CaptionBatches:
