@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from clapometer.tasks.folder import Folder
 
 Metric = Literal["accuracy", "uar", "map", "retrieval"]
-Sure = Literal["primary", "secondary", "recalled"]
+Sure = Literal["primary", "secondary"]
 Setup = Literal["zeroshot", "linear", "mlp", "finetune", "retrieval"]
 SETUP_NAMES: Mapping[Setup, str] = {
     "zeroshot": "zero-shot",
@@ -68,8 +68,8 @@ class Published:
     """In the task's metric, 0..1."""
     source: str
     sure: Sure
-    """`primary`: read in the authors' own paper, code or poster; `secondary`: a third party's page; `recalled`: from
-    general knowledge, not verified, and never to be quoted."""
+    """`primary`: read in the authors' own paper, code or poster; `secondary`: in another paper, or on a third party's
+    page."""
     setup: Setup = "zeroshot"
     figure: str = ""
     """Which one, where it is not the task's metric, such as `text_to_audio R@1`."""
