@@ -24,7 +24,7 @@ from clapometer.hub import Place, download, find_files, models_folder
 from clapometer.model import Clap
 from clapometer.published import PICKLES, WEIGHTS, Published, read_published
 from clapometer.records import TORCH, Hub, ModelCard, Window
-from clapometer.seen import read_seen, seen_of_checkpoint, write_seen
+from clapometer.seen import Seen, read_seen, seen_of_checkpoint, write_seen
 from clapometer.weights import write_weights
 
 FAMILIES: dict[str, ModuleType] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
@@ -58,6 +58,12 @@ def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
         return _configuration(_own(path))[0], _own(path)
     card = _family(published).card_of(published)
     return card, path if path.is_dir() else path.parent
+
+
+def seen_of(name: str | os.PathLike[str]) -> Seen:
+    """What a model has learned from, without loading its weights; arguments and errors as `find`."""
+    card, folder = find(name)
+    return seen_of_checkpoint(folder, card.name)
 
 
 def where(name: str) -> Path | None:

@@ -121,9 +121,14 @@ def score_pairs(
         Score(sound, text, None, None, error)
         if error
         else Score(
-            sound, text, max(cosine, 0.0), cosine, "", None if calibration is None else calibration.rating(cosine), known
+            sound,
+            text,
+            max(cosine, 0.0),
+            cosine,
+            rating=None if calibration is None else calibration.rating(cosine),
+            seen=label,
         )
-        for (sound, text), error, cosine, known in zip(
+        for (sound, text), error, cosine, label in zip(
             named, errors, _cosines(sounds, texts).tolist(), seen, strict=True
         )
     ]

@@ -38,6 +38,8 @@ _PARTS: tuple[Split, ...] = get_args(Split)
 REASONS = ("audio:train", "rated_text:train", "audio:validation", "rated_text:validation")
 """The values of the column `seen` for which a pair is left out of every metric, the strongest first."""
 
+_LABELS = frozenset({"text", *(f"{kind}:{part}" for kind in ("audio", "rated_text") for part in _PARTS)})
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -130,6 +132,11 @@ class Seen:
 NOTHING = Seen()
 """Of a model that was trained on nothing, such as one with random weights."""
 TRAINING_DATA_UNKNOWN = Seen({("dataset", UNKNOWN): TRAIN})
+
+
+def is_label(label: str) -> bool:
+    """Whether a text can stand in the column `seen`."""
+    return not label or all(one in _LABELS for one in label.split(";"))
 
 
 def exclusion(label: str) -> str:
