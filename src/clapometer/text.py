@@ -7,12 +7,12 @@ import unicodedata
 
 
 def text_key(text: str) -> str:
-    """The normalised form of a text: two texts with the same key are the same text.
+    r"""The normalised form of a text: two texts with the same key are the same text.
 
     Unicode NFC, case folded, runs of whitespace collapsed to one space and removed at both ends.
 
     Example:
-        >>> text_key("  A dog\\tBARKS ") == text_key("a dog barks")
+        >>> text_key("  A dog\tBARKS ") == text_key("a dog barks")
         True
     """
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
