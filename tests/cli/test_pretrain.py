@@ -48,7 +48,7 @@ def test_training_and_going_on(
     assert figures["steps"] == 3
     assert figures["resumed_from"] == 0
     for way in ("audio_to_text", "text_to_audio"):
-        assert 0 <= figures[f"{way} R@1"] <= figures[f"{way} R@10"] == 1
+        assert 0 <= figures["validation"][f"{way} R@1"] <= figures["validation"][f"{way} R@10"] == 1
     assert "note: 4 of 4 texts for validation are trained on too" in shown.err
     assert "sounds 4/4" in shown.err
     assert "steps 3/3" in shown.err

@@ -279,9 +279,12 @@ def test_tables_of_a_users_own(tmp_path):
     assert read_clips(folder)[1] == Clip("b/c.wav", ("rain",), fold="2")
     trees.table(tmp_path / "labelled.csv", "audio,label", [("a.wav", "dog"), ("d.wav", "rain")])
     assert {clip.split for clip in read("own-classes", tmp_path)} == {"test"}
-    trees.table(tmp_path / "labelled.csv", "audio,label,split", [("a.wav", "dog", "dev")])
-    with pytest.raises(BadOption, match="into 'dev', not train"):
+    trees.table(tmp_path / "labelled.csv", "audio,label,split", [("a.wav", "dog", "pilot")])
+    with pytest.raises(BadOption, match="into 'pilot', not train"):
         read("own-classes", tmp_path)
+    rows = [("a.wav", "dog", "Training"), ("b/c.wav", "dog", "dev"), ("d.wav", "rain", "TEST")]
+    trees.table(tmp_path / "labelled.csv", "audio,label,split", rows)
+    assert [clip.split for clip in read("own-classes", tmp_path)] == ["train", "validation", "test"]
     trees.table(tmp_path / "labelled.csv", "audio,label", [("a.wav", "dog"), ("a.wav", "rain")])
     with pytest.raises(BadOption, match="by two names"):
         read("own-classes", tmp_path)

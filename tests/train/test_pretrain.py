@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -21,6 +22,7 @@ from clapometer import load, pretrain, save
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.families.mini import tiny
 from clapometer.model import Clap
+from clapometer.text import text_hash
 from clapometer.train.options import NO_AUGMENTATION, Augmentation, TrainOptions
 from clapometer.train.pretrain import Retrieval, read_validation
 
@@ -296,6 +298,50 @@ def test_texts_for_validation_that_are_trained_on_are_counted(model: Path, capti
     assert any(line.startswith("note: 1 files for training have the content of others") for line in told)
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert run["validation_texts"] == {"texts": 3, "trained": 2}
+
+
+def test_what_was_trained_on_is_listed_and_inherited(model: Path, captions: Path, tmp_path: Path) -> None:
+    run: dict[str, Any] = {"seconds": 0.1, "options": TrainOptions(steps=1, batch_size=2), "device": "cpu"}
+    pretrain(captions, tmp_path / "one", model=model, validation=tmp_path / "val.csv", **run)
+    audio = [hashlib.sha256((tmp_path / f"{number}.wav").read_bytes()).hexdigest() for number in range(18)]
+    seen = load(tmp_path / "one", device="cpu").seen
+    assert {key: seen.parts.get(("audio", key)) for key in audio} == {
+        key: "train" if number < 12 else "validation" for number, key in enumerate(audio)
+    }
+    assert ("text", text_hash("a LOW tone")) in seen.parts
+    five = five_captions(tmp_path)
+    pretrain(five, tmp_path / "two", model=tmp_path / "one", **run)
+    two = load(tmp_path / "two", device="cpu").seen
+    assert two.parts.items() >= seen.parts.items()
+    assert ("text", text_hash("caption 0 of 0")) in two.parts
+    pretrain(five, tmp_path / "three", model=tmp_path / "one", scratch=True, **run)
+    assert load(tmp_path / "three", device="cpu").seen.labels(audio, [""] * 18) == [""] * 18
+
+
+def test_sounds_that_the_first_model_was_trained_on_are_left_out_of_validation(
+    model: Path, captions: Path, tmp_path: Path
+) -> None:
+    run: dict[str, Any] = {"seconds": 0.1, "options": TrainOptions(steps=1, batch_size=2), "device": "cpu"}
+    pretrain(captions, tmp_path / "one", model=model, validation=tmp_path / "val.csv", **run)
+    known = load(tmp_path / "one", device="cpu").seen
+    (tmp_path / "v.csv").write_text((tmp_path / "val.csv").read_text() + "0.wav,a low tone\n")
+    validation = read_validation([tmp_path / "v.csv"], seen=known)
+    assert [path.name for path in validation.sounds] == [f"{number}.wav" for number in range(12, 18)]
+    with pytest.raises(BadTable, match="trained on every sound"):
+        read_validation([captions], seen=known)
+    told: list[str] = []
+    rows = ["audio,text", "12.wav,a low tone", "13.wav,caption 1 of 2", "14.wav,new", "3.wav,a low tone"]
+    (tmp_path / "v.csv").write_text("\n".join(rows) + "\n")
+    pretrain(
+        five_captions(tmp_path),
+        tmp_path / "two",
+        model=tmp_path / "one",
+        validation=tmp_path / "v.csv",
+        tell=told.append,
+        **run,
+    )
+    assert "note: 1 of 4 sounds for validation left out: the model was trained on them before" in told
+    assert "note: 2 of 3 texts for validation are trained on too" in told
 
 
 def test_training_with_nothing_to_tell_apart_is_refused(model: Path, captions: Path, tmp_path: Path) -> None:

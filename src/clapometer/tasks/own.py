@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clapometer.tables.splits import canonical_split
 from clapometer.tasks.folder import Folder
 from clapometer.tasks.prompts import SOUNDS
 from clapometer.tasks.task import TEST, TRAIN, VALIDATION, Clip, Layout, Task
@@ -23,9 +24,9 @@ def _labelled(folder: Folder) -> list[Clip]:
     extra = [name for name in ("fold", "split") if name in header]
     clips: dict[str, Clip] = {}
     for row in folder.rows("labelled.csv", ["audio", "label", *extra]):
-        audio, fold, split = row["audio"], row.get("fold", ""), row.get("split", "")
+        audio, fold, split = row["audio"], row.get("fold", ""), canonical_split(row.get("split", ""))
         if split and split not in (TRAIN, VALIDATION, TEST):
-            raise folder.wrong(f"labelled.csv puts {audio} into {split!r}, not train, validation or test")
+            raise folder.wrong(f"labelled.csv puts {audio} into {row['split']!r}, not train, validation or test")
         # Neither folds nor parts: everything is tested.
         clip = Clip(audio, (row["label"],), fold=fold, split=split or ("" if fold else TEST))
         before = clips.setdefault(audio, clip)

@@ -12,17 +12,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clapometer.checkpoints import DEFAULT_MODEL, load
+from clapometer.checkpoints import DEFAULT_MODEL, load, seen_of
 from clapometer.embed import Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable, BadText, first_of
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
 from clapometer.losses.contrastive import info_nce
 from clapometer.model import Clap
-from clapometer.provenance import file_hash, versions
+from clapometer.provenance import file_hash, file_hashes, versions
+from clapometer.seen import NOTHING, Seen, has_seen_text
 from clapometer.stats.classes import figures
 from clapometer.stats.retrieval import AUDIO_TO_TEXT, TEXT_TO_AUDIO, both_ways
 from clapometer.tables import read_table
-from clapometer.text import text_key
+from clapometer.tables.splits import TRAIN, VALIDATION
 from clapometer.train.captions import (
     CaptionBatch,
     CaptionBatches,
@@ -115,16 +116,20 @@ def read_validation(
     paths: Sequence[str | os.PathLike[str]],
     *,
     training: Sequence[Clip] = (),
+    seen: Seen = NOTHING,
     templates: Sequence[str] = (DEFAULT_TEMPLATE,),
     audio_root: str | os.PathLike[str] | None = None,
+    tell: Tell = silent,
 ) -> ZeroShot | Retrieval:
     """The validation of tables with the columns `audio` and `label`, or else of tables with `audio` and `text`.
 
     Args:
         paths: the tables; labels are told apart as in `clapometer classify`.
         training: what is trained on; no file of the validation may have the content of one of these.
+        seen: what the model has been trained on before; sounds of it are left out.
         templates: texts with `{}` for labels.
         audio_root: folder of the files; default: each table's own.
+        tell: given a note on sounds that are left out.
 
     Returns:
         Zero-shot classification of labels; retrieval of texts.
@@ -149,6 +154,12 @@ def read_validation(
             f"{len(leaks)} of {len(clips)} sounds for validation are trained on, under this or another name, so that "
             f"no metric on them says anything; remove them from one of the tables:{first_of(leaks)}"
         )
+    fresh = [clip for clip in clips if seen.parts.get(("audio", clip.sha256)) != TRAIN]
+    if not fresh:
+        raise BadTable(f"{paths[0]}: the model has been trained on every sound for validation before; take others")
+    if left_out := len(clips) - len(fresh):
+        tell(f"note: {left_out} of {len(clips)} sounds for validation left out: the model was trained on them before")
+    clips = fresh
     sounds = tuple(clip.audio for clip in clips)
     if labelled == {True}:
         names: dict[str, str] = {}
@@ -220,14 +231,24 @@ def pretrain(
     options, augmentation = options or TrainOptions(), augmentation or Augmentation()
     tables, checks = _listed(captions), _listed(validation)
     clips = read_captions(tables, audio_root=audio_root)
-    validate = None
-    if checks:
-        validate = read_validation(checks, training=clips, templates=templates, audio_root=audio_root)
-    trained_texts = _trained_texts(validate, clips)
     if copies := sum(len(clip.copies) for clip in clips):
         tell(f"note: {copies} files for training have the content of others; one content is one sound, with all texts")
-    if trained_texts:
-        tell(f"note: {trained_texts['trained']} of {trained_texts['texts']} texts for validation are trained on too")
+    before = NOTHING if scratch else seen_of(model)
+    seen = before.with_pairs(
+        TRAIN, audio=[clip.sha256 for clip in clips], texts=[text for clip in clips for text in clip.texts]
+    )
+    validate, trained_texts = None, {}  # how many texts validation has, and how many of them are trained on
+    if checks:
+        validate = read_validation(
+            checks, training=clips, seen=before, templates=templates, audio_root=audio_root, tell=tell
+        )
+        texts = validate.texts if isinstance(validate, Retrieval) else ()
+        if texts:
+            trained = sum(map(has_seen_text, seen.labels([""] * len(texts), texts)))
+            trained_texts = {"texts": len(texts), "trained": trained}
+            tell(f"note: {trained} of {len(texts)} texts for validation are trained on too")
+        hashes = [str(found) for found in file_hashes(validate.sounds).values()]
+        seen = seen.with_pairs(VALIDATION, audio=hashes, texts=texts)
     if epochs is not None:
         if epochs <= 0:
             raise BadOption(f"epochs must be positive, not {epochs}")
@@ -247,6 +268,7 @@ def pretrain(
         source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
         published="",
     )
+    clap.seen = seen
     seconds = clap.card.window.seconds if seconds is None else seconds
     if not 0 < seconds <= 3600:
         raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
@@ -269,14 +291,6 @@ def pretrain(
     return train(
         clap, batches, Contrastive(), options, folder, validate=validate, run=run, progress=progress, tell=tell
     )
-
-
-def _trained_texts(validate: ZeroShot | Retrieval | None, clips: Sequence[Clip]) -> dict[str, int]:
-    """How many texts a validation by retrieval has, and how many of them are trained on; captions rightly repeat."""
-    if not isinstance(validate, Retrieval):
-        return {}
-    known = {text_key(text) for clip in clips for text in clip.texts}
-    return {"texts": len(validate.texts), "trained": sum(text_key(text) in known for text in validate.texts)}
 
 
 def _listed(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
