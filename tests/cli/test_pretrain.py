@@ -58,7 +58,8 @@ def test_training_and_going_on(
     assert load(folder / "out").card.name == "out"
     assert run(monkeypatch, *arguments, "--quiet") == 0
     shown = capsys.readouterr()
-    assert f"--model {folder / 'out'}" in shown.out
+    assert f"{folder / 'out'}: " in shown.out
+    assert "validation: audio_to_text R@1 " in shown.out
     assert shown.err == ""
 
 
