@@ -102,6 +102,7 @@ def prompts(clap: Clap, data: Path) -> dict[str, Any]:
     trained = {name: [one for one in compared if one[1] is is_so] for name, is_so in (("yes", True), ("no", False))}
     return {
         "clips": len(rows),
+        "files": len({row["file"] for row in rows}),
         "auc": area_of(compared),
         "auc_by_trained": {name: area_of(some) for name, some in trained.items()},
         "clips_by_trained": {name: len(some) for name, some in trained.items()},

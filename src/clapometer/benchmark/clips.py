@@ -127,8 +127,8 @@ def _check_parts(folder: Folder, clips: Sequence[Clip]) -> None:
             twice += [f"{name} ({turn}) has the content of {other} ({before})"] * (turn != before)
     if twice:
         raise BadOption(
-            f"{folder.root}: {len(twice)} sounds are in two parts, under two names: what is learnt from would be "
-            f"tested; keep each in one part:{first_of(twice)}"
+            f"{folder.root}: {len(twice)} sounds are in two parts, under two names, so that training data would "
+            f"be tested; keep each in one part:{first_of(twice)}"
         )
 
 

@@ -34,7 +34,7 @@ def beside(
         model: the name on the model's card.
         templates: of the prompts; none where there are none.
         missing: clips that could not be read.
-        copies: tested clips that were left out as copies of clips that are learnt from.
+        copies: tested clips that were left out as copies of training clips.
     """
     rows = []
     for published in data.task.published:

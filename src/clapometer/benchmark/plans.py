@@ -1,4 +1,4 @@
-"""Which clips are learnt from, which one chooses by, and which are tested."""
+"""Which clips are for training, which for validation, and which are tested."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def plans(data: Data) -> list[Plan]:
 
 
 def apart(data: Data, plans: Sequence[Plan], heard: Heard) -> tuple[tuple[Plan, ...], dict[str, str]]:
-    """Plans in which no tested clip is a copy, byte for byte, of one that is learnt from or chosen by.
+    """Plans in which no tested clip is a copy, byte for byte, of a training or validation clip.
 
     Published data sets have duplicates that their users cannot correct, so the tested copies are left out. (In tables
     of a user's own, `read_task` has refused them.)
@@ -79,9 +79,7 @@ def apart(data: Data, plans: Sequence[Plan], heard: Heard) -> tuple[tuple[Plan, 
         copies |= {data.clips[place].audio: data.clips[other].audio for place, other in mine.items()}
         left = [place for place in plan.tested if place not in mine]
         if not left:
-            raise BadOption(
-                f"{data.folder.root}: every tested clip of {plan.name} is a copy of one that is learnt from"
-            )
+            raise BadOption(f"{data.folder.root}: every tested clip of {plan.name} is a copy of a training clip")
         found.append(replace(plan, tested=left))
     return tuple(found), copies
 

@@ -279,8 +279,8 @@ def warnings_of(result: Result, model: str) -> list[str]:
     if copies := record["tested"]["copies_of_training"]:
         copy, original = next(iter(copies.items()))
         found.append(
-            f"{len(copies)} tested clips were left out, for they are copies of clips that are learnt from, such as "
-            f"{copy} (of {original})"
+            f"{len(copies)} tested clips were left out, for they are copies of training clips, such as {copy} (of "
+            f"{original})"
         )
     if result.failed:
         first = next(iter(result.failed.items()))
