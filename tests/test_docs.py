@@ -60,7 +60,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     table("val.csv", "label", labels)
     table("labelled.csv", "label", labels)
     chance = np.random.default_rng(0)
-    for number in range(44):
+    for number in range(106):
         pitch = chance.uniform(200, 4000)
         tone = 0.1 * np.sin(2 * np.pi * pitch * np.arange(sounds.RATE // 4) / sounds.RATE)
         soundfile.write(tmp_path / f"{number}.wav", tone, sounds.RATE)
