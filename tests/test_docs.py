@@ -50,6 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in described:
         for folder in (tmp_path, tmp_path / "clips"):
             soundfile.write(folder / f"{name}.wav", sounds.make(name)[: 2 * sounds.RATE], sounds.RATE)
+        soundfile.write(tmp_path / f"held-out-{name}.wav", sounds.make(name)[-2 * sounds.RATE :], sounds.RATE)
 
     def table(name: str, column: str, rows: dict[str, str]) -> None:
         lines = [f"audio,{column}", *(f"{sound}.wav,{value}" for sound, value in rows.items())]
@@ -57,7 +58,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     table("captions.csv", "text", described)
     labels = {name: name.replace("bell", "church bell") for name in described}
-    table("val.csv", "label", labels)
+    table("val.csv", "label", {f"held-out-{name}": label for name, label in labels.items()})
     table("labelled.csv", "label", labels)
     chance = np.random.default_rng(0)
     for number in range(106):

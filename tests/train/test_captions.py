@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,17 @@ import torch
 from conftest import noise
 
 from clapometer.errors import BadTable
-from clapometer.train.captions import CaptionBatches, Clip, Spoken, fits, joined, read_captions, turns
+from clapometer.train.captions import (
+    CaptionBatches,
+    Clip,
+    Spoken,
+    check_distinct,
+    fits,
+    joined,
+    read_captions,
+    texts_of,
+    turns,
+)
 from clapometer.train.options import NO_AUGMENTATION, Augmentation
 from clapometer.train.sounds import Sounds
 
@@ -25,14 +37,73 @@ def batches(write: Writer, count: int = 6, size: int = 4, mix: float = 0.0, seed
 
 
 def test_several_rows_of_one_clip_are_its_captions(write: Writer, tmp_path: Path) -> None:
-    write("a.wav", noise(0.1))
-    write("b.wav", noise(0.1))
+    write("a.wav", noise(0.1, seed=1))
+    write("b.wav", noise(0.1, seed=2))
     (tmp_path / "one.csv").write_text("audio,text,group\na.wav,a dog barks,dog\nb.wav,rain,\na.wav,barking,dog\n")
-    (tmp_path / "two.csv").write_text("audio,text,group\na.wav,a dog barks,dog\na.wav, woof ,dog\n")
+    (tmp_path / "two.csv").write_text("audio,text,group\na.wav,A  dog barks,dog\na.wav, woof ,dog\n")
     assert read_captions([tmp_path / "one.csv", tmp_path / "two.csv"]) == [
         Clip(tmp_path / "a.wav", ("a dog barks", "barking", "woof"), "dog"),
         Clip(tmp_path / "b.wav", ("rain",)),
     ]
+
+
+def test_one_content_under_several_names_is_one_clip(write: Writer, tmp_path: Path) -> None:
+    for name, seed in (("a.wav", 1), ("copy.wav", 1), ("b.wav", 2)):
+        write(name, noise(0.1, seed=seed))
+    (tmp_path / "t.csv").write_text("audio,text\nb.wav,rain\ncopy.wav,a dog\na.wav,barking\n./copy.wav,a dog\n")
+    clips = read_captions([tmp_path / "t.csv"])
+    assert clips == [
+        Clip(tmp_path / "b.wav", ("rain",)),
+        Clip(tmp_path / "copy.wav", ("a dog", "barking"), copies=(tmp_path / "a.wav",)),
+    ]
+    assert [clip.where for clip in clips] == ["t.csv line 2", "t.csv line 3"]
+    assert [clip.sha256 for clip in clips] == [hashlib.sha256(clip.audio.read_bytes()).hexdigest() for clip in clips]
+    (tmp_path / "t.csv").write_text("audio,text,group\nb.wav,rain,x\ncopy.wav,a dog,y\na.wav,barking,z\n")
+    with pytest.raises(
+        BadTable, match=r"1 rows(.|\n)*line 4: .*a\.wav is in the group 'z', and in 'y' before \(.*line 3"
+    ):
+        read_captions([tmp_path / "t.csv"])
+
+
+def test_paths_that_begin_with_a_slash_lead_into_the_folder(write: Writer, tmp_path: Path) -> None:
+    write("a.wav", noise(0.1, seed=1))
+    write("b.wav", noise(0.1, seed=2))
+    (tmp_path / "t.csv").write_text("audio,text\n/a.wav,rain\nb.wav,wind\n")
+    assert [clip.audio for clip in read_captions([tmp_path / "t.csv"])] == [tmp_path / "a.wav", tmp_path / "b.wav"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (("a.wav,rain,", "b.wav, Rain ,", "c.wav,rain,"), "the clips have the same texts"),
+        (("a.wav,rain,", "b.wav,wind,", "a.wav,wind,", "b.wav,rain,"), "the clips have the same texts"),
+        (("a.wav,rain,x", "b.wav,wind,x", "c.wav,a dog,x"), "all clips are in one group"),
+        (("a.wav,rain,x", "b.wav,rain,", "a.wav,wind,x", "b.wav,wind,"), "the clips have the same texts"),
+        (("a.wav,rain,", "copy.wav,wind,"), "one clip (2 files of the same content)"),
+    ],
+)
+def test_training_with_nothing_to_tell_apart_is_refused(
+    rows: tuple[str, ...], reason: str, write: Writer, tmp_path: Path
+) -> None:
+    for name, seed in (("a.wav", 1), ("copy.wav", 1), ("b.wav", 2), ("c.wav", 3)):
+        write(name, noise(0.1, seed=seed))
+    (tmp_path / "t.csv").write_text("\n".join(["audio,text,group", *rows]) + "\n")
+    with pytest.raises(BadTable, match=rf"t\.csv: .*{re.escape(reason)}"):
+        read_captions([tmp_path / "t.csv"])
+    (tmp_path / "more.csv").write_text("audio,text\nc.wav,a cat\nb.wav,wind in trees\n")
+    if "group" not in reason:
+        assert read_captions([tmp_path / "t.csv", tmp_path / "more.csv"])
+
+
+def test_one_large_group_is_refused_at_once(tmp_path: Path) -> None:
+    clips = [Clip(tmp_path / f"{number}.wav", (f"text {number}",), "all") for number in range(20_000)]
+    with pytest.raises(BadTable, match="one group"):
+        check_distinct(clips, "t.csv", "training")
+
+
+def test_texts_are_true_of_all_clips_that_have_them_and_of_their_groups() -> None:
+    clips = [clip("a dog", "barking", group="dog"), clip("Barking "), clip("a puppy", group="dog"), clip("rain")]
+    assert dict(texts_of(clips)) == {"a dog": {0, 2}, "barking": {0, 1, 2}, "a puppy": {0, 2}, "rain": {3}}
 
 
 def test_all_bad_rows_are_counted_and_the_first_are_named(write: Writer, tmp_path: Path) -> None:
@@ -159,6 +230,18 @@ def test_what_fits() -> None:
         [0, 0, 0, 1, 1, 0],  # a storm, of which "rain" is true
         [1, 1, 1, 1, 0, 1],  # both
     ]
+
+
+@pytest.mark.parametrize("other", ["a dog  barks", "A dog barks ", "A DOG\tBARKS", "a\u00a0dog barks"])
+def test_captions_that_differ_in_case_or_whitespace_are_no_negatives(other: str) -> None:
+    clips = [clip("a dog barks"), clip(other)]
+    table = fits(clips, [(Spoken(0, "a dog barks"),), (Spoken(1, other),)])
+    assert table.tolist() == [[True, True], [True, True]]
+
+
+def test_captions_that_differ_in_unicode_form_are_no_negatives() -> None:
+    clips = [clip("a caf\u00e9"), clip("a cafe\u0301")]
+    assert fits(clips, [(Spoken(0, clips[0].texts[0]),), (Spoken(1, clips[1].texts[0]),)]).all()
 
 
 def test_no_augmentation_does_nothing() -> None:

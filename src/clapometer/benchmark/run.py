@@ -15,7 +15,7 @@ import numpy as np
 from clapometer.benchmark.clips import Data, Heard, check_some, hear, read_task
 from clapometer.benchmark.comparison import beside, told
 from clapometer.benchmark.figures import RESAMPLES, classified, tagged
-from clapometer.benchmark.plans import Plan, plans
+from clapometer.benchmark.plans import Plan, apart, plans
 from clapometer.benchmark.result import Answers, Figures, Result
 from clapometer.benchmark.retrieval import retrieved
 from clapometer.benchmark.zeroshot import templates_of, zero_shot
@@ -144,6 +144,8 @@ def benchmark(
     data, window = asked.data, window or clap.card.window
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "store": store, "progress": progress}
     heard = hear(clap, data, asked.places, window=window, **how)
+    turns, copies = apart(data, asked.plans, heard)
+    asked = replace(asked, plans=turns)
     answers: Answers | None = None
     more: dict[str, Any] = {}
     if asked.setup == "retrieval":
@@ -165,7 +167,8 @@ def benchmark(
         **_as_json(figures),
         "resamples": asdict(RESAMPLES),
     }
-    rows = beside(data, asked.setup, figures, clap.card.name, asked.templates, len(heard.failed))
+    record["tested"]["copies_of_training"] = copies
+    rows = beside(data, asked.setup, figures, clap.card.name, asked.templates, len(heard.failed), len(copies))
     record["published"] = [{**asdict(one.published), "here": told(one.ours), "differs": one.differs} for one in rows]
     return Result(data.task, asked.setup, figures, answers, record, heard.failed)
 
@@ -273,6 +276,12 @@ def warnings_of(result: Result, model: str) -> list[str]:
     for name, count in record["task"]["counts"].items():
         if (expected := task.counts.get(name)) is not None and expected != count:
             found.append(f"{task.title} was published with {expected} {name}; there are {count} here")
+    if copies := record["tested"]["copies_of_training"]:
+        copy, original = next(iter(copies.items()))
+        found.append(
+            f"{len(copies)} tested clips were left out, for they are copies of clips that are learnt from, such as "
+            f"{copy} (of {original})"
+        )
     if result.failed:
         first = next(iter(result.failed.items()))
         found.append(f"{len(result.failed)} clips are missing or unreadable, the first: {first[1]}")

@@ -189,8 +189,8 @@ def _print(found: Result) -> None:
 
     record = found.record
     folds = f", fold {', '.join(record['tested']['folds'])}" if record["tested"]["folds"] else ""
-    heard = record["tested"]["clips"] - len(found.failed)
-    print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {heard} clips{folds}")
+    tested = len(found.answers.clips) if found.answers else record["tested"]["clips"] - len(found.failed)
+    print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {tested} clips{folds}")
     for name, figure in found.figures.estimates.items():
         print(f"  {name:<26}{told(figure)}")
     if len(found.figures.folds) > 1:

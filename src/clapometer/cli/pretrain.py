@@ -25,8 +25,8 @@ Validation = Annotated[
     typer.Option(
         "--val",
         metavar="TABLE",
-        help="Zero-shot accuracy on this table (audio and label, or audio and text) decides which state is the best; "
-        "may be given several times.",
+        help="Keep the state that is best on this table: by zero-shot accuracy (audio and label), or by R@1 from "
+        "sounds to texts (audio and text). None of its sounds may be trained on. May be given several times.",
         show_default=False,
     ),
 ]
@@ -85,7 +85,8 @@ def pretrain(
 
     Symmetric InfoNCE with a learned temperature. A clip may have several
     captions, a row each; texts that are true of a sound are never its
-    negatives. What the folder gets: the model (the best by --val, or the last),
+    negatives. A sound that is trained on is refused in --val, under any name;
+    texts that are trained on are counted. What the folder gets: the model (the best by --val, or the last),
     last/, log.jsonl, run.json, state.pt. A run that was stopped goes on by the
     same command.
 

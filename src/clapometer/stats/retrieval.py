@@ -2,49 +2,73 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from clapometer.stats.bootstrap import Estimate, Resamples
 
 Numbers = npt.NDArray[np.float64]
+Truth = npt.NDArray[np.bool_]
 RANKS = (1, 5, 10)
+TEXT_TO_AUDIO, AUDIO_TO_TEXT = "text_to_audio", "audio_to_text"
+
+
+def both_ways(similarity: Numbers, right: Truth, resamples: Resamples | None = None) -> dict[str, Estimate]:
+    """Retrieval metrics from texts to sounds and from sounds to texts.
+
+    Args:
+        similarity: (sounds, texts), the higher the better.
+        right: (sounds, texts), which texts are true of which sounds; at least one in each row and column.
+        resamples: of queries, texts one way and sounds the other.
+
+    Returns:
+        The metrics of `retrieval_figures`, by names such as `text_to_audio R@1` and `audio_to_text mAP@10`.
+    """
+    ways = ((TEXT_TO_AUDIO, similarity.T, right.T), (AUDIO_TO_TEXT, similarity, right))
+    return {
+        f"{way} {name}": estimate
+        for way, values, wanted in ways
+        for name, estimate in retrieval_figures(values, wanted, resamples)[0].items()
+    }
 
 
 def retrieval_figures(
-    likeness: Numbers, right: npt.NDArray[np.bool_], resamples: Resamples
+    similarity: Numbers, right: Truth, resamples: Resamples | None = None
 ) -> tuple[dict[str, Estimate], npt.NDArray[np.int64]]:
-    """Figures of queries that each look for one or several things.
+    """Metrics of queries that each look for one or several things.
 
-    Of equal things, the wrong ones are counted before the right ones, so that a model that says the same of everything
-    finds nothing.
+    Ties are broken pessimistically, so that a model with one similarity for everything finds nothing.
 
     Args:
-        likeness: (queries, things), the higher the better.
+        similarity: (queries, things), the higher the better.
         right: (queries, things), what each query looks for; at least one thing each.
-        resamples: of queries.
+        resamples: of queries; None: no intervals, whose ends are NaN then.
 
     Returns:
         `R@1`, `R@5`, `R@10`: the share of queries with a right thing among the first; `mAP@10`: the mean over queries
         of the mean over its right things, ten at most, of the precision at the place of each one that is among the
         first ten; `median rank` of the best right thing, from 1. And the rank of the best right thing, (queries,).
     """
-    ranks, precision = np.zeros(len(likeness), np.int64), np.zeros(len(likeness))
-    for query, (values, wanted) in enumerate(zip(likeness, right, strict=True)):
+    ranks, precision = np.zeros(len(similarity), np.int64), np.zeros(len(similarity))
+    for query, (values, wanted) in enumerate(zip(similarity, right, strict=True)):
         order = np.lexsort((wanted, -values))
         places = np.flatnonzero(wanted[order])
         ranks[query] = places[0] + 1
         first = places[places < 10]
         precision[query] = (np.arange(1, len(first) + 1) / (first + 1)).sum() / min(len(places), 10)
     hits = {f"R@{k}": (ranks <= k).astype(np.float64) for k in RANKS} | {"mAP@10": precision}
-    drawn: dict[str, list[Numbers]] = {name: [] for name in (*hits, "median rank")}
+    values = {name: float(found.mean()) for name, found in hits.items()}
+    values["median rank"] = float(_medians(ranks, np.ones((len(ranks), 1)))[0])
+    if resamples is None:
+        return {name: Estimate(value, math.nan, math.nan) for name, value in values.items()}, ranks
+    drawn: dict[str, list[Numbers]] = {name: [] for name in values}
     for _, weights in resamples.blocks(np.zeros(len(ranks))):
-        for name, values in hits.items():
-            drawn[name].append(values @ weights / len(ranks))
+        for name, found in hits.items():
+            drawn[name].append(found @ weights / len(ranks))
         drawn["median rank"].append(_medians(ranks, weights))
-    found = {name: resamples.estimate(float(v.mean()), np.concatenate(drawn[name])) for name, v in hits.items()}
-    middle = float(_medians(ranks, np.ones((len(ranks), 1)))[0])
-    return {**found, "median rank": resamples.estimate(middle, np.concatenate(drawn["median rank"]))}, ranks
+    return {name: resamples.estimate(value, np.concatenate(drawn[name])) for name, value in values.items()}, ranks
 
 
 def _medians(ranks: npt.NDArray[np.int64], weights: Numbers) -> Numbers:

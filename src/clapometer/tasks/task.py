@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from clapometer.tasks.folder import Folder
 
 Metric = Literal["accuracy", "uar", "map", "retrieval"]
-Sure = Literal["primary", "secondary", "recalled"]
+Sure = Literal["primary", "secondary"]
 Setup = Literal["zeroshot", "linear", "mlp", "finetune", "retrieval"]
 SETUP_NAMES: Mapping[Setup, str] = {
     "zeroshot": "zero-shot",
@@ -68,8 +68,8 @@ class Published:
     """In the task's metric, 0..1."""
     source: str
     sure: Sure
-    """`primary`: read in the authors' own paper, code or poster; `secondary`: a third party's page; `recalled`: from
-    general knowledge, not verified, and never to be quoted."""
+    """`primary`: read in the authors' own paper, code or poster; `secondary`: in another paper, or on a third party's
+    page."""
     setup: Setup = "zeroshot"
     figure: str = ""
     """Which one, where it is not the task's metric, such as `text_to_audio R@1`."""
@@ -111,6 +111,8 @@ class Task:
         listed: reads the classes from the folder, where it lists them and they are many.
         published: figures of others.
         seen: models that were trained on some of it.
+        own: whether its parts are the user's, who can correct them: a sound in two of them is refused. In published
+            data a tested copy of a sound that is trained on is left out and counted.
     """
 
     name: str
@@ -129,6 +131,7 @@ class Task:
     listed: Callable[[Folder], tuple[str, ...]] | None = None
     published: tuple[Published, ...] = ()
     seen: Mapping[str, Seen] = field(default_factory=dict)
+    own: bool = False
 
     def word(self, label: str) -> str:
         """How a label is written in a prompt."""
