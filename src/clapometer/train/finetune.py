@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from clapometer.checkpoints import load
 from clapometer.embed import Progress, embed_sounds, embed_texts
@@ -19,6 +18,7 @@ from clapometer.errors import BadAudio, BadOption
 from clapometer.losses.rated import read_loss
 from clapometer.model import Clap
 from clapometer.provenance import file_hash, versions
+from clapometer.records import Window
 from clapometer.stats.agreement import agreement
 from clapometer.tables.ratings_reading import read_ratings
 from clapometer.train.captions import CaptionBatches, read_captions
@@ -101,7 +101,7 @@ def finetune(
     audio_root: str | os.PathLike[str] | None = None,
     validation_share: float = 0.1,
     reminder: Reminder | None = None,
-    seconds: float | None = None,
+    window: Window | str | None = None,
     options: TrainOptions | None = None,
     epochs: float | None = EPOCHS,
     augmentation: Augmentation | None = None,
@@ -128,8 +128,8 @@ def finetune(
         audio_root: folder of the sounds; default: that of the file.
         validation_share: of the pairs, cut for validation where the file has none.
         reminder: pairs of captions that stand in every batch, so that the model keeps what it knew.
-        seconds: length of the sounds in a batch; default: the model's window, or less where all sounds are shorter and
-            the model hears them as they are.
+        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
+            changes to the model's such as `head`; default: the model's.
         options: of the loop; default: `OPTIONS`.
         epochs: how often each pair is heard, with a validation after each time, in place of `options.steps`; None:
             as the options say.
@@ -153,6 +153,8 @@ def finetune(
     options, augmentation = options or OPTIONS, augmentation or NO_AUGMENTATION
     if augmentation.mix:
         raise BadOption("rated sounds are not mixed: what listeners said is of one sound; take mix 0")
+    if isinstance(window, str):
+        Window.check(window)
     summed = read_loss(loss)
     with joined(device) as device:
         if not processes().is_first:
@@ -178,12 +180,9 @@ def finetune(
             licence=f"{clap.card.licence}, and that of the ratings and their sounds",
             source=f"clapometer finetune, from {clap.card.name}",
             published="",
+            window=clap.window_of(window),
         )
-        if seconds is None:
-            seconds = _seconds(clap, material.train)
-        if not 0 < seconds <= 3600:
-            raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
-        batches = _batches(clap, material.train, reminder, seconds, options, augmentation, progress)
+        batches = _batches(clap, material.train, reminder, options, augmentation, progress)
         run = _record(arguments, material, begin, clap)
         trained = train(
             clap,
@@ -262,7 +261,6 @@ def _batches(
     clap: Clap,
     pairs: RatedPairs,
     reminder: Reminder | None,
-    seconds: float,
     options: TrainOptions,
     augmentation: Augmentation,
     progress: Progress | None,
@@ -274,20 +272,21 @@ def _batches(
             clips,
             decoded([clip.audio for clip in clips], clap.card.sample_rate, progress),
             size=max(2, round(reminder.share * options.batch_size)),
-            seconds=seconds,
+            window=clap.card.window,
+            seconds=None,
             seed=options.seed,
             augmentation=augmentation,
         )
     audio = text = None
     if captions is None:  # captions need the towers at every step
         parts = learning_parts(clap, options)
-        audio = known_sounds(clap, parts, pairs.audio, progress)
+        if augmentation == NO_AUGMENTATION:  # else a sound is another one each time
+            audio = known_sounds(clap, parts, pairs.audio, progress)
         text = known_texts(clap, parts, pairs.texts, progress)
     return RatedBatches(
         pairs,
         None if audio is not None else decoded(pairs.audio, clap.card.sample_rate, progress),
         size=options.batch_size,
-        samples=round(seconds * clap.card.sample_rate),
         window=clap.card.window,
         seed=options.seed,
         augmentation=augmentation,
@@ -295,19 +294,6 @@ def _batches(
         audio=audio,
         text=text,
     )
-
-
-def _seconds(clap: Clap, pairs: RatedPairs) -> float:
-    window = clap.card.window
-    if window.short != "keep":
-        return window.seconds
-    longest = 0.0
-    for path in pairs.audio:
-        try:
-            longest = max(longest, soundfile.info(str(path)).duration)
-        except soundfile.LibsndfileError:  # told by who reads it
-            continue
-    return min(window.seconds, longest) or window.seconds
 
 
 def _record(arguments: Mapping[str, Any], material: Material, weights: str, clap: Clap) -> dict[str, Any]:
@@ -331,6 +317,8 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Window):
+        return str(value)
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return dict(value) if isinstance(value, Mapping) else value
