@@ -21,8 +21,8 @@ class Known:
     """One side of a list of pairs, their sounds or their texts, as far as it does not change during training.
 
     Attributes:
-        items: for each pair what is known, (windows, features); a text has one row.
-        head: the projection that makes vectors of it, and learns; None where vectors are known.
+        items: for each pair what is known, (windows, features).
+        head: the projection that makes vectors of it, and is trained; None where each item is one vector.
     """
 
     items: tuple[Tensor, ...]

@@ -17,19 +17,20 @@ class KnownRows:
     """What is known of a batch's sounds or texts before its step, for their tower does not learn.
 
     Attributes:
-        features: n of (windows, features); a text has one row.
-        head: the projection that makes vectors of them, and learns; None where they are vectors.
+        features: n of (windows, features).
+        head: the projection that makes vectors of them, and is trained; None where each of the n is one vector.
     """
 
     features: Sequence[Tensor]
     head: nn.Module | None = None
 
     def vectors(self, rows: Tensor, device: torch.device) -> Tensor:
-        """Vectors of some of the n, (rows, dimension), not of unit length; of several windows as in scoring."""
+        """Vectors of some of the n, (rows, dimension), not of unit length; windows are averaged as in scoring."""
         some = [self.features[row] for row in rows.tolist()]
-        numbers = [number for number, windows in enumerate(some) for _ in windows]
-        vectors = torch.cat(some).to(device)
-        return summed(vectors if self.head is None else self.head(vectors), numbers, len(some))
+        features = torch.cat(some).to(device)
+        if self.head is None:
+            return features
+        return summed(self.head(features), [number for number, one in enumerate(some) for _ in one], len(some))
 
 
 class Batch(Protocol):

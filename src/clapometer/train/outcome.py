@@ -81,7 +81,7 @@ def outcome(
     calibration = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)
-    if isinstance(tuned, LaionClap):
+    if isinstance(tuned, LaionClap) and float(tuned.card.window.seconds).is_integer():  # transformers has no others
         tuned.save_transformers(folder / "transformers")
     result = Outcome(found, on, calibration)
     (folder / "CARD.md").write_text(card(tuned.card, trained, material, run, found, on, calibration), encoding="utf-8")
