@@ -20,8 +20,9 @@ SOURCE = Path(clapometer.__file__).parent
 # From left to right; rooms that stand together do not know each other.
 ROOMS = (
     ("errors",),
-    ("records",),
+    ("records", "text"),
     ("tables", "stats", "labels", "threads", "integrity", "hub", "folders"),
+    ("seen",),
     ("calibration", "evaluation", "panel"),
     ("audio",),
     ("frontend", "nets", "weights", "losses", "tokens", "published"),
@@ -44,6 +45,8 @@ ONLY = {"losses": {"errors"}, "nets": set[str](), "stats": {"errors", "records"}
 WITHOUT_TORCH = (
     "errors",
     "records",
+    "text",
+    "seen",
     "tables",
     "stats",
     "labels",

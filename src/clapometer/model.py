@@ -20,6 +20,7 @@ from torch.nn import functional
 from clapometer.audio import Samples, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.records import FUSED, ModelCard, Window
+from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _ACCELERATOR = threading.Lock()
@@ -45,6 +46,7 @@ class Clap(nn.Module, ABC):
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
         self.engine = "torch"
+        self._seen: Seen | Callable[[], Seen] = TRAINING_DATA_UNKNOWN
         self._callers = 0
         self._in_training: list[nn.Module] = []
 
@@ -124,6 +126,18 @@ class Clap(nn.Module, ABC):
         numbers = [number for number, windows in enumerate(clips) for _ in windows]
         windows = [window for windows in clips for window in windows]
         return summed(self.window_vectors(windows, self.card.window), numbers, len(clips))
+
+    @property
+    def seen(self) -> Seen:
+        """What the model has learned from; a derived model inherits it."""
+        if not isinstance(self._seen, Seen):
+            self._seen = self._seen()
+        return self._seen
+
+    @seen.setter
+    def seen(self, seen: Seen | Callable[[], Seen]) -> None:
+        """The list, or a function that reads it when it is first asked for."""
+        self._seen = seen
 
     @property
     def device(self) -> torch.device:

@@ -139,3 +139,6 @@ class Score:
     """Why the pair could not be scored; empty where it could."""
     rating: float | None = None
     """What listeners would say, on their scale; None where the model has no calibration."""
+    seen: str = ""
+    """What of the pair the model has learned from, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
+    listed."""

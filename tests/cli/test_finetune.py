@@ -51,7 +51,7 @@ def test_from_ratings_to_a_report_in_four_commands(run: Run, model: Path, tmp_pa
     assert status == 0
     assert "step 0" in err
     assert "constant: 0 ratings removed" in err
-    assert "on the test: " in out
+    assert "on the test split: " in out
     pairs = tmp_path / "pairs.csv"
     rows = {tuple(row.split(",")[:2]) for row in given.read_text().splitlines()[1:]}
     pairs.write_text("audio,text\n" + "".join(f"{audio},{text}\n" for audio, text in sorted(rows)))

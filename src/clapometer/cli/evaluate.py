@@ -48,7 +48,7 @@ Split = Annotated[
     typer.Option(
         "--split",
         metavar="NAMES",
-        help="Splits to evaluate, with commas, or `all`; default: all but train and excluded.",
+        help="Splits to evaluate, separated by commas, or `all`; default: all but train and excluded.",
         show_default=False,
     ),
 ]
@@ -100,6 +100,14 @@ Root = Annotated[
         "scores are.",
     ),
 ]  # fmt: skip
+IncludeSeen = Annotated[
+    bool,
+    typer.Option(
+        "--include-seen",
+        help="Evaluate pairs that the model was trained on or selected by, too, and mark every metric.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a calibration that the model has already.")]
 Calibrate = Annotated[
     Path | None,
     typer.Option(
@@ -119,6 +127,7 @@ def evaluate(
     events: Events = None,
     split: Split = "",
     train: Train = "train",
+    include_seen: IncludeSeen = False,
     score_column: Column = "score",
     score_scale: ScoreScale = "",
     columns: Columns = "",
@@ -131,14 +140,16 @@ def evaluate(
     seed: Seed = 0,
     audio_root: Root = None,
     calibrate: Calibrate = None,
+    overwrite: Overwrite = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Say how far scores agree with listeners, with intervals, and which of two scores agrees better.
+    """Agreement of scores with listeners' ratings, with confidence intervals, and which of two scores agrees better.
 
     Scores and ratings are joined by sound and text. SRCC, LCC, KTAU (tau-b) and MSE (on 0 to 1) stand for all pairs,
     within systems and between systems, beside the constant, the mean of the system that made the sound, and the
-    ceiling that the listeners' noise sets.
+    ceiling that the listeners' noise sets. Pairs that the model behind the scores
+    was trained on or selected by (column `seen` of the scores) are left out.
 
     Exit status: 0 every rated pair has a score, 1 some have none, 2 bad input.
     """
@@ -159,13 +170,15 @@ def evaluate(
         natural=_names(natural) or NATURAL,
         events=events,
         ceiling=ceiling,
+        include_seen=include_seen,
         resamples=Resamples(resamples, resample, level, seed),
     )
     from clapometer.cli.evaluate_files import Task, evaluate_files
 
     task = Task(
-        tuple(scores), ratings, columns, _bounds("--scale", scale), options, output, audio_root, calibrate, json, quiet
-    )
+        tuple(scores), ratings, columns, _bounds("--scale", scale), options, output, audio_root, calibrate, overwrite,
+        json, quiet,
+    )  # fmt: skip
     raise typer.Exit(1 if evaluate_files(task) else 0)
 
 

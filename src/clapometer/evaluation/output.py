@@ -36,10 +36,16 @@ def as_json(found: Evaluation) -> dict[str, Any]:
             "problems": ratings.problem_counts(),
         },
         "scores": [_file(found, number) for number in range(len(found.files))],
+        "excluded": found.exclusion.as_json(found.candidates),
+        "includes_seen": found.includes_seen,
         "resamples": asdict(found.resamples),
         "score_scale": list(found.score_scale),
-        "agreement": [_entry(row) for row in in_order((*found.rows, *found.ceiling))],
-        "differences": [_entry(difference) for difference in found.differences],
+        "agreement": [
+            _entry(row) | {"includes_seen": found.includes_seen} for row in in_order((*found.rows, *found.ceiling))
+        ],
+        "differences": [
+            _entry(difference) | {"includes_seen": found.includes_seen} for difference in found.differences
+        ],
         "systems": [asdict(system) for system in found.systems],
         "calibration": [asdict(one) for one in found.calibrated],
         "notes": list(found.notes),
