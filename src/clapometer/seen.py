@@ -30,6 +30,8 @@ COLUMN = "seen"
 """The column of a score table that says what of a row the model has learned from."""
 Kind = Literal["audio", "rated_text", "text", "dataset"]
 UNKNOWN = "unknown"
+MARK = "\u2020"
+"""Stands beside every metric that includes what a model has learned from."""
 PUBLISHED = Path(__file__).parent / "embedded" / "seen_published.csv"
 """Training data of published models as far as they are known, with their sources."""
 _HEADER = ("kind", "key", "part")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import trees
 
+from clapometer import load, save
 from clapometer.benchmark import benchmark
 from clapometer.benchmark.comparison import beside
 from clapometer.benchmark.finetune import Tuning
 from clapometer.benchmark.result import Figures
 from clapometer.benchmark.run import question, warnings_of
 from clapometer.errors import BadOption
+from clapometer.provenance import file_hash
+from clapometer.seen import NOTHING
 from clapometer.tasks import TASKS, find_task
 from clapometer.zeroshot import classify
 
@@ -211,11 +215,58 @@ def test_copies_of_training_sounds_stand_beside_published_figures(grown):
 
 def test_what_must_be_known_before_a_figure_is_quoted(clap, grown):
     found = benchmark(clap, "esc50", grown / "esc50")
-    said = "\n".join(warnings_of(found, "mini"))
-    assert "mini was trained on some of ESC-50: folds 1-4; measure it on --fold 5" in said
+    said = "\n".join(warnings_of(found, "x"))
+    assert "training data unknown: clips that x was trained on cannot be left out" in said
     assert "published with 2000 clips; there are 15 here" in said
-    clean = benchmark(clap, "esc50", grown / "esc50", folds=["5"])
-    assert "trained" not in "\n".join(warnings_of(clean, "mini"))
+
+
+def test_folds_that_the_model_was_trained_on_are_left_out(clap, grown):
+    clap.seen = NOTHING.with_pairs("train", datasets=[f"esc50:{fold}" for fold in range(1, 5)])
+    found = benchmark(clap, "esc50", grown / "esc50")
+    assert found.record["tested"]["folds"] == ["5"]
+    assert found.record["seen"]["excluded"] == {"dataset:train": 12}
+    assert len(found.answers.clips) == 3
+    said = "\n".join(warnings_of(found, "x"))
+    assert "training or validation data of x (12 dataset:train) and were left out; --include-seen" in said
+    assert not found.record["includes_seen"]
+    for setup in ("zeroshot", "linear"):
+        only = benchmark(clap, "esc50", grown / "esc50", setup=setup, folds=["5"])
+        assert not only.record["seen"]["excluded"]
+        assert [clip.fold for clip in benchmark(clap, "esc50", grown / "esc50", setup=setup).answers.clips] == ["5"] * 3
+    with pytest.raises(BadOption, match=r"all 3 tested clips of ESC-50 are training.*--include-seen"):
+        benchmark(clap, "esc50", grown / "esc50", folds=["1"])
+    marked = benchmark(clap, "esc50", grown / "esc50", folds=["1"], include_seen=True)
+    assert marked.record["includes_seen"]
+    assert "are included" in "\n".join(warnings_of(marked, "x"))
+
+
+def test_files_that_the_model_was_trained_on_are_left_out_in_a_derived_model_too(clap, grown, tmp_path):
+    names = sorted((grown / "esc50").rglob("audio/5-*"))
+    seen = NOTHING.with_pairs("train", audio=[file_hash(names[0])])
+    clap.seen = seen.with_pairs("test", audio=[file_hash(names[1])])
+    save(clap, tmp_path / "tuned")
+    derived = load(tmp_path / "tuned", device="cpu")
+    found = benchmark(derived, "esc50", grown / "esc50", folds=["5"])
+    assert found.record["seen"]["excluded"] == {"audio:train": 1}
+    assert names[0].name not in {Path(clip.audio).name for clip in found.answers.clips}
+    assert len(found.answers.clips) == 2
+
+
+def test_retrieval_leaves_out_rated_captions_and_reports_unseen_ones_apart(clap, grown):
+    whole = benchmark(clap, "clotho", grown / "clotho")
+    captions = [clip.labels for clip in question("clotho", grown / "clotho").data.clips]
+    clap.seen = NOTHING.with_pairs("validation", rated_texts=[captions[0][0].upper()])
+    found = benchmark(clap, "clotho", grown / "clotho")
+    assert found.record["seen"]["excluded"] == {"rated_text:validation": 1}
+    assert found.record["texts"]["clips"] == whole.record["texts"]["clips"] - 1
+    clap.seen = NOTHING.with_pairs("train", texts=[captions[0][0]])
+    found = benchmark(clap, "clotho", grown / "clotho")
+    assert not found.record["seen"]["excluded"]
+    assert found.record["texts"]["clips_with_unseen_captions"] == whole.record["texts"]["clips"] - 1
+    assert "captions of 1 of" in "\n".join(warnings_of(found, "x"))
+    clap.seen = NOTHING.with_pairs("train", datasets=["clotho:evaluation"])
+    with pytest.raises(BadOption, match="--include-seen"):
+        benchmark(clap, "clotho", grown / "clotho")
 
 
 def test_what_differs_from_published_figures(clap, grown):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import noise
 
-from clapometer import load, save
+from clapometer import Window, load, save
 from clapometer.cli import main
 from clapometer.families.mini import tiny
 
@@ -42,6 +42,7 @@ def test_training_and_going_on(
     folder = table.parent
     arguments = (table, "-o", folder / "out", "--model", folder / "tiny", "--val", folder / "val.csv", "--steps", 3)
     arguments += ("--batch-size", 2, "--seconds", 0.4, "--rate", "audio=0.5", "--train", "audio,projection")
+    arguments += ("--window", "seconds=0.3,hop=0.2")
     assert run(monkeypatch, *arguments, "--json") == 0
     shown = capsys.readouterr()
     figures = json.loads(shown.out)
@@ -56,6 +57,7 @@ def test_training_and_going_on(
     options = json.loads((folder / "out" / "run.json").read_text())["options"]
     assert (options["rates"], options["parts"]) == ({"audio": 0.5}, ["audio", "projection"])
     assert load(folder / "out").card.name == "out"
+    assert load(folder / "out").card.window == Window(0.3, 0.2)
     assert run(monkeypatch, *arguments, "--quiet") == 0
     shown = capsys.readouterr()
     assert f"{folder / 'out'}: " in shown.out
@@ -72,6 +74,8 @@ def test_training_and_going_on(
         (("--batch-size", 1), "batch-size must be at least 2"),
         (("--mix", 2), "mix is a share"),
         (("--seconds", 0), "seconds must be positive"),
+        (("--window", "tail"), "'tail' is not understood"),
+        (("--window", "fused"), "tiny cannot hear a clip fused"),
         (("--val", "nowhere.csv"), "nowhere.csv"),
         (("--val", "t.csv"), "4 of 4 sounds for validation are trained on"),
     ],

@@ -11,6 +11,7 @@ import torch
 from conftest import noise
 
 from clapometer.errors import BadTable
+from clapometer.records import Window
 from clapometer.train.captions import (
     CaptionBatches,
     Clip,
@@ -28,12 +29,15 @@ from clapometer.train.sounds import Sounds
 Writer = Callable[..., Path]
 
 
+KEEP = Window(10.0, 10.0)
+
+
 def batches(write: Writer, count: int = 6, size: int = 4, mix: float = 0.0, seed: int = 3) -> CaptionBatches:
     paths = [write(f"{number}.wav", np.full(1600, (number + 1) / 10, np.float32)) for number in range(count)]
     clips = [Clip(path, (f"sound {number}", f"tone {number}")) for number, path in enumerate(paths)]
     sounds = Sounds(paths, 16000)
     augmentation = Augmentation(gain=0, mix=mix, level=6, time_mask=0, frequency_mask=0)
-    return CaptionBatches(clips, sounds, size=size, seconds=0.05, seed=seed, augmentation=augmentation)
+    return CaptionBatches(clips, sounds, size=size, window=KEEP, seconds=0.05, seed=seed, augmentation=augmentation)
 
 
 def test_several_rows_of_one_clip_are_its_captions(write: Writer, tmp_path: Path) -> None:
@@ -134,7 +138,7 @@ def test_a_batch_depends_on_seed_and_step_alone(write: Writer) -> None:
         here, there = one(step), two(step)
         assert here.texts == there.texts
         assert here.sources == there.sources
-        torch.testing.assert_close(here.waveforms, there.waveforms, rtol=0, atol=0)
+        torch.testing.assert_close(here.windows, there.windows, rtol=0, atol=0)
     assert any(one(step).texts != other(step).texts for step in range(4))
 
 
@@ -152,7 +156,7 @@ def test_every_clip_is_heard_once_a_round_and_every_text_in_the_end(write: Write
 
 def test_without_mixing_a_sound_is_its_clip(write: Writer) -> None:
     batch = batches(write)(0)
-    for waveform, text, sources in zip(batch.waveforms, batch.texts, batch.sources, strict=True):
+    for (waveform,), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
         assert sources == (int(text.split()[1]),)
         torch.testing.assert_close(waveform, torch.full((800,), (sources[0] + 1) / 10), rtol=1e-3, atol=1e-4)
 
@@ -162,7 +166,7 @@ def test_a_mixture_says_what_it_is_made_of(write: Writer) -> None:
     followed = together = 0
     for step in range(30):
         batch = source(step)
-        for waveform, text, sources in zip(batch.waveforms, batch.texts, batch.sources, strict=True):
+        for (waveform,), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
             assert len(sources) == 2
             assert str(sources[0]) in text
             assert str(sources[1]) in text
@@ -185,6 +189,7 @@ def test_the_background_is_the_quieter_one(write: Writer) -> None:
         clips,
         Sounds(paths, 16000),
         size=2,
+        window=KEEP,
         seconds=0.1,
         seed=0,
         augmentation=Augmentation(gain=0, mix=1, level=20, time_mask=0, frequency_mask=0),
@@ -192,7 +197,7 @@ def test_the_background_is_the_quieter_one(write: Writer) -> None:
     found = 0
     for step in range(60):
         batch = source(step)
-        for waveform, text, sources in zip(batch.waveforms, batch.texts, batch.sources, strict=True):
+        for (waveform,), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
             if ("background" in text or "distance" in text) and set(sources) == {0, 1}:
                 front, back = (torch.from_numpy(source.sounds[number]) for number in sources)
                 weights = torch.linalg.lstsq(torch.stack([front, back], 1), waveform[:, None]).solution[:, 0]
@@ -246,6 +251,62 @@ def test_captions_that_differ_in_unicode_form_are_no_negatives() -> None:
 
 def test_no_augmentation_does_nothing() -> None:
     assert set(vars(NO_AUGMENTATION).values()) == {0}
+
+
+def whole(write: Writer, mix: float) -> CaptionBatches:
+    """Sounds of 0.06, 0.12, 0.18 and 0.24 s, each constant, for a fused model with a window of 0.1 s."""
+    paths = [write(f"{number}.wav", np.full(960 * number, number / 10, np.float32)) for number in range(1, 5)]
+    return CaptionBatches(
+        [Clip(path, (f"sound {number}",)) for number, path in enumerate(paths, 1)],
+        Sounds(paths, 16000),
+        size=4,
+        window=Window(0.1, 0.1, short="repeatpad", long="fused"),
+        seconds=None,
+        seed=3,
+        augmentation=Augmentation(gain=0, mix=mix, level=6, time_mask=0, frequency_mask=0),
+    )
+
+
+def test_for_a_fused_model_sounds_are_whole(write: Writer) -> None:
+    batch = whole(write, mix=0.0)(0)
+    assert sorted(batch.texts) == ["sound 1", "sound 2", "sound 3", "sound 4"]
+    for windows, text in zip(batch.windows, batch.texts, strict=True):
+        number = int(text.split()[1])
+        assert [len(window) for window in windows] == [max(1600, 960 * number)]
+        samples = 960 * number
+        torch.testing.assert_close(windows[0][:samples], torch.full((samples,), number / 10), rtol=1e-3, atol=1e-4)
+
+
+def test_for_a_fused_model_a_mixture_is_as_long_as_its_first_sound(write: Writer) -> None:
+    source = whole(write, mix=1.0)
+    for step in range(10):
+        batch = source(step)
+        for (window,), sources in zip(batch.windows, batch.sources, strict=True):
+            assert len(window) == max(1600, 960 * (1 + sources[0]))
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds", "lengths"),
+    [
+        ("seconds=0.1", 0.1, [1600]),
+        ("seconds=0.1", 0.05, [800]),
+        ("seconds=0.1,short=pad", 0.05, [1600]),
+        ("seconds=0.1", 0.15, [1600, 1600]),
+        ("seconds=0.1,long=head", 0.15, [1600]),
+    ],
+)
+def test_the_window_applies_to_random_stretches(window: str, seconds: float, lengths: list[int], write: Writer) -> None:
+    paths = [write(f"{number}.wav", noise(0.3, seed=number)) for number in range(2)]
+    batch = CaptionBatches(
+        [Clip(path, (path.stem,)) for path in paths],
+        Sounds(paths, 16000),
+        size=2,
+        window=KEEP.changed(window),
+        seconds=seconds,
+        seed=3,
+        augmentation=NO_AUGMENTATION,
+    )(0)
+    assert [[len(one) for one in windows] for windows in batch.windows] == [lengths] * 2
 
 
 @pytest.mark.parametrize(

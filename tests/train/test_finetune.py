@@ -17,7 +17,7 @@ import pytest
 import torch
 from rated_tones import rated_tones, read, write
 
-from clapometer import evaluate, finetune, load, read_ratings, save, score_pairs
+from clapometer import Window, evaluate, finetune, load, read_ratings, save, score_pairs
 from clapometer.calibration import read_calibration
 from clapometer.errors import BadOption
 from clapometer.families import laion
@@ -208,11 +208,59 @@ def test_a_laion_model_becomes_a_folder_for_transformers_too(tmp_path: Path) -> 
     rated_tones(tmp_path, SPLITS)
     torch.manual_seed(0)
     save(laion.tiny(), tmp_path / "laion")
-    found = run(tmp_path, tmp_path / "laion", options=replace(OPTIONS, batch_size=4), epochs=0.5, seconds=0.5)
+    found = run(tmp_path, tmp_path / "laion", options=replace(OPTIONS, batch_size=4), epochs=0.5)
     theirs = ClapModel.from_pretrained(tmp_path / "out" / "transformers").state_dict()
     ours = weights(tmp_path / "out")
     assert torch.equal(theirs["text_projection.linear1.weight"], ours["text_projection.0.weight"])
     assert found.outcome.calibration is None  # twelve pairs are too few
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (None, Window(1.0, 1.0, "repeatpad", "fused")),
+        ("head", Window(1.0, 1.0, "repeatpad", "head")),
+        (Window(0.1, 0.05, "keep", "windows"), Window(0.1, 0.05, "keep", "windows")),
+    ],
+)
+def test_the_window_of_training_is_that_of_the_model(
+    window: Window | str | None, expected: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated_tones(tmp_path, SPLITS)
+    torch.manual_seed(0)
+    save(laion.tiny(fused=True), tmp_path / "laion")
+    used = set()
+    window_vectors = laion.LaionClap.window_vectors
+
+    def noted(self: laion.LaionClap, windows: Any, window: Window) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            used.add(window)
+        return window_vectors(self, windows, window)
+
+    monkeypatch.setattr(laion.LaionClap, "window_vectors", noted)
+    run(tmp_path, tmp_path / "laion", window=window, epochs=1)
+    assert used == {expected}
+    assert load(tmp_path / "out", device="cpu").card.window == expected
+    used.clear()
+    repeat(tmp_path / "out" / "run.json", tmp_path / "again", device="cpu")
+    assert used == {expected}
+    assert equal(tmp_path / "out", tmp_path / "again")
+
+
+def test_augmented_sounds_are_encoded_each_time_where_their_tower_is_frozen(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated_tones(tmp_path, SPLITS)
+    trained: list[int] = []
+    clip_vectors = type(tiny()).clip_vectors
+    monkeypatch.setattr(
+        type(tiny()), "clip_vectors", lambda self, clips: trained.append(len(clips)) or clip_vectors(self, clips)
+    )
+    options = replace(OPTIONS, parts=("text",))
+    run(tmp_path, model, "plain", options=options, epochs=1)
+    assert trained == []
+    run(tmp_path, model, options=options, augmentation=Augmentation(mix=0.0), epochs=1)
+    assert sum(trained) == 24
 
 
 def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path, tmp_path: Path) -> None:
@@ -221,7 +269,8 @@ def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path
         ({"loss": "wsce+mea"}, "there is no 'mea'"),
         ({"augmentation": Augmentation()}, "rated sounds are not mixed"),
         ({"epochs": 0}, "epochs must be positive"),
-        ({"seconds": 0}, "seconds must be positive"),
+        ({"window": "seconds=0"}, "seconds must be positive"),
+        ({"window": "fused"}, "tiny cannot hear a clip fused; take windows or head"),
         ({"options": replace(OPTIONS, parts=("ears",))}, "no part 'ears'"),
     ):
         with pytest.raises(BadOption, match=pattern):

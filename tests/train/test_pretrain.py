@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from conftest import noise
 from torch import nn
 
-from clapometer import load, pretrain, save
+from clapometer import Window, load, pretrain, save
 from clapometer.errors import BadAudio, BadOption, BadTable
+from clapometer.families import laion
 from clapometer.families.mini import tiny
 from clapometer.model import Clap
 from clapometer.text import text_hash
@@ -40,13 +42,13 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def captions(tmp_path: Path) -> Path:
     """Twelve tones of three pitches, and a table of other tones with labels beside it."""
-    noise = np.random.default_rng(0)
+    random = np.random.default_rng(0)
     lines = {"captions.csv": ["audio,text"], "val.csv": ["audio,label"]}
     for number in range(18):
         label, pitch = list(PITCHES.items())[number % 3]
         name = f"{number}.wav"
         time = np.arange(16000) / 16000
-        tone = 0.3 * np.sin(2 * np.pi * pitch * noise.uniform(0.9, 1.1) * time) + 0.01 * noise.standard_normal(16000)
+        tone = 0.3 * np.sin(2 * np.pi * pitch * random.uniform(0.9, 1.1) * time) + 0.01 * random.standard_normal(16000)
         soundfile.write(tmp_path / name, tone, 16000)
         lines["captions.csv" if number < 12 else "val.csv"].append(f"{name},{label}")
     for table, rows in lines.items():
@@ -87,6 +89,7 @@ def test_a_model_learns_to_tell_sounds_that_it_has_not_heard(model: Path, captio
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     assert run["options"]["learning_rate"] == 1e-2
     assert run["seconds"] == 0.5
+    assert run["window"] == "seconds=10,hop=10,short=keep,long=windows"
     assert len(run["captions"][str(captions)]) == 64
 
 
@@ -147,6 +150,30 @@ def test_from_scratch_nothing_of_the_model_is_left(model: Path, captions: Path, 
     assert equal(tmp_path / "one", tmp_path / "same")
     assert not equal(tmp_path / "one", tmp_path / "other")
     assert load(tmp_path / "one", device="cpu").card.source == "clapometer pretrain"
+
+
+def test_a_fused_model_is_trained_on_whole_sounds(captions: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save(laion.tiny(fused=True), tmp_path / "fused")
+    for number in range(6):  # longer than the window of a second
+        soundfile.write(tmp_path / f"{number}.wav", noise(1.5, seed=number), 16000)
+    options = TrainOptions(steps=1, batch_size=12, learning_rate=1e-2)
+    run: dict[str, Any] = {"model": tmp_path / "fused", "options": options, "device": "cpu"}
+    trained = {}
+    for window in (None, "windows"):
+        folder = tmp_path / str(window)
+        pretrain(captions, folder, window=window, **run)
+        assert load(folder, device="cpu").card.window == Window(1.0, 1.0, "repeatpad", window or "fused")
+        before, after = weights(tmp_path / "fused"), weights(folder)
+        name = "audio.patch_embed.fusion_model.local_att.0.weight"
+        trained[window] = not torch.equal(after[name], before[name])
+    assert trained == {None: True, "windows": False}
+    with pytest.raises(BadOption, match="seconds: with the window fused sounds are trained on whole"):
+        pretrain(captions, tmp_path / "out", seconds=0.5, **run)
+    with pytest.raises(BadOption, match="mini cannot hear a clip fused"):
+        pretrain(captions, tmp_path / "out", window="fused", options=options, device="cpu")
+    with pytest.raises(BadOption, match="'tail' is not understood"):
+        pretrain(captions, tmp_path / "out", window="tail", **run)
 
 
 def test_epochs_are_rounds_through_the_clips(model: Path, captions: Path, tmp_path: Path) -> None:

@@ -138,7 +138,9 @@ def test_what_is_doubtful_is_said(tmp_path: Path) -> None:
     assert any("those of one listener, ann" in note for note in material(write(path, alone)).notes)
     off = [*rows, [rows[0][0], rows[0][1], "dan", "11", rows[0][4]]]
     assert any("1 rows" in note and "line 146" in note for note in material(write(path, off)).notes)
-    assert any("no rating scale given" in note for note in read_material(read_ratings(write(path, rows, COLUMNS))).notes)
+    assert any(
+        "no rating scale given" in note for note in read_material(read_ratings(write(path, rows, COLUMNS))).notes
+    )
 
 
 @pytest.mark.skipif(not REL.is_file(), reason="RELATE's ratings are not here")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,12 +67,25 @@ class Heard:
         vectors: (places, dimension), unit length.
         failed: the others, and why.
         contents: (places,), the same number for files with the same bytes.
+        digests: (places,), SHA-256 of the files, hexadecimal.
     """
 
     places: list[int]
     vectors: Vectors
     failed: dict[str, str]
     contents: list[int]
+    digests: tuple[str, ...]
+
+    def only(self, places: Collection[int]) -> Heard:
+        """The clips at some places, with the failures of all."""
+        rows = [row for row, place in enumerate(self.places) if place in places]
+        return Heard(
+            [self.places[row] for row in rows],
+            self.vectors[rows],
+            self.failed,
+            [self.contents[row] for row in rows],
+            tuple(self.digests[row] for row in rows),
+        )
 
     def of(self, places: Sequence[int]) -> tuple[list[int], Vectors]:
         """Those of some places that could be read, with their vectors."""
@@ -174,7 +187,8 @@ def hear(
         raise BadOption(f"none of the {len(places)} sounds can be read; the first: {embedded.errors[0]}")
     failed = {data.clips[place].audio: why for place, why in zip(places, embedded.errors, strict=True) if why}
     contents = embedded.index[good].tolist()
-    return Heard([places[number] for number in good], embedded.vectors[good], failed, contents)
+    digests = tuple(embedded.digests[number] for number in good)
+    return Heard([places[number] for number in good], embedded.vectors[good], failed, contents, digests)
 
 
 def _in_order(name: str) -> tuple[int, str]:

@@ -20,11 +20,11 @@ from clapometer.cli.layout import print_table
 from clapometer.cli.rows import SHOWN_PROBLEMS
 from clapometer.errors import BadOption
 from clapometer.evaluation import output, words
-from clapometer.evaluation.exclusion import MARK
 from clapometer.evaluation.join import IS_ANCHOR, Loose
 from clapometer.evaluation.result import BETWEEN, Evaluation
 from clapometer.evaluation.run import Options, evaluate
 from clapometer.records import Window
+from clapometer.seen import MARK
 from clapometer.stats.bootstrap import Estimate
 from clapometer.tables.dialects import parse_columns
 from clapometer.tables.ratings_reading import read_ratings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clapometer.cli import console, training
-from clapometer.cli.engine import DeviceOption, JsonOption, QuietOption
+from clapometer.cli.engine import DeviceOption, JsonOption, QuietOption, WindowOption
 from clapometer.cli.ratings import Columns, Scale, Screen, scale_of
 from clapometer.errors import BadOption
 
@@ -121,7 +121,7 @@ def finetune(
     learn_statistics: Annotated[
         bool, typer.Option("--learn-statistics", help="Batch norms learn new statistics; better with large batches.")
     ] = False,
-    seconds: training.SecondsOption = None,
+    window: WindowOption = "",
     augment: Annotated[bool, typer.Option("--augment", help="Gain, and masks over time and frequency.")] = False,
     seed: training.SeedOption = 0,
     precision: training.TrainPrecisionOption = "fp32",
@@ -197,7 +197,7 @@ def finetune(
         validation_share=validation,
         test_share=test,
         reminder=reminder,
-        seconds=seconds,
+        window=window or None,
         options=options,
         epochs=None if steps is not None else room.EPOCHS if epochs is None else epochs,
         augmentation=Augmentation(mix=0.0) if augment else None,

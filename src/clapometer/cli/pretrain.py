@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console, training
-from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption
+from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption, WindowOption
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE
 
@@ -63,7 +63,11 @@ def pretrain(
     rate: training.RateOption = None,
     warmup: Annotated[int, typer.Option(help="Updates over which the learning rate rises.")] = 100,
     weight_decay: training.WeightDecayOption = 0.01,
-    seconds: training.SecondsOption = None,
+    window: WindowOption = "",
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of the random stretches of sounds that are trained on; default: the window's."),
+    ] = None,
     mix: Annotated[float, typer.Option(help="Share of sounds that are mixed with another, or followed by it.")] = 0.3,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Gain, mixing, and masks over time and frequency.")
@@ -122,6 +126,7 @@ def pretrain(
         validation=val or (),
         templates=tuple(template or (DEFAULT_TEMPLATE,)),
         audio_root=audio_root,
+        window=window or None,
         seconds=seconds,
         options=options,
         epochs=None if steps is not None else 20 if epochs is None else epochs,

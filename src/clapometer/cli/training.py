@@ -34,9 +34,6 @@ CheckpointingOption = Annotated[
     bool,
     typer.Option("--checkpointing", help="Compute blocks of the networks anew for gradients: less memory, slower."),
 ]
-SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", help="Length of the sounds in a batch; default: the model's window.")
-]
 WeightDecayOption = Annotated[float, typer.Option("--weight-decay", help="AdamW's.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 TrainPrecisionOption = Annotated[

@@ -12,11 +12,9 @@ import numpy.typing as npt
 
 from clapometer.evaluation.join import Joined
 from clapometer.evaluation.scores import ScoreFile
-from clapometer.seen import REASONS, exclusion, has_seen_text
+from clapometer.seen import MARK, REASONS, exclusion, has_seen_text
 
 Places = npt.NDArray[np.int64]
-MARK = "\u2020"
-"""Stands beside every metric that includes pairs that a model has learned from."""
 UNSEEN, SEEN = "no", "yes"
 
 

@@ -6,7 +6,7 @@ from clapometer.tasks.folder import Folder
 from clapometer.tasks.hear import hear_layout
 from clapometer.tasks.papers import microsoft_2022
 from clapometer.tasks.prompts import SOUNDS
-from clapometer.tasks.task import Clip, Layout, Published, Seen, Task
+from clapometer.tasks.task import Clip, Layout, Published, Task
 
 _LABELS = (
     "airplane breathing brushing_teeth can_opening car_horn cat chainsaw chirping_birds church_bells clapping "
@@ -43,9 +43,6 @@ def _ten(folder: Folder) -> list[Clip]:
 
 _MARKS = ("meta/esc50.csv", "audio")
 _M2D = "nttcslab/m2d, clap/image_Table5_CLAP_ZS.png"
-_SEEN = {
-    "mini": Seen("folds 1-4; measure it on --fold 5", ("5",)),
-}
 ESC50 = Task(
     name="esc50",
     title="ESC-50",
@@ -71,7 +68,6 @@ ESC50 = Task(
         Published("M2D-CLAP 2024", 0.7545, _M2D, "primary", prompt="{} can be heard"),
         Published("laion (port of transformers)", 0.9155, "pymill", "secondary"),
     ),
-    seen=_SEEN,
 )  # fmt: skip
 ESC10 = Task(
     name="esc10",
@@ -86,5 +82,4 @@ ESC10 = Task(
     folders=ESC50.folders,
     where=ESC50.where,
     licence="CC BY 3.0 (the ten classes)",
-    seen=_SEEN,
 )

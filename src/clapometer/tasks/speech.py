@@ -8,7 +8,7 @@ from clapometer.tasks.folder import Folder, in_folds
 from clapometer.tasks.hear import hear_layout
 from clapometer.tasks.papers import WORDS_NOT_GIVEN, microsoft_2022, paraclap
 from clapometer.tasks.prompts import BARE
-from clapometer.tasks.task import Clip, Layout, Published, Seen, Task, Template
+from clapometer.tasks.task import Clip, Layout, Published, Task, Template
 from clapometer.voice.corpora import CORPORA
 from clapometer.voice.corpora.corpus import WORDS, SpeechClip
 
@@ -75,7 +75,6 @@ EMODB = Task(
     folders=("emodb", "EmoDB"),
     where="http://emodb.bilderbar.info/download/",
     licence="free for research",
-    seen={"mini": Seen("six of its speakers; measure it on --fold 13, 14, 15, 16", ("13", "14", "15", "16"))},
 )
 
 _M2D = "nttcslab/m2d, clap/image_Table5_CLAP_ZS.png"

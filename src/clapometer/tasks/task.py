@@ -80,16 +80,6 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a model was trained on."""
-
-    what: str
-    """In words, with what it can be measured on."""
-    clean: tuple[str, ...] = ()
-    """Folds that it was not trained on."""
-
-
-@dataclass(frozen=True)
 class Task:
     """A data set with a question.
 
@@ -110,7 +100,6 @@ class Task:
         licence: of the data.
         listed: reads the classes from the folder, where it lists them and they are many.
         published: figures of others.
-        seen: models that were trained on some of it.
         own: whether its parts are the user's, who can correct them: a sound in two of them is refused. In published
             data a tested copy of a sound that is trained on is left out and counted.
     """
@@ -130,7 +119,6 @@ class Task:
     words: Mapping[str, str] = field(default_factory=dict)
     listed: Callable[[Folder], tuple[str, ...]] | None = None
     published: tuple[Published, ...] = ()
-    seen: Mapping[str, Seen] = field(default_factory=dict)
     own: bool = False
 
     def word(self, label: str) -> str:

@@ -18,11 +18,12 @@ from clapometer.audio import Samples
 from clapometer.errors import BadTable, first_of
 from clapometer.folders import within
 from clapometer.provenance import file_hashes
+from clapometer.records import Window
 from clapometer.tables import read_table
 from clapometer.text import text_key
 from clapometer.train.objective import KnownRows
 from clapometer.train.options import Augmentation
-from clapometer.train.sounds import Sounds, amplified, fitted, masked, overlaid
+from clapometer.train.sounds import Sounds, amplified, fitted, masked, overlaid, windows
 
 TOGETHER = ("{} and {}", "{} while {}", "{} with {}")
 BEHIND = ("{} with {} in the background", "{} and {} in the distance")
@@ -66,14 +67,14 @@ class CaptionBatch:
     """Sounds with a text each.
 
     Attributes:
-        waveforms: (n, samples), -1..1.
+        windows: of each of n sounds its windows, (samples,), -1..1.
         texts: n texts.
         fits: (n, n) bool, whether text j is true of sound i.
         sources: for each sound the clips that it is made of, by number.
         audio_known, text_known: as in `clapometer.train.objective.Batch`.
     """
 
-    waveforms: Tensor
+    windows: list[list[Tensor]]
     texts: list[str]
     fits: Tensor
     sources: list[tuple[int, ...]]
@@ -212,7 +213,9 @@ class CaptionBatches:
         clips: what to learn from.
         sounds: their samples.
         size: sounds a batch.
-        seconds: length of a sound in a batch.
+        window: treatment of short and long sounds; the model's.
+        seconds: length of the random stretch of a sound that is encoded, a shorter sound being put at a random place or
+            repeated; None: a sound is encoded whole, and a mixture is as long as its first one, or as the window.
         seed: of everything random.
         augmentation: what is done to the sounds.
     """
@@ -223,28 +226,30 @@ class CaptionBatches:
         sounds: Sounds,
         *,
         size: int,
-        seconds: float,
+        window: Window,
+        seconds: float | None,
         seed: int,
         augmentation: Augmentation,
     ) -> None:
         self.clips = list(clips)
         self.sounds = sounds
         self.size = size
-        self.samples = max(1, round(seconds * sounds.sample_rate))
+        self.window = window
+        self.samples = None if seconds is None else max(1, round(seconds * sounds.sample_rate))
         self.seed = seed
         self.augmentation = augmentation
 
     def __call__(self, step: int) -> CaptionBatch:
         """The batch of a step, counted from 0."""
         random = np.random.default_rng((self.seed, 1, step))
-        waveforms, texts, spoken = [], [], []
+        heard, texts, spoken = [], [], []
         for number in turns(step, self.size, len(self.clips), self.seed):
             waveform, text, parts = self.example(number, random)
-            waveforms.append(waveform)
+            heard.append(windows(waveform, self.sounds.sample_rate, self.window))
             texts.append(text)
             spoken.append(parts)
         return CaptionBatch(
-            torch.from_numpy(np.stack(waveforms)),
+            heard,
             texts,
             fits(self.clips, spoken),
             [tuple(part.clip for part in parts) for parts in spoken],
@@ -253,14 +258,17 @@ class CaptionBatches:
     def example(self, number: int, random: np.random.Generator) -> tuple[Samples, str, tuple[Spoken, ...]]:
         """A sound made of a clip, perhaps with another one; its text; and what it is made of."""
         first = Spoken(number, str(random.choice(self.clips[number].texts)))
+        sound, size = self.sounds[number], self.samples
         if random.random() >= self.augmentation.mix:
-            return self.changed(fitted(self.sounds[number], self.samples, random), random), first.text, (first,)
+            sound = sound if size is None else fitted(sound, size, random)
+            return self.changed(sound, random), first.text, (first,)
+        if size is None:
+            size = max(len(sound), round(self.window.seconds * self.sounds.sample_rate))
         other = (number + int(random.integers(1, len(self.clips)))) % len(self.clips)
         second = Spoken(other, str(random.choice(self.clips[other].texts)))
         level = random.uniform(-self.augmentation.level, self.augmentation.level)
         if random.random() < 0.5:
-            half = self.samples // 2
-            lengths = (half, self.samples - half)
+            lengths = (size // 2, size - size // 2)
             parts = [
                 fitted(self.sounds[one.clip], length, random)
                 for one, length in zip((first, second), lengths, strict=True)
@@ -268,7 +276,7 @@ class CaptionBatches:
             waveform = np.concatenate([parts[0], amplified(parts[1], -level)])
             templates: tuple[str, ...] = FOLLOWED
         else:
-            here, there = (fitted(self.sounds[one.clip], self.samples, random) for one in (first, second))
+            here, there = (fitted(self.sounds[one.clip], size, random) for one in (first, second))
             waveform = overlaid(here, there, level)
             templates = TOGETHER + (BEHIND if level > QUIETER else ())
         text = joined(str(random.choice(templates)), first.text, second.text)

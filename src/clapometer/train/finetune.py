@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-import soundfile
 
 from clapometer.checkpoints import load, seen_of
 from clapometer.embed import Progress, embed_sounds, embed_texts
@@ -19,6 +18,7 @@ from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.losses.rated import read_loss
 from clapometer.model import Clap
 from clapometer.provenance import file_hash, versions
+from clapometer.records import Window
 from clapometer.seen import Seen
 from clapometer.stats.agreement import agreement
 from clapometer.tables.ratings_reading import read_ratings
@@ -107,7 +107,7 @@ def finetune(
     validation_share: float = 0.1,
     test_share: float = 0.2,
     reminder: Reminder | None = None,
-    seconds: float | None = None,
+    window: Window | str | None = None,
     options: TrainOptions | None = None,
     epochs: float | None = EPOCHS,
     augmentation: Augmentation | None = None,
@@ -138,8 +138,8 @@ def finetune(
         test_share: share of the pairs that becomes the test split, where the file has neither validation nor test; no
             test split is created if that is fewer than 20 pairs.
         reminder: pairs of captions that stand in every batch, so that the model keeps what it knew.
-        seconds: length of the sounds in a batch; default: the model's window, or less where all sounds are shorter and
-            the model hears them as they are.
+        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
+            changes to the model's such as `head`; default: the model's.
         options: of the loop; default: `OPTIONS`.
         epochs: how often each pair is heard, with a validation after each time, in place of `options.steps`; None:
             as the options say.
@@ -163,6 +163,8 @@ def finetune(
     options, augmentation = options or OPTIONS, augmentation or NO_AUGMENTATION
     if augmentation.mix:
         raise BadOption("rated sounds are not mixed: what listeners said is of one sound; take mix 0")
+    if isinstance(window, str):
+        Window.check(window)
     summed = read_loss(loss)
     with joined(device) as device:
         if not processes().is_first:
@@ -192,13 +194,10 @@ def finetune(
             licence=f"{clap.card.licence}, and that of the ratings and their sounds",
             source=f"clapometer finetune, from {clap.card.name}",
             published="",
+            window=clap.window_of(window),
         )
         clap.seen = _seen(clap.seen, material, clips)
-        if seconds is None:
-            seconds = _seconds(clap, material.train)
-        if not 0 < seconds <= 3600:
-            raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
-        batches = _batches(clap, material.train, reminder, clips, seconds, options, augmentation, progress)
+        batches = _batches(clap, material.train, reminder, clips, options, augmentation, progress)
         run = _record(arguments, material, begin, clap)
         trained = train(
             clap,
@@ -292,7 +291,7 @@ def _captions(reminder: Reminder, material: Material) -> tuple[tuple[Clip, ...],
     kept, audio, texts = [], 0, 0
     for clip in read_captions(reminder.tables, audio_root=reminder.audio_root):
         some = tuple(text for text in clip.texts if text_key(text) not in keys)
-        if file_hash(clip.audio) in digests:
+        if clip.sha256 in digests:
             audio += 1
         elif not some:
             texts += 1
@@ -316,7 +315,7 @@ def _seen(base: Seen, material: Material, clips: Sequence[Clip]) -> Seen:
         if pairs is not None:
             base = base.with_pairs(name, audio=pairs.digests, rated_texts=pairs.texts)
     texts = [text for clip in clips for text in clip.texts]
-    return base.with_pairs("train", audio=[file_hash(clip.audio) for clip in clips], texts=texts)
+    return base.with_pairs("train", audio=[clip.sha256 for clip in clips], texts=texts)
 
 
 def _batches(
@@ -324,7 +323,6 @@ def _batches(
     pairs: RatedPairs,
     reminder: Reminder | None,
     clips: Sequence[Clip],
-    seconds: float,
     options: TrainOptions,
     augmentation: Augmentation,
     progress: Progress | None,
@@ -335,20 +333,21 @@ def _batches(
             clips,
             decoded([clip.audio for clip in clips], clap.card.sample_rate, progress),
             size=max(2, round(reminder.share * options.batch_size)),
-            seconds=seconds,
+            window=clap.card.window,
+            seconds=None,
             seed=options.seed,
             augmentation=augmentation,
         )
     audio = text = None
     if captions is None:  # captions need the towers at every step
         parts = learning_parts(clap, options)
-        audio = known_sounds(clap, parts, pairs.audio, progress)
+        if augmentation == NO_AUGMENTATION:  # else a sound is another one each time
+            audio = known_sounds(clap, parts, pairs.audio, progress)
         text = known_texts(clap, parts, pairs.texts, progress)
     return RatedBatches(
         pairs,
         None if audio is not None else decoded(pairs.audio, clap.card.sample_rate, progress),
         size=options.batch_size,
-        samples=round(seconds * clap.card.sample_rate),
         window=clap.card.window,
         seed=options.seed,
         augmentation=augmentation,
@@ -356,19 +355,6 @@ def _batches(
         audio=audio,
         text=text,
     )
-
-
-def _seconds(clap: Clap, pairs: RatedPairs) -> float:
-    window = clap.card.window
-    if window.short != "keep":
-        return window.seconds
-    longest = 0.0
-    for path in pairs.audio:
-        try:
-            longest = max(longest, soundfile.info(str(path)).duration)
-        except soundfile.LibsndfileError:  # told by who reads it
-            continue
-    return min(window.seconds, longest) or window.seconds
 
 
 def _record(arguments: Mapping[str, Any], material: Material, weights: str, clap: Clap) -> dict[str, Any]:
@@ -397,6 +383,8 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Window):
+        return str(value)
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return dict(value) if isinstance(value, Mapping) else value

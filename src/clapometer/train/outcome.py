@@ -97,7 +97,7 @@ def outcome(
     calibration, why_not = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)
-    if isinstance(tuned, LaionClap):
+    if isinstance(tuned, LaionClap) and float(tuned.card.window.seconds).is_integer():  # transformers has no others
         tuned.save_transformers(folder / "transformers")
     result = Outcome(found, on, calibration, why_not)
     (folder / "CARD.md").write_text(card(tuned, trained, material, run, result), encoding="utf-8")

@@ -19,6 +19,7 @@ from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
 from clapometer.losses.contrastive import info_nce
 from clapometer.model import Clap
 from clapometer.provenance import file_hash, file_hashes, versions
+from clapometer.records import FUSED, Window
 from clapometer.seen import NOTHING, Seen, has_seen_text
 from clapometer.stats.classes import figures
 from clapometer.stats.retrieval import AUDIO_TO_TEXT, TEXT_TO_AUDIO, both_ways
@@ -184,6 +185,7 @@ def pretrain(
     validation: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     templates: Sequence[str] = (DEFAULT_TEMPLATE,),
     audio_root: str | os.PathLike[str] | None = None,
+    window: Window | str | None = None,
     seconds: float | None = None,
     options: TrainOptions | None = None,
     epochs: float | None = None,
@@ -207,7 +209,10 @@ def pretrain(
             that is trained on.
         templates: texts with `{}` for the labels of the validation.
         audio_root: folder of the sounds; default: that of each table.
-        seconds: length of the sounds in a batch; default: the model's window.
+        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
+            changes to the model's such as `head`; default: the model's.
+        seconds: length of the random stretches of sounds that are trained on; default: the window's. A model with a
+            window `fused` or `fused-all` is trained on whole sounds, by the path that scores them, and takes none.
         options: of the loop.
         epochs: how often each clip is heard, in place of `options.steps`.
         augmentation: what is done to the sounds at random; default: `Augmentation()`.
@@ -229,6 +234,8 @@ def pretrain(
         >>> clap = clapometer.load("my-clap")  # doctest: +SKIP
     """
     options, augmentation = options or TrainOptions(), augmentation or Augmentation()
+    if isinstance(window, str):
+        Window.check(window)
     tables, checks = _listed(captions), _listed(validation)
     clips = read_captions(tables, audio_root=audio_root)
     if copies := sum(len(clip.copies) for clip in clips):
@@ -267,14 +274,19 @@ def pretrain(
         licence="that of the training data" + ("" if scratch else f", and {clap.card.licence}"),
         source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
         published="",
+        window=clap.window_of(window),
     )
     clap.seen = seen
-    seconds = clap.card.window.seconds if seconds is None else seconds
-    if not 0 < seconds <= 3600:
-        raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
+    seconds = _stretch(clap.card.window, seconds)
     sounds = decoded([clip.audio for clip in clips], clap.card.sample_rate, progress)
     batches = CaptionBatches(
-        clips, sounds, size=options.batch_size, seconds=seconds, seed=options.seed, augmentation=augmentation
+        clips,
+        sounds,
+        size=options.batch_size,
+        window=clap.card.window,
+        seconds=seconds,
+        seed=options.seed,
+        augmentation=augmentation,
     )
     run = {
         "command": "pretrain",
@@ -283,6 +295,7 @@ def pretrain(
         "validation": {os.fspath(path): file_hash(Path(path)) for path in checks},
         "validation_texts": trained_texts,
         "templates": list(templates),
+        "window": str(clap.card.window),
         "seconds": seconds,
         "augmentation": asdict(augmentation),
         "device": clap.device.type,
@@ -291,6 +304,21 @@ def pretrain(
     return train(
         clap, batches, Contrastive(), options, folder, validate=validate, run=run, progress=progress, tell=tell
     )
+
+
+def _stretch(window: Window, seconds: float | None) -> float | None:
+    """Length of the random stretches of sounds that are trained on; None where sounds are encoded whole."""
+    if window.long in FUSED:
+        if seconds is not None:
+            raise BadOption(
+                f"seconds: with the window {window.long} sounds are trained on whole, as they are scored; leave it "
+                "out, or take the window `windows`"
+            )
+        return None
+    seconds = window.seconds if seconds is None else seconds
+    if not 0 < seconds <= 3600:
+        raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
+    return seconds
 
 
 def _listed(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:

@@ -238,9 +238,7 @@ def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool)
         )
     notes = []
     if leaks.seen:
-        notes.append(
-            f"{len(leaks.seen)} pairs of validation or test left out: the model has been trained on them before"
-        )
+        notes.append(f"{len(leaks.seen)} pairs for validation or test left out: the model was trained on them before")
     if leaks.texts:
         notes.append(f"{len(leaks.texts)} pairs for training left out: their texts are in validation or test")
     if leaks.validation_cut:
