@@ -31,7 +31,10 @@ def main() -> None:
     seen = NOTHING.with_pairs(
         "train", audio=map(file_hash, files), texts=corpus(options.data, words), datasets=datasets
     )
-    write_seen(seen, options.model)
+    config = options.model / "config.json"
+    values = json.loads(config.read_text(encoding="utf-8"))
+    values["seen_sha256"] = write_seen(seen, options.model)
+    config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     kinds = [kind for kind, _ in seen.parts]
     print(", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))
 

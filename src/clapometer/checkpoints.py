@@ -24,7 +24,7 @@ from clapometer.hub import Place, download, find_files, models_folder
 from clapometer.model import Clap
 from clapometer.published import PICKLES, WEIGHTS, Published, read_published
 from clapometer.records import TORCH, Hub, ModelCard, Window
-from clapometer.seen import Seen, read_seen, seen_of_checkpoint, write_seen
+from clapometer.seen import Seen, check_seen, read_seen, seen_of_checkpoint, write_seen
 from clapometer.weights import write_weights
 
 FAMILIES: dict[str, ModuleType] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
@@ -129,10 +129,10 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"card": asdict(model.card), "configuration": model.configuration()}
+    seen = write_seen(model.seen, folder)
+    config = {"card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model.save_tokenizer(folder)
-    write_seen(model.seen, folder)
     write_weights(model, folder / "model.safetensors", half=half)
 
 
@@ -231,6 +231,7 @@ def _configuration(folder: Path) -> tuple[ModelCard, dict[str, Any]]:
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values = config["card"]
+        check_seen(folder, config.get("seen_sha256"))
         return ModelCard(**{**values, "window": Window(**values["window"])}), config["configuration"]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error

@@ -14,6 +14,7 @@ Only this module reads and writes that file.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -199,8 +200,27 @@ def seen_of_checkpoint(folder: Path, name: str) -> Seen:
     return Seen(parts) if parts else TRAINING_DATA_UNKNOWN  # type: ignore[arg-type]
 
 
-def write_seen(seen: Seen, folder: Path) -> None:
-    """Write the list into a model's folder.
+def check_seen(folder: Path, sha256: str | None) -> None:
+    """Check that the list in a folder is the one that was saved with the model, so that none of it can get lost.
+
+    Args:
+        folder: of the model.
+        sha256: of the file, as the model's configuration has it; None where it does not say.
+
+    Raises:
+        CheckpointError: the file is missing, or another one.
+    """
+    path = folder / FILE
+    if sha256 is None:
+        return
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing, which keeps training data out of every metric; restore it")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise CheckpointError(f"{path} is not the file that was saved with the model; restore it")
+
+
+def write_seen(seen: Seen, folder: Path) -> str:
+    """Write the list into a model's folder; returns the SHA-256 of the file.
 
     Raises:
         BadOption: it cannot be written.
@@ -209,8 +229,10 @@ def write_seen(seen: Seen, folder: Path) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_HEADER)
     table.writerows((kind, key, part) for (kind, key), part in sorted(seen.parts.items()))
+    content = text.getvalue().encode()
     with whole_file(folder / FILE) as file:
-        file.write(text.getvalue().encode())
+        file.write(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _dataset(name: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.calibration import Calibration, write_calibration
-from clapometer.checkpoints import load, save
+from clapometer.checkpoints import find, load, save
 from clapometer.embed import Progress
 from clapometer.evaluation.result import Evaluation
 from clapometer.evaluation.run import ENOUGH_TO_FIT, Options, evaluate
@@ -22,6 +22,7 @@ from clapometer.evaluation.words import verdicts
 from clapometer.families.laion import LaionClap
 from clapometer.model import Clap
 from clapometer.provenance import file_hash
+from clapometer.records import Window
 from clapometer.score import ScoredPairs, score_pairs
 from clapometer.seen import COLUMN, Seen
 from clapometer.stats.agreement import mse
@@ -79,7 +80,8 @@ def outcome(
     """
     folder, pairs = trained.folder, [one for one in (material.validation, material.test) if one is not None]
     base = load(model, device=device)
-    before = [_scored(base, one, progress) for one in pairs]
+    window = find(folder)[0].window  # the same for both, so that only training makes a difference
+    before = [_scored(base, one, window, progress) for one in pairs]
     _write(folder / f"{BEFORE}.csv", pairs, before, base.seen)
     del base
     tuned = load(folder, device=device)
@@ -89,7 +91,7 @@ def outcome(
             summary=f"the same weights as {model}, since no step had a higher validation SRCC",
         )
         save(tuned, folder)
-    after = [_scored(tuned, one, progress) for one in pairs]
+    after = [_scored(tuned, one, window, progress) for one in pairs]
     _write(folder / f"{AFTER}.csv", pairs, after, tuned.seen)
     on = VALIDATION if material.test is None else TEST
     files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
@@ -104,9 +106,11 @@ def outcome(
     return result
 
 
-def _scored(clap: Clap, pairs: RatedPairs, progress: Progress | None) -> Numbers:
+def _scored(clap: Clap, pairs: RatedPairs, window: Window, progress: Progress | None) -> Numbers:
     """(pairs,) cosines."""
-    scored: ScoredPairs = score_pairs(clap, zip(pairs.audio, pairs.texts, strict=True), progress=progress)
+    scored: ScoredPairs = score_pairs(
+        clap, zip(pairs.audio, pairs.texts, strict=True), window=window, progress=progress
+    )
     return np.array([np.nan if one.cosine is None else one.cosine for one in scored.scores])
 
 
