@@ -66,14 +66,12 @@ class Heard:
         places: places in `Data.clips` of those that could be read.
         vectors: (places, dimension), unit length.
         failed: the others, and why.
-        contents: (places,), the same number for files with the same bytes.
         digests: (places,), SHA-256 of the files, hexadecimal.
     """
 
     places: list[int]
     vectors: Vectors
     failed: dict[str, str]
-    contents: list[int]
     digests: tuple[str, ...]
 
     def only(self, places: Collection[int]) -> Heard:
@@ -83,7 +81,6 @@ class Heard:
             [self.places[row] for row in rows],
             self.vectors[rows],
             self.failed,
-            [self.contents[row] for row in rows],
             tuple(self.digests[row] for row in rows),
         )
 
@@ -186,9 +183,8 @@ def hear(
     if not good:
         raise BadOption(f"none of the {len(places)} sounds can be read; the first: {embedded.errors[0]}")
     failed = {data.clips[place].audio: why for place, why in zip(places, embedded.errors, strict=True) if why}
-    contents = embedded.index[good].tolist()
     digests = tuple(embedded.digests[number] for number in good)
-    return Heard([places[number] for number in good], embedded.vectors[good], failed, contents, digests)
+    return Heard([places[number] for number in good], embedded.vectors[good], failed, digests)
 
 
 def _in_order(name: str) -> tuple[int, str]:

@@ -70,7 +70,7 @@ def apart(data: Data, plans: Sequence[Plan], heard: Heard) -> tuple[tuple[Plan, 
     Raises:
         BadOption: all tested clips of a plan are copies.
     """
-    content = dict(zip(heard.places, heard.contents, strict=True))
+    content = dict(zip(heard.places, heard.digests, strict=True))
     found: list[Plan] = []
     copies: dict[str, str] = {}
     for plan in plans:
