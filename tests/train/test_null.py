@@ -24,10 +24,13 @@ from clapometer.train.options import TrainOptions
 from clapometer.train.outcome import Outcome as Measured
 
 PAIRS, VALIDATION, TEST = 400, 40, 80
-OPTIONS = TrainOptions(
+MEMORISE = TrainOptions(
     steps=72, batch_size=40, learning_rate=3e-2, warmup=5, keep_statistics=True, patience=0, weight_decay=0.0,
     validate_every=18, save_every=72,
 )  # fmt: skip
+"""All weights are trained, until the token of each text has memorised its rating."""
+GENERALISE = replace(MEMORISE, steps=80, learning_rate=1e-2, rates={"text": 0.0}, validate_every=20, save_every=80)
+"""The text tower is frozen, so that only the sounds can explain the ratings."""
 
 
 def tiny() -> MiniClap:
@@ -39,7 +42,7 @@ def tiny() -> MiniClap:
     config = MiniConfig(
         text=TextEncoderConfig(vocab_size=len(vocabulary), hidden=16, layers=1, heads=2, feedforward=16, max_tokens=8),
         audio=AudioEncoderConfig(
-            stem=4, channels=(8, 8, 16), strides=(2, 2, 2), heads=2, hidden=16, dimension=16, dropout=0.0
+            stem=8, channels=(16, 16, 32), strides=(2, 2, 2), heads=2, hidden=64, dimension=16, dropout=0.0
         ),
     )
     card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=16)
@@ -84,7 +87,7 @@ def outcome(folder: Path, seed: int, *, shuffled: bool) -> Outcome:
     texts = listening_test(folder, seed, shuffled=shuffled)
     torch.manual_seed(seed)
     save(tiny(), folder / "base")
-    options = replace(OPTIONS, seed=seed)
+    options = replace(MEMORISE if shuffled else GENERALISE, seed=seed)
     found = finetune(
         folder / "ratings.csv", folder / "tuned", model=folder / "base", loss="mae", options=options, epochs=None,
         device="cpu",
