@@ -21,7 +21,7 @@ def found(tmp_path_factory):
         scores(folder / "twin.csv", 180, noise=0.5, seed=2),
     ]
     ratings = study(folder, 90, train=90)
-    return evaluate(files, ratings, Options(by=("event",), resamples=Resamples(300), ceiling=False))
+    return evaluate(files, ratings, Options(by=("event",), resamples=Resamples(300, "pairs"), ceiling=False))
 
 
 def test_the_better_stands_first_and_chance_is_said(found):
@@ -30,12 +30,12 @@ def test_the_better_stands_first_and_chance_is_said(found):
     assert " SRCC, 95 % interval 0." in first
     assert "Within systems too (+0." in first
     assert second.startswith("twin agrees better than bad: ")
-    assert "cannot be told apart: " in third
+    assert "do not differ significantly: " in third
     assert "which includes 0." in third
 
 
 def test_the_verdict_is_about_the_two_best(found):
-    assert {"good", "twin"} == {*words.verdict(found).split(" cannot")[0].split(" and ")}
+    assert {"good", "twin"} == {*words.verdict(found).split(" do not")[0].split(" and ")}
     assert words.headline(found).index("bad") > words.headline(found).index("good")
 
 
@@ -49,14 +49,15 @@ def test_methods_name_what_a_reader_must_know(found):
     told = words.methods(found)
     for part in (
         "270 ratings by 30 listeners of 90 pairs", "of the split test", "scale 0 to 10", "tau-b", "300 resamples",
-        "pairs drawn with replacement, seed 0", "on the split train", "isotonic", "3 differences are not widened",
+        "300 resamples of pairs, seed 0", "on the split train", "isotonic", "contain all true values simultaneously",
+        "between systems are for these 3 systems", "means over 3 systems of 20 pairs or more",
     ):  # fmt: skip
         assert part in told, part
 
 
 def test_one_file_has_a_verdict_too(tmp_path):
     ratings = study(tmp_path)
-    options = Options(resamples=Resamples(200), ceiling=False)
+    options = Options(resamples=Resamples(200, "pairs"), ceiling=False)
     good = evaluate(scores(tmp_path / "good.csv", noise=0.5), ratings, options)
     assert words.verdict(good).startswith("good orders the pairs as listeners do: SRCC 0.")
     rows = [{"audio": f"{n}.wav", "score": 0.5} for n in range(90)]
@@ -68,7 +69,7 @@ def test_one_file_has_a_verdict_too(tmp_path):
     ("estimate", "shown"),
     [
         (Estimate(0.4567, 0.4, 0.5), "0.457 (0.400 to 0.500)"),
-        (Estimate(-0.0001, -0.1, 0.1), "0.000 (\u22120.100 to 0.100)"),
+        (Estimate(-0.0001, -0.1, 0.1), "0.000 (\u22120.10 to 0.10)"),
         (Estimate(0.5, math.nan, math.nan), "0.500"),
         (Estimate(math.nan, math.nan, math.nan), "\u2013"),
     ],
@@ -91,7 +92,7 @@ def test_json_has_null_for_what_is_not_known_and_all_figures(found):
     assert [row["breakdown"] for row in told["agreement"]][:5] == ["all"] * 5
     assert told["scores"][0]["joined"] == {"by_path": 180, "by_file_name": 0}
     assert told["scores"][0]["pairs_of_other_splits"] == 90
-    assert told["resamples"] == {"number": 300, "drawn": "clips", "level": 0.95, "seed": 0}
+    assert told["resamples"] == {"number": 300, "drawn": "pairs", "level": 0.95, "seed": 0, "unit": "pairs"}
 
 
 def test_tables_have_a_row_for_each_thing(found):

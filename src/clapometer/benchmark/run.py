@@ -163,7 +163,7 @@ def benchmark(
         "formula": FORMULAS[asked.setup],
         **more,
         **_as_json(figures),
-        "resamples": asdict(RESAMPLES),
+        "resamples": {**asdict(RESAMPLES), "drawn": figures.drawn},
     }
     rows = beside(data, asked.setup, figures, clap.card.name, asked.templates, len(heard.failed))
     record["published"] = [{**asdict(one.published), "here": told(one.ours), "differs": one.differs} for one in rows]

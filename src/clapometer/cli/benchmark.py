@@ -193,6 +193,7 @@ def _print(found: Result) -> None:
     print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {heard} clips{folds}")
     for name, figure in found.figures.estimates.items():
         print(f"  {name:<26}{told(figure)}")
+    print(f"  {'drawn for the intervals':<26}{found.figures.drawn}")
     if len(found.figures.folds) > 1:
         print(f"  {'by fold':<26}" + "  ".join(f"{name} {value:.4f}" for name, value in found.figures.folds.items()))
     templates = [one["text"] for one in record.get("prompts", {}).get("templates", [])]

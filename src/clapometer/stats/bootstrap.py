@@ -254,8 +254,11 @@ class Resamples:
             moved = scale.to(known)
             some.append(moved - (float(moved.mean()) if _is_moved(design, number) else centre))
             variances.append(float(moved.var()))
-        # What is drawn from n units varies by (n - 1) / n of what it should.
-        fair = [variance * n / (n - 1) for variance, n in zip(variances, units, strict=False)]
+        # What is drawn from n units varies by (n - 1) / n of what it should; listeners are drawn so that it does not.
+        fair = [
+            variance if _is_moved(design, way) else variance * n / (n - 1)
+            for way, (variance, n) in enumerate(zip(variances, units, strict=False))
+        ]
         if len(some) == 1:
             variance, widest, freedom = fair[0], 0, float(units[0] - 1)
         else:
@@ -357,15 +360,21 @@ def draw(random: np.random.Generator, n: int, resamples: int) -> Numbers:
 def _of_other_listeners(
     random: np.random.Generator, ratings: Numbers, votes: Votes, resamples: int
 ) -> tuple[Numbers, Numbers]:
-    """Means of the drawn ratings, and the drawn share of each pair's ratings, both (pairs, resamples)."""
+    """Means of the drawn ratings, and weights, both (pairs, resamples).
+
+    Means of k ratings are moved away from that of all of them by sqrt(k / (k - 1)), without which they would vary too
+    little (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591); pairs of which no listener was drawn do not count.
+    A single rating cannot vary like that: its pair counts as often as its listener was drawn.
+    """
     order = np.lexsort((votes.rating, votes.listener, votes.pair))  # sums do not depend on the order of rows
     pairs, starts, counts = np.unique(votes.pair[order], return_index=True, return_counts=True)
     listeners = np.unique(votes.listener, return_inverse=True)[1].reshape(-1)
     drawn = draw(random, int(listeners.max()) + 1, resamples)[listeners[order]]
     often = np.add.reduceat(drawn, starts, axis=0)
     sums = np.add.reduceat(drawn * votes.rating[order, None], starts, axis=0)
-    means, weights = np.repeat(ratings[:, None], resamples, axis=1), np.zeros((len(ratings), resamples))
+    means, weights = np.repeat(ratings[:, None], resamples, axis=1), np.ones((len(ratings), resamples))
+    away = np.sqrt(counts / np.maximum(counts - 1, 1))[:, None] * (sums / np.maximum(often, 1) - means[pairs])
     # Rounded, so that equal means from different sums are tied as they should be.
-    means[pairs] = np.where(often > 0, np.round(sums / np.maximum(often, 1), 12), means[pairs])
-    weights[pairs] = often / counts[:, None]
+    means[pairs] = np.where(often > 0, np.round(means[pairs] + away, 12), means[pairs])
+    weights[pairs] = np.where(counts[:, None] > 1, often > 0, often)
     return means, weights
