@@ -6,21 +6,22 @@ from clapometer.tasks.folder import Folder
 from clapometer.tasks.prompts import SOUNDS
 from clapometer.tasks.task import TEST, TRAIN, VALIDATION, Clip, Layout, Task
 
+GROUP = "group"
 CLASSES = """
 any folder/
-  labelled.csv    audio,label; perhaps fold, or split (train, validation, test)
+  labelled.csv    audio,label; perhaps fold, or split (train, validation, test); perhaps group (speaker, recording)
   dog.wav         (where the column audio says, relative to the folder)
 """
 CAPTIONS = """
 any folder/
-  captions.csv    audio,text; several rows a sound are its several captions
+  captions.csv    audio,text; several rows a sound are its several captions; perhaps group (recording)
   dog.wav         (where the column audio says, relative to the folder)
 """
 
 
 def _labelled(folder: Folder) -> list[Clip]:
     header = folder.lines("labelled.csv", delimiter=",")[0]
-    extra = [name for name in ("fold", "split") if name in header]
+    extra = [name for name in ("fold", "split", GROUP) if name in header]
     clips: dict[str, Clip] = {}
     for row in folder.rows("labelled.csv", ["audio", "label", *extra]):
         fold, split = row.get("fold", ""), row.get("split", "")
@@ -29,7 +30,8 @@ def _labelled(folder: Folder) -> list[Clip]:
         if row["audio"] in clips and clips[row["audio"]].labels != (row["label"],):
             raise folder.wrong(f"labelled.csv calls {row['audio']} by two names; one class a sound")
         # Neither folds nor parts: everything is tested.
-        clips[row["audio"]] = Clip(row["audio"], (row["label"],), fold=fold, split=split or ("" if fold else TEST))
+        split = split or ("" if fold else TEST)
+        clips[row["audio"]] = Clip(row["audio"], (row["label"],), fold=fold, split=split, group=row.get(GROUP, ""))
     return list(clips.values())
 
 
@@ -38,10 +40,13 @@ def _classes(folder: Folder) -> tuple[str, ...]:
 
 
 def _captions(folder: Folder) -> list[Clip]:
+    extra = [GROUP] if GROUP in folder.lines("captions.csv", delimiter=",")[0] else []
     texts: dict[str, list[str]] = {}
-    for row in folder.rows("captions.csv", ["audio", "text"]):
+    groups: dict[str, str] = {}
+    for row in folder.rows("captions.csv", ["audio", "text", *extra]):
         texts.setdefault(row["audio"], []).append(row["text"])
-    return [Clip(audio, tuple(some), split=TEST) for audio, some in texts.items()]
+        groups.setdefault(row["audio"], row.get(GROUP, ""))
+    return [Clip(audio, tuple(some), split=TEST, group=groups[audio]) for audio, some in texts.items()]
 
 
 OWN_CLASSES = Task(
