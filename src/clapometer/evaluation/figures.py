@@ -215,6 +215,7 @@ def figures(
     design: Design,
     trivial: Sequence[str],
     progress: Callable[[int], None] | None = None,
+    folds: Mapping[str, Places] | None = None,
 ) -> Figures:
     """Agreement on all pairs, in every group, within and between systems.
 
@@ -226,6 +227,8 @@ def figures(
         design: what is drawn.
         trivial: the predictors that are not looked at in groups, where they say nothing.
         progress: told how many resamples are done, some at a time.
+        folds: (pairs,) for a predictor that is fitted on the other pairs than those of a fold: its metrics are means
+            over the folds, since predictions of different folds come of different fits.
     """
     ratings = np.round(ratings, 12)  # means that differ by a rounding only are tied
     systems = tuple(group for group in groups if group.breakdown == SYSTEM)
@@ -234,21 +237,24 @@ def figures(
     n: dict[Key, int] = {}
     units: dict[Key, tuple[int, ...]] = {}
     blocks: dict[Key, list[Numbers]] = {}
+    parted: dict[Key, list[Places]] = {}
     counted = {id(group): _units(design, group.pairs) for group in (everything, *groups)}
     asked = [(name, group) for name in predictors for group in (everything, *groups) if _is_asked(name, group, trivial)]
     for name, group in asked:
         key = (name, group.breakdown, group.name)
         n[key], units[key], blocks[key] = len(group.pairs), counted[id(group)], []
-        values[key] = np.array(agreement(predictors[name][group.pairs], ratings[group.pairs]).values)
+        parts = parted[key] = _parts(group.pairs, (folds or {}).get(name))
+        each = [np.array(agreement(predictors[name][part], ratings[part]).values)[:, None] for part in parts]
+        values[key] = _weighted(each, np.array([[len(part)] for part in parts]))[:, 0]
     rating_means: list[Numbers] = []
     score_means: dict[str, list[Numbers]] = {name: [] for name in predictors if name not in trivial}
     sizes: list[Numbers] = []
     for drawn, weights in resamples.blocks(ratings, design):
         for name, group in asked:
-            few = group.pairs
-            blocks[name, group.breakdown, group.name].append(
-                weighted_agreement(predictors[name][few], drawn[few], weights[few])
-            )
+            key = (name, group.breakdown, group.name)
+            some = [weighted_agreement(predictors[name][part], drawn[part], weights[part]) for part in parted[key]]
+            totals = [weights[part].sum(axis=0) for part in parted[key]]
+            blocks[key].append(some[0] if len(some) == 1 else _weighted(some, np.stack(totals)))
         if systems:
             sizes.append(np.stack([weights[group.pairs].sum(axis=0) for group in systems]))
             rating_means.append(_means(drawn, weights, systems))
@@ -284,6 +290,14 @@ def within_systems(groups: Sequence[Group]) -> tuple[tuple[str, ...], list[str]]
 
 def _units(design: Design, pairs: Places) -> tuple[int, ...]:
     return design.units(pairs) if len(pairs) >= SMALL else (0,) * len(design.ways[:2])
+
+
+def _parts(pairs: Places, folds: Places | None) -> list[Places]:
+    """The pairs by fold, of which each has two or more."""
+    if folds is None:
+        return [pairs]
+    parts = [pairs[folds[pairs] == number] for number in np.unique(folds[pairs])]
+    return [part for part in parts if len(part) > 1] or [pairs]
 
 
 def _is_asked(name: str, group: Group, trivial: Sequence[str]) -> bool:

@@ -225,7 +225,7 @@ def _evaluated(
     predictors = {name: (row - low) / (high - low) for name, row in zip(names, score, strict=True)}
     systems = systems_mean(test.pairs, None if material.train is None else material.train[0].pairs)
     if systems is not None:
-        predictors[GENERATOR] = test.mapped(systems)
+        predictors[GENERATOR] = test.mapped(systems[0])
     predictors[CONSTANT] = test.mapped(
         constant(test.pairs, None if material.train is None else material.train[0].pairs)
     )
@@ -240,6 +240,7 @@ def _evaluated(
         drawn,
         trivial=(GENERATOR, CONSTANT, *mapped),
         progress=None if progress is None else progress("resamples", options.resamples.number),
+        folds={} if systems is None or systems[1] is None else {GENERATOR: systems[1]},
     )
     # The MSE of scores says more of their offset than of their agreement, but for those on the scale of the ratings.
     on_scale = {name: name for name in names if options.score_column == "rating"}

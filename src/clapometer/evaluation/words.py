@@ -183,7 +183,7 @@ def methods(found: Evaluation) -> str:
     sentences = [compared, measured, resampled]
     if GENERATOR in {row.predictor for row in found.rows}:
         fitted = " and ".join(found.training)
-        on = f"the split{'s' * (len(found.training) > 1)} {fitted}" if fitted else "the other four fifths of the pairs"
+        on = f"the split{'s' * (len(found.training) > 1)} {fitted}" if fitted else "the other half of the pairs"
         others = on if fitted else "all other pairs"
         sentences.append(
             "For comparison, a predictor that knows only which system made the sound gives the mean rating of that "
