@@ -74,9 +74,9 @@ def main() -> None:
         for setting in some:
             shares = pooled(setting, max(int(asked.studies * setting.times), 1), pool.imap_unordered, asked.processes)
             for what, (share, known) in shares.items():
-                good = setting.wanted[0] <= share <= setting.wanted[1]
+                good = setting.wanted[0] <= share <= setting.wanted[1] or not known
                 failed |= not good and not setting.documented
-                mark = "" if good else "documented" if setting.documented else "FAILS"
+                mark = "no interval" if not known else "" if good else "documented" if setting.documented else "FAILS"
                 bounds = f"{setting.wanted[0]:.2f} to {setting.wanted[1]:.3g}"
                 lines.append(
                     f"| {setting.part} | {setting.name} | {what} ({known}) | {share:.3f} | {bounds} | {mark} |"
@@ -189,7 +189,7 @@ def of_units(shape: tuple[int, int], pairs: str | int, spread: tuple[float, floa
 
 
 def of_listeners(pairs: int, per_pair: int, listeners: int, drawn: str) -> Study:
-    """Listeners with habits rate pairs; the truth is the mean over such studies, of these pairs or of other ones too."""
+    """Listeners with habits rate pairs; the truth is the mean over such studies, of these pairs or others too."""
     known = np.random.default_rng(1)
     fixed = correlated(known, pairs, 0.7)
 
@@ -294,7 +294,7 @@ def nothing_there(n: int) -> Study:
     def study(rng: np.random.Generator) -> Hits:
         rating, scores = correlated(rng, n, 0.0)
         found = outcome(row(measured(scores, rating))["srcc"])
-        return {"agrees": found == "agrees", "in reverse": found == "reversed"}
+        return {"agrees, or in reverse": found in ("agrees", "reversed")}
 
     return study
 
@@ -459,7 +459,7 @@ def settings() -> list[Setting]:
         found.append(Setting("systems drawn", f"{systems} x 10 pairs", of_systems(systems, 10, "system")))
     found += [Setting("natural less synthesized", f"{n} pairs each", differing_groups(n)) for n in (30, 100)]
     found += [Setting("calibrated MSE", f"n = {n}", calibrated(n)) for n in (30, 200)]
-    found += [Setting("verdict, nothing there", f"n = {n}", nothing_there(n), (0, 0.035), 2) for n in (20, 50, 200)]
+    found += [Setting("verdict, nothing there", f"n = {n}", nothing_there(n), WRONG, 2) for n in (20, 50, 200)]
     found += [
         Setting("verdict, equal scores", f"{k} of them, n = {n}", equal_metrics(k, n), WRONG, 2)
         for k, n in ((2, 100), (3, 100), (5, 100), (8, 100), (5, 20))
@@ -483,7 +483,8 @@ def settings() -> list[Setting]:
         Setting("retrieval", "100 clips x 5 captions, shared difficulty .6", found_captions(100, 5, 0.6)),
     ]
     found += [
-        Setting("mean average precision", f"{n} clips, {number} tags of {share:.0%}", tags(n, number, share), times=times)
+        Setting("mean average precision", f"{n} clips, {number} tags of {share:.0%}", tags(n, number, share),
+                times=times)
         for n, number, share, times in (
             (50, 5, 0.1, 1), (200, 10, 0.05, 1), (1000, 20, 0.02, 0.3), (4000, 100, 0.01, 0.02),
         )

@@ -255,7 +255,10 @@ def _within(overall: Difference | None, inner: Difference) -> str:
         return f"Within systems they do not differ significantly ({told})."
     if overall is not None and overall.srcc.is_clear:
         return f"Within systems {'too' if srcc.low > 0 else 'it is the other way round'} ({told})."
-    return f"Within systems the {'first' if srcc.low > 0 else 'second'} agrees better ({told})."
+    better, srcc = (inner.first, inner.srcc) if inner.srcc.low > 0 else (inner.second, inner.srcc.negated)
+    decimals = _decimals(srcc)
+    told = f"{signed(srcc)}, {number(srcc.low, decimals)} to {number(srcc.high, decimals)}"
+    return f"Within systems {better} agrees better ({told})."
 
 
 def _interval(estimate: Estimate, level: float, settled: float = 0.0) -> str:
