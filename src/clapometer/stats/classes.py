@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from clapometer.errors import BadOption
-from clapometer.stats.bootstrap import SHARE, Design, Estimate, Resamples, Way
+from clapometer.stats.bootstrap import SHARE, Design, Estimate, Resamples, Way, pairs_drawn
 
 Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]
@@ -90,7 +90,8 @@ def class_estimates(
 ) -> ClassEstimates:
     """Accuracy, UAR and macro-F1 with intervals.
 
-    Clips on their own: Wilson's interval of the accuracy and the UAR, percentiles of resampled clips for macro-F1.
+    Clips on their own: Wilson's interval; that of macro-F1 is of the number of clips of which a share would vary as
+    much as macro-F1 does over resampled clips.
     Groups, such as speakers: they are drawn with all their clips; fewer than 20 have Student's interval, fewer than 3
     none. An interval over groups is never narrower than if all clips were independent, which groups without any error
     would make it.
@@ -106,22 +107,24 @@ def class_estimates(
     hits = (true == predicted).astype(np.float64)
     alone = [mean_of_shares(*_counted(hits, of), resamples.level) for of in (folds, true)]
     values = _metrics(true, predicted, folds, np.ones((len(true), 1)))[:, 0].tolist()
-    each = np.arange(len(true))
 
-    def drawn(units: Places) -> list[Estimate]:
-        design = Design("clips or groups", (Way(units),))
-        replicates = np.concatenate(
-            [_metrics(true, predicted, folds, weights) for _, weights in resamples.blocks(np.zeros(len(true)), design)],
-            axis=1,
-        )
-        return [resamples.estimate(v, some, SHARE, design=design) for v, some in zip(values, replicates, strict=True)]
+    def replicates(design: Design) -> Numbers:
+        blocks = resamples.blocks(np.zeros(len(true)), design)
+        return np.concatenate([_metrics(true, predicted, folds, weights) for _, weights in blocks], axis=1)
 
-    found = [*alone, drawn(each)[2]]
-    if groups is not None:
-        found = [widened(one, other) for one, other in zip(drawn(groups), found, strict=True)]
-    if values[2] == 1:  # resamples of clips without any error have none either
-        found[2] = found[1]
-    return ClassEstimates(*found)
+    variance = float(replicates(pairs_drawn(len(true)))[2].var())
+    if 0 < values[2] < 1 and variance > 0:
+        clips = np.array([values[2] * (1 - values[2]) / variance])
+        alone.append(mean_of_shares(values[2] * clips, clips, resamples.level))
+    else:  # resamples of clips without any error have none either
+        alone.append(replace(alone[1], value=values[2]))
+    if groups is None:
+        return ClassEstimates(*alone)
+    design = Design("groups", (Way(groups),))
+    drawn = zip(values, replicates(design), alone, strict=True)
+    return ClassEstimates(
+        *(widened(resamples.estimate(value, some, SHARE, design=design), one) for value, some, one in drawn)
+    )
 
 
 def mean_of_shares(hits: Numbers, n: Numbers, level: float) -> Estimate:
