@@ -367,7 +367,7 @@ def grouped_classes(groups: int, each: int, spread: float) -> Study:
         true = np.tile(np.arange(each) % 4, groups)
         wrong = (true + rng.integers(1, 4, len(true))) % 4
         said = np.where(rng.random(len(true)) < share[of], true, wrong)
-        found = class_estimates(true, said, Resamples(1000), groups=of)
+        found = class_estimates(true, said, Resamples(500), groups=of)
         return {name: contains(getattr(found, name), truth) for name in ("accuracy", "uar", "macro_f1")}
 
     return study

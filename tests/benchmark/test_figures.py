@@ -97,11 +97,11 @@ def tagged_clips(seed, clips=400, tags=20, share=0.02, groups=None):
 def test_the_interval_of_the_mean_average_precision_holds_its_value_and_that_of_many_clips():
     """Percentiles of resamples lie above the value, and hold the true one, 0.184, in a third of studies or fewer."""
     held = 0
-    for seed in range(12):
-        value = tagged(tagged_clips(seed, 600), Resamples(150)).value
+    for seed in range(6):
+        value = tagged(tagged_clips(seed, 500), Resamples(150)).value
         assert 0 <= value.low < value.value < value.high <= 1
         held += value.low <= 0.184 <= value.high
-    assert held >= 10
+    assert held >= 5
 
 
 def test_all_right_is_not_known_for_sure():
