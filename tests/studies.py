@@ -12,6 +12,7 @@ import numpy as np
 SYSTEMS = ("natural", "tango", "audioldm")
 TEXTS = ("a dog barks", "rain falls on a roof", "a man speaks", "music plays", "an engine idles")
 REL = Path(__file__).parents[2] / "shared" / "data" / "ratings" / "REL.csv"
+PEOPLE = REL.parents[1] / "people"
 NO_REL = "needs ../shared/data/ratings/REL.csv, which is not in the repository"
 
 

@@ -94,7 +94,7 @@ def _curve(found: Json) -> list[str]:
     if not found["curve"]:
         return []
     rows = [[str(point["pairs"]), _signed(point["srcc"]), _signed(point["mse"])] for point in found["curve"]]
-    return ["Gain by number of rated pairs:", _table(["pairs", "SRCC", "MSE"], rows)]
+    return ["Gain by number of rated pairs:", _table(["pairs", "SRCC", "MSE, calibrated"], rows)]
 
 
 def _likeness(found: Json) -> str:
@@ -129,8 +129,8 @@ def _value(found: Json, name: str, breakdown: str, group: str, metric: str) -> s
     return "" if row is None or row[metric][0] is None else f"{row[metric][0]:.3f}"
 
 
-def _signed(ends: list[float]) -> str:
-    return "{:+.3f} ({:+.3f} to {:+.3f})".format(*ends)
+def _signed(ends: list[float | None]) -> str:
+    return "" if None in ends else "{:+.3f} ({:+.3f} to {:+.3f})".format(*ends)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

@@ -48,11 +48,30 @@ def test_intervals_are_over_groups(
     assert figures["groups"] == 3
     low, high = figures["intervals"]["balanced_accuracy"]
     assert low <= figures["balanced_accuracy"] <= high
+    assert set(figures["intervals"]) == {"accuracy", "balanced_accuracy", "macro_f1"}
     assert json.loads(out.with_suffix(".json").read_text())["summary"]["intervals"] == figures["intervals"]
     assert run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr().out
-    assert "groups            3, drawn with all their clips for the 95 % intervals; few for an interval" in shown
+    assert "groups            3, drawn with all their clips for the 95 % intervals\n" in shown
     assert f"({low:.4f} to {high:.4f})  (UAR" in shown
+
+
+def test_two_groups_have_no_interval_and_no_group_takes_clips_as_independent(
+    spoken: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    save(tiny(), spoken.parent / "tiny")
+    lines = spoken.read_text().splitlines()
+    spoken.write_text("\n".join(line.replace("cleo", "ben") for line in lines) + "\n")
+    arguments = (spoken, "--model", spoken.parent / "tiny", "--true", "mood", "--quiet")
+    assert run(monkeypatch, *arguments, "--group", "speaker") == 0
+    shown = capsys.readouterr().out
+    assert "groups            2, drawn with all their clips for the 95 % intervals; too few, at least 3" in shown
+    assert " to " not in shown.split("accuracy")[1].split("groups")[0]
+    assert run(monkeypatch, *arguments) == 0
+    shown = capsys.readouterr().out
+    assert "take all clips as independent; --group COLUMN draws speakers" in shown
+    assert "accuracy          0.5000 (0.1876 to 0.8124)" in shown  # Wilson's interval of 3 of 6
 
 
 MISTAKES: dict[str, tuple[list[str], str]] = {

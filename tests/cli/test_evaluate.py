@@ -48,9 +48,10 @@ def figures(done: Result) -> dict[str, Any]:
 
 
 def test_the_answer_is_printed(run):
-    done = run("good.csv", "bad.csv", "--ceiling")
+    done = run("good.csv", "bad.csv", "--ceiling", "--resample", "pairs")
     lines = done.stdout.splitlines()
     assert lines[0] == "90 pairs, 270 ratings; SRCC with 95 % intervals; MSE on 0 to 1"
+    assert lines[1] == "drawn for the intervals: pairs"
     assert re.search(r"^good +90 +0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) +0\.\d{3}", done.stdout, re.MULTILINE)
     for name in ("system's mean", "constant", "ceiling", "within systems", "between systems", "synthesized"):
         assert name in done.stdout

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
+from scipy import stats
 
 from clapometer.errors import BadOption
-from clapometer.stats.classes import figures
+from clapometer.stats.bootstrap import Resamples
+from clapometer.stats.classes import class_estimates, figures, groups_of, mean_of_shares
 
 
 def test_figures_by_hand():
@@ -31,3 +34,57 @@ def test_perfect_and_hopeless_predictions():
 def test_figures_of_lists_that_do_not_fit(true, predicted, message):
     with pytest.raises(BadOption, match=message):
         figures(true, predicted, ["a", "b"])
+
+
+@pytest.mark.parametrize(("hits", "n"), [(20, 20), (0, 7), (3, 50), (49, 50), (1, 1)])
+def test_the_interval_of_one_share_is_wilsons(hits, n):
+    found = mean_of_shares(np.array([float(hits)]), np.array([float(n)]), 0.95)
+    known = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    assert (found.value, found.low, found.high) == pytest.approx((hits / n, known.low, known.high))
+
+
+def test_perfect_accuracy_has_an_interval_with_a_width():
+    found = mean_of_shares(np.array([20.0]), np.array([20.0]), 0.95)
+    assert (found.low, found.high) == pytest.approx((0.839, 1), abs=5e-4)
+    everything = class_estimates(np.arange(60) % 3, np.arange(60) % 3, Resamples(200))
+    for one in (everything.accuracy, everything.uar, everything.macro_f1):
+        assert (one.low, one.value, one.high) == (pytest.approx(0.94, abs=0.01), 1.0, 1.0)
+
+
+def test_the_mean_of_unlike_shares_varies_less_than_one_share_of_all_would():
+    alike = mean_of_shares(np.array([30.0, 30.0]), np.array([60.0, 60.0]), 0.95)
+    unlike = mean_of_shares(np.array([59.0, 1.0]), np.array([60.0, 60.0]), 0.95)
+    assert alike.value == unlike.value == 0.5
+    assert unlike.high - unlike.low < (alike.high - alike.low) / 2
+
+
+def test_estimates_are_the_figures_with_intervals():
+    rng = np.random.default_rng(0)
+    true, predicted = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
+    predicted[:120] = true[:120]
+    names = [str(one) for one in range(4)]
+    known = figures([names[one] for one in true], [names[one] for one in predicted], names)
+    found = class_estimates(true, predicted, Resamples(2000))
+    values = (found.accuracy.value, found.uar.value, found.macro_f1.value)
+    assert values == pytest.approx((known.accuracy, known.balanced_accuracy, known.macro_f1))
+    # Macro-F1 of classes of like size and quality varies about as the accuracy does.
+    assert found.macro_f1.high - found.macro_f1.low == pytest.approx(found.accuracy.high - found.accuracy.low, rel=0.2)
+
+
+def test_an_accuracy_over_folds_is_the_mean_of_the_folds():
+    true, predicted = np.zeros(30, np.int64), np.repeat([0, 1, 0, 1], [8, 2, 10, 10])
+    found = class_estimates(true, predicted, Resamples(200), folds=np.repeat([0, 1], [10, 20]))
+    assert found.accuracy.value == pytest.approx((0.8 + 0.5) / 2)
+
+
+def test_groups_have_a_wider_interval_where_their_clips_are_alike():
+    groups = np.repeat(np.arange(30), 10)
+    true, predicted = np.zeros(300, np.int64), (groups % 3 == 0).astype(np.int64)
+    alone = class_estimates(true, predicted, Resamples(2000)).accuracy
+    drawn = class_estimates(true, predicted, Resamples(2000), groups=groups).accuracy
+    assert drawn.high - drawn.low == pytest.approx((alone.high - alone.low) * np.sqrt(10), rel=0.1)
+
+
+def test_clips_without_a_group_are_groups_of_their_own():
+    assert groups_of(["a", "", "b"]) is None
+    assert groups_of(["b", "", "b", "c", ""]).tolist() == [2, 0, 2, 3, 1]

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from clapometer.stats.bootstrap import Resamples
 from clapometer.stats.retrieval import both_ways, retrieval_figures
@@ -62,3 +63,30 @@ def test_both_ways_of_sounds_with_five_texts_each():
     assert found["audio_to_text R@10"].value == 3 / 4
     assert found["text_to_audio R@10"].value == 1
     assert found["audio_to_text R@1"].low < 3 / 4
+
+
+def test_of_more_than_ten_right_things_ten_are_enough():
+    right = np.arange(15)[None] < 12
+    found, _ = retrieval_figures(-np.arange(15.0)[None], right, QUICK)
+    assert found["mAP@10"].value == 1
+
+
+def test_recall_has_wilsons_interval_and_perfect_recall_a_width():
+    found, _ = retrieval_figures(np.eye(20), np.eye(20, dtype=bool), QUICK)
+    known = stats.binomtest(20, 20).proportion_ci(method="wilson")
+    assert (found["R@1"].low, found["R@1"].high) == pytest.approx((known.low, known.high))
+    assert found["median rank"].low == 1
+
+
+def test_five_equal_captions_of_a_clip_say_no_more_than_one():
+    rng = np.random.default_rng(0)
+    likeness, right = rng.normal(size=(60, 60)) + 2.5 * np.eye(60), np.eye(60, dtype=bool)
+    one, _ = retrieval_figures(likeness, right, Resamples(2000))
+    five = [np.repeat(some, 5, axis=0) for some in (likeness, right)]
+    alone, _ = retrieval_figures(*five, Resamples(2000))
+    drawn, _ = retrieval_figures(*five, Resamples(2000), np.repeat(np.arange(60), 5))
+    for name in ("R@1", "R@5", "mAP@10"):
+        width = one[name].high - one[name].low
+        assert drawn[name].value == pytest.approx(one[name].value)
+        assert drawn[name].high - drawn[name].low == pytest.approx(width, rel=0.15)
+        assert alone[name].high - alone[name].low < 0.6 * width

@@ -124,13 +124,14 @@ def test_esc(tmp_path):
     assert {clip.labels[0] for clip in fifty} == {"dog", "chirping_birds", "rain"}
     assert {clip.labels[0] for clip in ten} == {"dog", "rain"}
     assert len(ten) == 10
+    assert all(clip.group == clip.audio.split("-")[1] for clip in fifty), "the recording that a clip was cut from"
 
 
 def test_urbansound8k(tmp_path):
     trees.urbansound8k(tmp_path)
     clips = read("urbansound8k", tmp_path)
     assert Counter(clip.fold for clip in clips) == {str(fold): 2 for fold in range(1, 11)}
-    assert by_name(clips)["103-8-0-0.wav"] == Clip("audio/fold3/103-8-0-0.wav", ("siren",), fold="3")
+    assert by_name(clips)["103-8-0-0.wav"] == Clip("audio/fold3/103-8-0-0.wav", ("siren",), fold="3", group="103")
 
 
 def test_fsd50k(tmp_path):
@@ -196,7 +197,7 @@ def test_nsynth_needs_only_its_test_set_for_zero_shot(tmp_path):
 def test_vocalsound(tmp_path):
     trees.vocalsound(tmp_path)
     clips = read("vocalsound", tmp_path)
-    assert clips[-1] == Clip("audio_16k/f0003_0_throatclearing.wav", ("throatclearing",), split="test")
+    assert clips[-1] == Clip("audio_16k/f0003_0_throatclearing.wav", ("throatclearing",), split="test", group="f0003")
 
 
 def test_libricount(tmp_path):
@@ -210,12 +211,14 @@ def test_speech_commands(tmp_path):
     clips = read("speech-commands", tmp_path)
     assert Counter(clip.split for clip in clips) == {"train": 35, "validation": 35, "test": 35}
     assert not any("noise" in clip.audio for clip in clips)
+    assert all(clip.audio.split("/")[1].startswith(f"{clip.group}_nohash") for clip in clips), "the speaker"
 
 
 def test_ravdess(tmp_path):
     trees.ravdess(tmp_path)
     clips = by_name(read("ravdess", tmp_path))
     assert len(clips) == 15, "what a copy holds twice counts once"
+    assert clips["03-01-08-01-01-01-03.wav"].group == "actor 3"
     assert clips["03-01-08-01-01-01-03.wav"].labels == ("surprised",)
     assert {actor: clips[f"03-01-01-01-01-01-{actor}.wav"].fold for actor in ("01", "02", "03", "08", "10")} == {
         "01": "5", "02": "1", "03": "2", "08": "4", "10": "3",
@@ -231,12 +234,13 @@ def test_crema_d_has_no_actor_in_two_folds(tmp_path):
     assert clips["1003_DFA_SAD_XX.wav"].labels == ("sadness",)
     assert clips["1003_DFA_SAD_XX.wav"].fold == clips["1003_DFA_ANG_XX.wav"].fold == "3"
     assert clips["1006_DFA_SAD_XX.wav"].fold == "1"
+    assert all(clip.group == name[:4] for name, clip in clips.items())
 
 
 def test_emodb(tmp_path):
     trees.emodb(tmp_path)
     clips = by_name(read("emodb", tmp_path))
-    assert clips["03a01Wa.wav"] == Clip("wav/03a01Wa.wav", ("anger",), fold="03")
+    assert clips["03a01Wa.wav"] == Clip("wav/03a01Wa.wav", ("anger",), fold="03", group="03")
     assert clips["16b10Td.wav"].labels == ("sadness",)
     assert clips["08a01Na.wav"].fold == "08"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import product
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
@@ -23,24 +23,22 @@ def told(seed: int, speakers: int = 3, clips: int = 40) -> tuple[list[str], list
     return true, said, [f"s{number % speakers}" for number in range(len(true))]
 
 
-def test_intervals_are_those_of_all_draws_of_speakers() -> None:
-    """With three speakers all 27 draws can be made one by one."""
-    true, said, who = told(0)
-    found = figures_of(true, said, who, LABELS, Resamples(number=20000))
-    draws = []
-    for drawn in product(sorted(set(who)), repeat=3):
-        clips = [number for speaker in drawn for number, name in enumerate(who) if name == speaker]
-        recalls = [
-            np.mean([said[number] == label for number in clips if true[number] == label])
-            for label in LABELS
-            if any(true[number] == label for number in clips)
+def test_intervals_of_few_speakers_are_students() -> None:
+    """With as many clips each: `mean +- t(G - 1) s / sqrt G` of the speakers' accuracies."""
+    for number in (3, 4, 10):
+        true, said, who = told(2, number)
+        found = figures_of(true, said, who, LABELS, Resamples(number=20000))
+        each = [
+            np.mean([one == other for one, other, name in zip(true, said, who, strict=True) if name == speaker])
+            for speaker in sorted({*who})
         ]
-        draws.append((np.mean(recalls), np.mean([said[number] == true[number] for number in clips])))
-    low, high = np.quantile(np.array(draws), [0.025, 0.975], axis=0, method="inverted_cdf")
-    assert (found.uar.low, found.uar.high) == pytest.approx((low[0], high[0]), abs=0.01)
-    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((low[1], high[1]), abs=0.01)
-    assert found.uar.value == found.figures.balanced_accuracy
-    assert found.speakers == 3
+        half = stats.t.isf(0.025, number - 1) * np.std(each, ddof=1) / np.sqrt(number)
+        alone = stats.binomtest(round(found.accuracy.value * len(true)), len(true)).proportion_ci(method="wilson")
+        assert found.accuracy.low == pytest.approx(max(min(found.accuracy.value - half, alone.low), 0), abs=0.01)
+        assert found.accuracy.high == pytest.approx(min(max(found.accuracy.value + half, alone.high), 1), abs=0.01)
+        assert found.uar.value == found.figures.balanced_accuracy
+        assert found.macro_f1.low < found.macro_f1.value == found.figures.macro_f1 < found.macro_f1.high
+        assert found.speakers == number
 
 
 def test_alike_speakers_leave_a_narrow_interval_and_unlike_ones_a_wide_one() -> None:
@@ -50,20 +48,31 @@ def test_alike_speakers_leave_a_narrow_interval_and_unlike_ones_a_wide_one() -> 
     some = [label if number // 10 < 5 else "happy" for number, label in enumerate(true)]
     alike, unlike = (figures_of(true, said, who, LABELS).accuracy for said in (half, some))
     assert alike.value == unlike.value == 0.5
-    assert alike.high - alike.low < 1e-9
-    assert unlike.high - unlike.low > 0.4
+    independent = stats.binomtest(50, 100).proportion_ci(method="wilson")
+    assert (alike.low, alike.high) == pytest.approx((independent.low, independent.high)), "never narrower than clips"
+    assert unlike.high - unlike.low > 0.6
 
 
 def test_a_class_that_one_speaker_has_alone_may_be_missing_from_a_draw() -> None:
-    true, who = ["angry", "sad", "angry", "happy"], ["a", "a", "b", "b"]
+    true, who = ["angry", "sad", "angry", "happy", "sad"], ["a", "a", "b", "b", "c"]
     found = figures_of(true, true, who, LABELS)
-    assert (found.uar.low, found.uar.value, found.uar.high) == (1.0, 1.0, 1.0)
+    for one in (found.uar, found.accuracy, found.macro_f1):
+        assert one.value == one.high == 1.0
+        assert 0.3 < one.low < 0.7, "five clips without an error do not show that there are none"
 
 
-def test_one_speaker_has_no_interval() -> None:
-    found = figures_of(["angry", "sad"], ["angry", "angry"], ["a", "a"], LABELS)
+@pytest.mark.parametrize("speakers", [["a", "a"], ["a", "b"]])
+def test_fewer_than_three_speakers_have_no_interval(speakers: list[str]) -> None:
+    found = figures_of(["angry", "sad"], ["angry", "angry"], speakers, LABELS)
     assert (found.uar.value, found.accuracy.value) == (0.5, 0.5)
-    assert np.isnan([found.uar.low, found.uar.high]).all()
+    assert np.isnan([found.uar.low, found.uar.high, found.macro_f1.low]).all()
+
+
+def test_clips_without_speakers_are_independent() -> None:
+    true = ["angry", "sad"] * 10
+    found = figures_of(true, true, None, LABELS)
+    assert found.speakers is None
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.839, 1), abs=5e-4)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:

@@ -32,6 +32,11 @@ class Answers:
     folds: list[str]
 
     @property
+    def groups(self) -> list[str]:
+        """For each clip what it shares with others, such as its speaker; empty where that is not known."""
+        return [clip.group for clip in self.clips]
+
+    @property
     def truth(self) -> Truth:
         """(clips, labels): which labels a clip has."""
         place = {label: number for number, label in enumerate(self.labels)}
@@ -65,6 +70,7 @@ class Figures:
         folds: the task's metric of each fold.
         classes: a row a class.
         confusion: (labels, labels), true by predicted, where a clip has one label.
+        drawn: what the intervals draw, in words.
     """
 
     main: str
@@ -72,6 +78,7 @@ class Figures:
     folds: dict[str, float]
     classes: list[ClassRow]
     confusion: npt.NDArray[np.int64] | None = None
+    drawn: str = ""
 
     @property
     def value(self) -> Estimate:

@@ -13,6 +13,7 @@ from clapometer.cache import VectorStore
 from clapometer.embed import Progress, embed_texts
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
+from clapometer.stats.classes import groups_of
 from clapometer.stats.retrieval import TEXT_TO_AUDIO, both_ways
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def retrieved(
     """Figures in both directions, and the counts.
 
     A caption that several clips share looks for each of them; of its other captions none of a clip is a wrong answer.
-    Intervals come from queries drawn anew: captions one way, clips the other.
+    Intervals come from clips drawn anew, with all their captions and, where recordings are known, with all clips of
+    one; a caption that several clips share is drawn with the first.
 
     Raises:
         BadOption: a clip has no caption.
@@ -56,6 +58,9 @@ def retrieved(
     right = np.zeros(similarity.shape, np.bool_)
     for number, mine in enumerate(owners.values()):
         right[mine, number] = True
-    estimates = both_ways(similarity, right, resamples)
+    of_clip = [clip.group or f"clip {number}" for number, clip in enumerate(clips)]
+    of_caption = [of_clip[mine[0]] for mine in owners.values()]
+    estimates = both_ways(similarity, right, resamples, (groups_of(of_caption), groups_of(of_clip)))
     counts = {"clips": len(clips), "captions": len(captions), "texts_cut": sum(clap.is_cut(text) for text in captions)}
-    return Figures(MAIN, estimates, {}, []), counts
+    drawn = f"{len({*of_clip})} clips or recordings with all their captions"
+    return Figures(MAIN, estimates, {}, [], drawn=drawn), counts

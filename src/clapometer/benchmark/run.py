@@ -182,7 +182,7 @@ def benchmark(
         "formula": FORMULAS[asked.setup],
         **more,
         **_as_json(figures),
-        "resamples": asdict(RESAMPLES),
+        "resamples": {**asdict(RESAMPLES), "drawn": figures.drawn},
     }
     record["tested"]["copies_of_training"] = copies
     record["seen"], record["includes_seen"] = excluded.as_record(), excluded.marks

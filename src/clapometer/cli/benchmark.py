@@ -204,6 +204,7 @@ def _print(found: Result) -> None:
     mark = f" {MARK}" * record["includes_seen"]
     for name, figure in found.figures.estimates.items():
         print(f"  {name:<26}{told(figure)}{mark}")
+    print(f"  {'drawn for the intervals':<26}{found.figures.drawn}")
     if len(found.figures.folds) > 1:
         folds = "  ".join(f"{name} {value:.4f}{mark}" for name, value in found.figures.folds.items())
         print(f"  {'by fold':<26}{folds}")

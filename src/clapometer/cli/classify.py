@@ -77,7 +77,8 @@ Group = Annotated[
     typer.Option(
         "--group",
         metavar="COLUMN",
-        help="A column that says which clips belong together, such as speaker: figures get intervals over them.",
+        help="A column that says which clips belong together, such as speaker or recording: intervals are for others "
+        "of them. Default: clips are taken as independent.",
         show_default=False,
     ),
 ]
@@ -119,8 +120,8 @@ def classify(
     The columns `predicted`, `probability`, `predicted_2`, ... and `error` stand behind those of the table.
     Underscores in labels are read as spaces. A column `label` in the table is taken for the true labels (case and
     underscores aside; --true names another one): accuracy, balanced accuracy, macro-F1 and a confusion matrix follow,
-    with intervals over the groups of --group, such as speakers, drawn with all their clips. Rows whose label is empty
-    stay out of these figures, as do rows that fail. If some of its labels are among --labels and others are not, the
+    with 95 % intervals, over the groups of --group, such as speakers, drawn with all their clips. Rows whose label is
+    empty stay out of these, as do rows that fail. If some of its labels are among --labels and others are not, the
     table is refused; if none is, the column is about something else. Exit status: 0 all classified, 1 some rows
     failed, 2 bad input.
     """

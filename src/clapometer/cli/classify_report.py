@@ -15,13 +15,11 @@ from clapometer.cli import console
 from clapometer.cli.engine import MINI, MINI_IS_SMALL, Engine
 from clapometer.cli.layout import print_table
 from clapometer.cli.what import What
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.bootstrap import FEWEST_UNITS, Estimate
 from clapometer.stats.classes import Figures
 from clapometer.tables import Row, clear_names, format_of, whole_file, write_rows
 from clapometer.voice.evaluation import SpeechFigures
 from clapometer.zeroshot import Classification
-
-FEW_GROUPS = 5
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Task:
     output: Path | None
     picture: Path | None
     groups: list[str] | None = None
-    """For each row what it belongs to, such as its speaker; None where no intervals are asked for."""
+    """For each row what it belongs to, such as its speaker; None where clips are taken as independent."""
 
     @property
     def added(self) -> list[str]:
@@ -121,10 +119,12 @@ def summary_figures(
             "confusion": {"labels": list(found.labels), "true_by_predicted": found.confusion.tolist()},
         }
     if intervals is not None:
-        figures["groups"] = intervals.speakers
+        if intervals.speakers is not None:
+            figures["groups"] = intervals.speakers
+        named = {"accuracy": intervals.accuracy, "balanced_accuracy": intervals.uar, "macro_f1": intervals.macro_f1}
         figures["intervals"] = {
             name: None if math.isnan(one.low) else [round(one.low, 6), round(one.high, 6)]
-            for name, one in (("accuracy", intervals.accuracy), ("balanced_accuracy", intervals.uar))
+            for name, one in named.items()
         }
     return figures
 
@@ -193,10 +193,12 @@ def _print_summary(result: ClassifiedTable) -> None:
     print(f"{'accuracy':<18}{found.accuracy:.4f}{_interval(over.accuracy if over else None)}")
     uar = f"{found.balanced_accuracy:.4f}{_interval(over.uar if over else None)}"
     print(f"{'balanced accuracy':<18}{uar}  (UAR: mean recall of the labels that are true)")
-    print(f"{'macro-F1':<18}{found.macro_f1:.4f}")
-    if over is not None:
-        few = "; few for an interval" if over.speakers < FEW_GROUPS else ""
+    print(f"{'macro-F1':<18}{found.macro_f1:.4f}{_interval(over.macro_f1 if over else None)}")
+    if over is not None and over.speakers is not None:
+        few = "; too few, at least 3 are needed" if over.speakers < FEWEST_UNITS else ""
         print(f"{'groups':<18}{over.speakers}, drawn with all their clips for the 95 % intervals{few}")
+    elif over is not None:
+        print("95 % intervals take all clips as independent; --group COLUMN draws speakers or recordings whole")
 
 
 def _interval(estimate: Estimate | None) -> str:

@@ -90,13 +90,14 @@ def _figures(task: Task, clips: list[Classification]) -> Figures | None:
 
 
 def _intervals(task: Task, clips: list[Classification]) -> SpeechFigures | None:
-    if task.true is None or task.groups is None:
+    if task.true is None:
         return None
-    rows = zip(task.true, clips, task.groups, strict=True)
+    rows = zip(task.true, clips, task.groups or [""] * len(clips), strict=True)
     known = [(true, clip.labels[0], group) for true, clip, group in rows if true and not clip.error]
     if not known:
         return None
-    return figures_of([row[0] for row in known], [row[1] for row in known], [row[2] for row in known], task.labels)
+    groups = None if task.groups is None else [row[2] for row in known]
+    return figures_of([row[0] for row in known], [row[1] for row in known], groups, task.labels)
 
 
 def _title(model: str, found: Figures) -> str:

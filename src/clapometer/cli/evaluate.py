@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from clapometer.cli.engine import JsonOption, QuietOption
 from clapometer.errors import BadOption
-
-Drawn = Literal["clips", "listeners", "both"]
 
 Scores = Annotated[
     list[str],
@@ -90,7 +88,15 @@ Ceiling = Annotated[
 Level = Annotated[float, typer.Option("--level", help="Share of such intervals that hold the truth.")]
 Number = Annotated[int, typer.Option("--resamples", metavar="N", help="Bootstrap resamples.")]
 Resample = Annotated[
-    Drawn, typer.Option("--resample", help="What is drawn anew: clips, listeners with their ratings, or both.")
+    str,
+    typer.Option(
+        "--resample",
+        metavar="UNIT",
+        help="What is drawn anew: pairs; audio, text or a COLUMN with all pairs of each value; listeners with all "
+        "their ratings; both (pairs, audio or text, and listeners). Default: audio, text or both where they repeat "
+        "over pairs, else pairs.",
+        show_default=False,
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Of the resamples.")]
 Root = Annotated[
@@ -135,8 +141,8 @@ def evaluate(
     natural: Natural = "",
     ceiling: Ceiling = True,
     level: Level = 0.95,
-    resamples: Number = 2000,
-    resample: Resample = "clips",
+    resamples: Number = 10_000,
+    resample: Resample = "auto",
     seed: Seed = 0,
     audio_root: Root = None,
     calibrate: Calibrate = None,

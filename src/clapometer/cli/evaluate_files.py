@@ -120,12 +120,13 @@ def _tell_loose(what: str, loose: Sequence[Loose]) -> None:
 def _print(found: Evaluation) -> None:
     level = f"{found.resamples.level * 100:g} %"
     mark = f" {MARK}" * found.includes_seen
-    print(f"{len(found.pairs)} pairs, {len(found.ratings)} ratings; SRCC with {level} intervals; MSE on 0 to 1\n")
+    print(f"{len(found.pairs)} pairs, {len(found.ratings)} ratings; SRCC with {level} intervals; MSE on 0 to 1")
+    print(f"drawn for the intervals: {found.drawn}\n")
     all_rows = output.in_order((*found.rows, *found.ceiling))
     for breakdown in dict.fromkeys(row.breakdown for row in all_rows):
         rows = [row for row in all_rows if row.breakdown == breakdown]
         grouped = breakdown not in words.ORDER
-        columns = [*([breakdown] if grouped else []), "score" if grouped else breakdown]
+        columns = [*([breakdown] if grouped else []), "score" if grouped else words.title(found, breakdown)]
         numbers = ["systems" if breakdown == BETWEEN else "pairs", "SRCC", "LCC", "KTAU", "MSE"]
         cells = [
             [
@@ -139,7 +140,8 @@ def _print(found: Evaluation) -> None:
         print_table([*columns, *numbers], cells, right=numbers)
         print()
     verdicts = words.verdicts(found) or [words.verdict(found)]
-    for sentence in (*verdicts, *words.against_trivial(found), *_calibrated(found)):
+    more = (*words.between_origins(found), *_calibrated(found), *words.against_constant(found))
+    for sentence in filter(None, (*verdicts, words.ranks(found), *more)):
         print(f"{sentence}{mark}")
     if found.includes_seen:
         print(f"{MARK} includes pairs that the model was trained on or selected by")

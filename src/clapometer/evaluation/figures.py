@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
-from clapometer.evaluation.groups import ORIGIN, SMALL, SYSTEM, Group
-from clapometer.evaluation.result import ALL, BETWEEN, WITHIN, Difference, Numbers, Row, SystemMean
+from clapometer.evaluation.groups import MANY, ORIGIN, SMALL, SYSTEM, Group
+from clapometer.evaluation.result import (
+    ALL,
+    BETWEEN,
+    CONSTANT,
+    WITHIN,
+    Difference,
+    GroupDifference,
+    Numbers,
+    Rank,
+    Row,
+    SystemMean,
+)
 from clapometer.stats.agreement import agreement
-from clapometer.stats.bootstrap import NAN, Estimate, Resamples, Votes
+from clapometer.stats.bootstrap import CORRELATION, ERROR, MEAN, Design, Estimate, Resamples, ranks_of
 from clapometer.stats.weighted import agreement_of_columns, weighted_agreement
 
 FEWEST_SYSTEMS = 3
 """Of which a correlation says something: that of two is 1 or -1."""
+SYSTEMS_FOR_INTERVAL = 10
+"""Below, the interval of a correlation between these very systems says little even of them."""
+PAIRS_WITHIN = 20
+"""Pairs of a system below which it does not count within systems: Spearman's correlation of few pairs is too low on
+average (Moran 1948, doi 10.1093/biomet/35.1-2.203)."""
+SCALES = (CORRELATION, CORRELATION, CORRELATION, ERROR)
+MSE = 3
+Places = npt.NDArray[np.int64]
 Key = tuple[str, str, str]
 """Predictor, breakdown, group."""
 
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """Figures of the pairs and of their resamples, from which rows and differences are made."""
+    """Metrics of the pairs and of their resamples, from which rows and differences are made."""
 
     n: Mapping[Key, int]
+    units: Mapping[Key, tuple[int, ...]]
+    """How many units of each way of drawing; 0 where there is to be no interval."""
     values: Mapping[Key, Numbers]
     """(4,)"""
     replicates: Mapping[Key, Numbers]
@@ -34,47 +57,154 @@ class Figures:
     score_means: Mapping[str, tuple[Numbers, Numbers]]
     systems: tuple[Group, ...]
     resamples: Resamples
+    design: Design
 
     def rows(self) -> tuple[Row, ...]:
         """One for each predictor and group."""
-        return tuple(Row(*key, self.n[key], *self._estimates(key)) for key in self.values)
+        rows = []
+        for key in self.values:
+            srcc, lcc, ktau, mse = (self._estimate(key, metric) for metric in range(4))
+            rows.append(Row(*key, self.n[key], srcc, lcc, ktau, mse))
+        return tuple(rows)
 
-    def differences(self, predictors: Sequence[str], others: Sequence[str]) -> tuple[Difference, ...]:
-        """Of every two predictors in every group, and of each against the others on all pairs and within systems."""
-        pairs = [*combinations(predictors, 2), *((one, other) for one in predictors for other in others)]
+    def _estimate(self, key: Key, metric: int) -> Estimate:
+        value, replicates = float(self.values[key][metric]), self.replicates[key][metric]
+        return self.resamples.estimate(value, replicates, SCALES[metric], design=self.design, units=self.units[key])
+
+    def differences(
+        self, predictors: Sequence[str], others: Sequence[str], on_scale: Mapping[str, str]
+    ) -> tuple[Difference, ...]:
+        """Of every two predictors in every group, and of each against the others.
+
+        The intervals of the differences of every two hold simultaneously: those on all pairs and within systems
+        together, those of each breakdown together. So do those against one of the others.
+
+        Args:
+            predictors: the score files.
+            others: predictors that know nothing.
+            on_scale: for each predictor the one whose MSE can be compared, on the scale of the ratings; the MSE of a
+                predictor that is not here is compared with no other.
+        """
         found = []
-        for first, second in pairs:
-            for name, breakdown, group in self.values:
-                if name == first and (second, breakdown, group) in self.values:
-                    one, other = (first, breakdown, group), (second, breakdown, group)
-                    found.append(Difference(first, second, breakdown, group, *self._estimates(one, other)))
+        compared = [[*combinations(predictors, 2)], *([(one, other) for one in predictors] for other in others)]
+        for pairs in compared:
+            families: dict[str, list[tuple[Key, Key]]] = {}
+            for first, second in pairs:
+                for name, breakdown, group in self.values:
+                    if name == first and (second, breakdown, group) in self.values:
+                        family = families.setdefault(ALL if breakdown == WITHIN else breakdown, [])
+                        family.append(((first, breakdown, group), (second, breakdown, group)))
+            for family in families.values():
+                scaled = [tuple((on_scale.get(key[0], key[0] * (key[0] in others)), *key[1:]) for key in keys)
+                          for keys in family]  # fmt: skip
+                ranked = self._simultaneous(family)
+                errors = self._simultaneous([(one, other) for one, other in scaled])
+                for (one, other), some, error in zip(family, ranked, errors, strict=True):
+                    estimates = (*some[:MSE], error[MSE])
+                    if other[0] not in others or any(math.isfinite(estimate.value) for estimate in estimates):
+                        found.append(Difference(one[0], other[0], *one[1:], *estimates))
+        order = {key: number for number, key in enumerate(self.values)}
+        return tuple(
+            sorted(found, key=lambda one: (*map([*predictors, *others].index, (one.first, one.second)),
+                                           order[one.first, one.breakdown, one.group]))
+        )  # fmt: skip
+
+    def group_differences(self, predictors: Sequence[str]) -> tuple[GroupDifference, ...]:
+        """Of every two groups of a breakdown, such as natural less synthesized; their intervals hold simultaneously."""
+        found = []
+        breakdowns = dict.fromkeys(
+            breakdown for _, breakdown, _ in self.values if breakdown not in (ALL, WITHIN, BETWEEN)
+        )
+        for breakdown in breakdowns:
+            groups = [key[2] for key in self.values if key[:2] == (predictors[0], breakdown) and self.n[key] >= SMALL]
+            if len(groups) > MANY:
+                continue
+            family = [
+                ((name, breakdown, first), (name, breakdown, second))
+                for name in predictors
+                for first, second in combinations(groups, 2)
+            ]
+            found += [
+                GroupDifference(one[0], breakdown, one[2], other[2], *some)
+                for (one, other), some in zip(family, self._simultaneous(family), strict=True)
+            ]
         return tuple(found)
 
+    def _simultaneous(self, family: Sequence[tuple[Key, Key]]) -> list[tuple[Estimate, Estimate, Estimate, Estimate]]:
+        """First less second, by metric; NaN where one is not known."""
+        nothing = np.full(4, np.nan), np.full((4, self.resamples.number), np.nan), (0,)
+        metrics = []
+        for metric in range(4):
+            sides = [
+                [
+                    (self.values[key], self.replicates[key], self.units[key]) if key in self.values else nothing
+                    for key in keys
+                ]
+                for keys in family
+            ]
+            metrics.append(
+                self.resamples.simultaneous(
+                    [float(one[0][metric] - other[0][metric]) for one, other in sides],
+                    _Lazy([(one[1][metric], other[1][metric]) for one, other in sides]),
+                    [tuple(map(min, zip(one[2], other[2], strict=False))) for one, other in sides],
+                    self.design,
+                )
+            )
+        return list(zip(*metrics, strict=True))
+
     def system_means(self, unit: float, low: float, score_unit: float, score_low: float) -> tuple[SystemMean, ...]:
-        """Means of the systems, on the scales from which ratings and scores were mapped to 0..1."""
-        means = []
-        for number, group in enumerate(self.systems):
-            rating = self._mean(self.rating_means, number, unit, low)
-            scores = {
-                name: self._mean(found, number, score_unit, score_low) for name, found in self.score_means.items()
-            }
-            means.append(SystemMean(group.name, len(group.pairs), rating, scores))
-        return tuple(means)
+        """Means of the systems, on the scales from which ratings and scores were mapped to 0..1, and their ranks."""
+        rated = self._means(self.rating_means, unit, low)
+        scored = {name: self._means(found, score_unit, score_low) for name, found in self.score_means.items()}
+        return tuple(
+            SystemMean(
+                group.name,
+                len(group.pairs),
+                *rated[number],
+                {name: some[number][0] for name, some in scored.items()},
+                {name: some[number][1] for name, some in scored.items()},
+            )
+            for number, group in enumerate(self.systems)
+        )
 
-    def _mean(self, found: tuple[Numbers, Numbers], number: int, unit: float, low: float) -> Estimate:
+    def _means(self, found: tuple[Numbers, Numbers], unit: float, low: float) -> list[tuple[Estimate, Rank]]:
         values, replicates = found
-        return self.resamples.estimate(float(values[number]) * unit + low, replicates[number] * unit + low)
+        units = [self.design.units(group.pairs) for group in self.systems]
+        clipped = replace(MEAN, low=0.0, high=1.0) if ((values >= 0) & (values <= 1)).all() else MEAN
+        means = [
+            self.resamples.estimate(float(values[one]), replicates[one], clipped, design=self.design, units=units[one])
+            for one in range(len(values))
+        ]
+        every = [*combinations(range(len(values)), 2)]
+        differences = self.resamples.simultaneous(
+            [float(values[one] - values[other]) for one, other in every],
+            _Lazy([(replicates[one], replicates[other]) for one, other in every]),
+            [tuple(map(min, zip(units[one], units[other], strict=True))) for one, other in every],
+            self.design,
+        )
+        better = np.full((len(values), len(values)), np.nan)
+        for (one, other), difference in zip(every, differences, strict=True):
+            better[one, other], better[other, one] = difference.low, -difference.high
+        ranks = [
+            Rank(1 + int((values > value).sum()), *bounds)
+            for value, bounds in zip(values, ranks_of(better), strict=True)
+        ]
+        scaled = [Estimate(one.value * unit + low, one.low * unit + low, one.high * unit + low) for one in means]
+        return list(zip(scaled, ranks, strict=True))
 
-    def _estimates(self, one: Key, other: Key | None = None) -> tuple[Estimate, Estimate, Estimate, Estimate]:
-        values, replicates = self.values[one], self.replicates[one]
-        if other is not None:
-            values, replicates = values - self.values[other], replicates - self.replicates[other]
-        if self.n[one] < SMALL and one[1] != BETWEEN:
-            figures = [Estimate(float(value), NAN.low, NAN.high) for value in values]
-        else:
-            figures = [self.resamples.estimate(float(values[m]), replicates[m]) for m in range(4)]
-        srcc, lcc, ktau, mse = figures
-        return srcc, lcc, ktau, mse
+
+class _Lazy(Sequence[Numbers]):
+    """Differences of resamples, each made when it is asked for: all at once may not fit into memory."""
+
+    def __init__(self, sides: Sequence[tuple[Numbers, Numbers]]) -> None:
+        self.sides = sides
+
+    def __len__(self) -> int:
+        return len(self.sides)
+
+    def __getitem__(self, number: int) -> Numbers:  # type: ignore[override]
+        one, other = self.sides[number]
+        return one - other
 
 
 def figures(
@@ -82,54 +212,92 @@ def figures(
     ratings: Numbers,
     groups: Sequence[Group],
     resamples: Resamples,
-    votes: Votes | None,
+    design: Design,
     trivial: Sequence[str],
     progress: Callable[[int], None] | None = None,
+    folds: Mapping[str, Places] | None = None,
 ) -> Figures:
     """Agreement on all pairs, in every group, within and between systems.
 
     Args:
-        predictors: (pairs,) each, on 0..1.
+        predictors: (pairs,) each, on 0..1. Of `constant` only the MSE is taken.
         ratings: (pairs,), means on 0..1.
-        groups: as for the breakdowns; those of systems also make the figures within and between systems.
+        groups: as for the breakdowns; those of systems also make the metrics within and between systems.
         resamples: how intervals are made.
-        votes: the single ratings on 0..1, to draw listeners.
+        design: what is drawn.
         trivial: the predictors that are not looked at in groups, where they say nothing.
         progress: told how many resamples are done, some at a time.
+        folds: (pairs,) for a predictor that is fitted on the other pairs than those of a fold: its metrics are means
+            over the folds, since predictions of different folds come of different fits.
     """
+    ratings = np.round(ratings, 12)  # means that differ by a rounding only are tied
     systems = tuple(group for group in groups if group.breakdown == SYSTEM)
     everything = Group(ALL, "", np.arange(len(ratings)))
     values: dict[Key, Numbers] = {}
     n: dict[Key, int] = {}
+    units: dict[Key, tuple[int, ...]] = {}
     blocks: dict[Key, list[Numbers]] = {}
+    parted: dict[Key, list[Places]] = {}
+    counted = {id(group): _units(design, group.pairs) for group in (everything, *groups)}
     asked = [(name, group) for name in predictors for group in (everything, *groups) if _is_asked(name, group, trivial)]
     for name, group in asked:
         key = (name, group.breakdown, group.name)
-        n[key], blocks[key] = len(group.pairs), []
-        values[key] = np.array(agreement(predictors[name][group.pairs], ratings[group.pairs]).values)
+        n[key], units[key], blocks[key] = len(group.pairs), counted[id(group)], []
+        parts = parted[key] = _parts(group.pairs, (folds or {}).get(name))
+        each = [np.array(agreement(predictors[name][part], ratings[part]).values)[:, None] for part in parts]
+        values[key] = _weighted(each, np.array([[len(part)] for part in parts]))[:, 0]
     rating_means: list[Numbers] = []
     score_means: dict[str, list[Numbers]] = {name: [] for name in predictors if name not in trivial}
-    for drawn, weights in resamples.blocks(ratings, votes):
+    sizes: list[Numbers] = []
+    for drawn, weights in resamples.blocks(ratings, design):
         for name, group in asked:
-            few = group.pairs
-            blocks[name, group.breakdown, group.name].append(
-                weighted_agreement(predictors[name][few], drawn[few], weights[few])
-            )
+            key = (name, group.breakdown, group.name)
+            some = [weighted_agreement(predictors[name][part], drawn[part], weights[part]) for part in parted[key]]
+            totals = [weights[part].sum(axis=0) for part in parted[key]]
+            blocks[key].append(some[0] if len(some) == 1 else _weighted(some, np.stack(totals)))
         if systems:
+            sizes.append(np.stack([weights[group.pairs].sum(axis=0) for group in systems]))
             rating_means.append(_means(drawn, weights, systems))
             for name, means in score_means.items():
                 means.append(_means(predictors[name], weights, systems))
         if progress is not None:
             progress(weights.shape[1])
     replicates = {key: np.concatenate(some, axis=1) for key, some in blocks.items()}
+    for key in values:
+        if key[0] == CONSTANT:  # its values differ where each leaves its own pair out, and order nothing
+            values[key][:MSE] = replicates[key][:MSE] = np.nan
     one = np.ones((len(ratings), 1))
     rated = _means(ratings, one, systems)[:, 0], _joined(rating_means, len(systems))
     scored = {
         name: (_means(predictors[name], one, systems)[:, 0], _joined(means, len(systems)))
         for name, means in score_means.items()
     }
-    found = Figures(n, values, replicates, rated, scored, systems, resamples)
-    return _with_systems(found, [name for name in predictors if name not in trivial]) if systems else found
+    found = Figures(n, units, values, replicates, rated, scored, systems, resamples, design)
+    names = [name for name in predictors if name not in trivial]
+    return _with_systems(found, names, np.concatenate(sizes, axis=1)) if systems else found
+
+
+def within_systems(groups: Sequence[Group]) -> tuple[tuple[str, ...], list[str]]:
+    """The systems that count within systems, and what is to be said of those that are too small."""
+    systems = [group for group in groups if group.breakdown == SYSTEM]
+    large = tuple(group.name for group in systems if len(group.pairs) >= PAIRS_WITHIN)
+    if len(large) == len(systems):
+        return large, []
+    return large, [
+        f"within systems: {len(large)} of {len(systems)} systems count, those of {PAIRS_WITHIN} pairs or more"
+    ]
+
+
+def _units(design: Design, pairs: Places) -> tuple[int, ...]:
+    return design.units(pairs) if len(pairs) >= SMALL else (0,) * len(design.ways[:2])
+
+
+def _parts(pairs: Places, folds: Places | None) -> list[Places]:
+    """The pairs by fold, of which each has two or more."""
+    if folds is None:
+        return [pairs]
+    parts = [pairs[folds[pairs] == number] for number in np.unique(folds[pairs])]
+    return [part for part in parts if len(part) > 1] or [pairs]
 
 
 def _is_asked(name: str, group: Group, trivial: Sequence[str]) -> bool:
@@ -151,32 +319,61 @@ def _means(values: Numbers, weights: Numbers, systems: Sequence[Group]) -> Numbe
     return np.stack(means) if means else np.zeros((0, weights.shape[1]))
 
 
-def _with_systems(found: Figures, names: Sequence[str]) -> Figures:
-    """With the mean figures within systems, each weighted by its pairs, and those of the systems' means."""
+def _with_systems(found: Figures, names: Sequence[str], sizes: Numbers) -> Figures:
+    """With the mean metrics within systems, each weighted by its pairs, and those of the systems' means.
+
+    Args:
+        found: the metrics of each system.
+        names: the predictors.
+        sizes: (systems, resamples): how many pairs of each were drawn.
+    """
     values, replicates, n = dict(found.values), dict(found.replicates), dict(found.n)
+    units = dict(found.units)
+    large = [number for number, group in enumerate(found.systems) if len(group.pairs) >= PAIRS_WITHIN]
+    drawn = [_is_drawn(found, way) for way in range(len(found.design.ways))]
     for name in names:
-        keys = [(name, SYSTEM, group.name) for group in found.systems]
-        sizes = np.array([n[key] for key in keys], np.float64)[:, None]
-        key = (name, WITHIN, "")
-        n[key] = int(sizes.sum())
-        values[key] = _weighted([values[one][:, None] for one in keys], sizes)[:, 0]
-        replicates[key] = _weighted([replicates[one] for one in keys], sizes)
+        keys = [(name, SYSTEM, found.systems[number].name) for number in large]
+        if keys:
+            key = (name, WITHIN, "")
+            each = np.array([n[one] for one in keys], np.float64)[:, None]
+            n[key] = int(each.sum())
+            pairs = np.concatenate([found.systems[number].pairs for number in large])
+            units[key] = found.design.units(pairs)
+            values[key] = _weighted([values[one][:, None] for one in keys], each)[:, 0]
+            replicates[key] = _weighted([replicates[one] for one in keys], sizes[large])
         key = (name, BETWEEN, "")
         n[key] = len(found.systems)
         scores, score_replicates = found.score_means[name]
         ratings, rating_replicates = found.rating_means
         values[key] = np.array(agreement(scores, ratings).values)
         replicates[key] = agreement_of_columns(score_replicates, rating_replicates)
+        if all(drawn):  # whole systems: their means stay, and how often each counts does not
+            often = sizes / np.array([len(group.pairs) for group in found.systems])[:, None]
+            replicates[key] = weighted_agreement(scores, ratings, often)
+            units[key] = (len(found.systems),)
+        elif len(found.systems) >= SYSTEMS_FOR_INTERVAL:
+            units[key] = found.design.units()
+        else:
+            units[key] = (0,) * len(found.design.ways[:2])
         if len(found.systems) < FEWEST_SYSTEMS:
-            values[key][:3] = replicates[key][:3] = np.nan
-    return Figures(n, values, replicates, found.rating_means, found.score_means, found.systems, found.resamples)
+            values[key][:MSE] = replicates[key][:MSE] = np.nan
+    return replace(found, n=n, units=units, values=values, replicates=replicates)
+
+
+def _is_drawn(found: Figures, way: int) -> bool:
+    """Whether systems are drawn whole: each is one unit, and no two share it."""
+    units = found.design.ways[way].units
+    if units is None:
+        return False
+    mine = [np.unique(units[group.pairs]) for group in found.systems]
+    return all(len(one) == 1 for one in mine) and len(np.unique(np.concatenate(mine))) == len(mine)
 
 
 def _weighted(figures: list[Numbers], sizes: Numbers) -> Numbers:
-    """(4, resamples): a system without a figure, as one whose ratings are all alike, does not count."""
+    """(4, resamples): a system without a metric, as one whose ratings are all alike, does not count."""
     stacked = np.stack(figures)  # (systems, 4, resamples)
     known = np.isfinite(stacked)
-    weights = known * sizes[:, :, None]
+    weights = known * sizes[:, None, :]
     with np.errstate(invalid="ignore"):
         mean: Numbers = (np.where(known, stacked, 0) * weights).sum(axis=0) / weights.sum(axis=0)
     return mean

@@ -73,23 +73,32 @@ def by_column(name: str, ratings: Ratings, table: Table, rows: Places) -> list[G
     Raises:
         BadOption: neither has such a column, or it differs between the ratings of a pair.
     """
+    return _named(name, _coarse(column_values(name, ratings, table, rows)))
+
+
+def column_values(name: str, ratings: Ratings, table: Table, rows: Places, option: str = "--by") -> list[str]:
+    """(pairs,): the values of a column of the ratings or else of the first score file; arguments as `by_column`.
+
+    Raises:
+        BadOption: neither has such a column, or it differs between the ratings of a pair.
+    """
     if name in table.columns and name not in ratings.extra and name not in ("system", "split"):
-        values = [_text(table.rows[row].get(name)) for row in rows.tolist()]
-    else:
-        try:
-            every = ratings.column(name)
-        except BadOption as error:
-            more = ", ".join(table.columns)
-            raise BadOption(f"--by {name}: {error}; and in {table.path.name}: {more}; and `event`") from error
-        values = every[ratings.pairs.first].tolist()
-        differ = np.flatnonzero(every != np.array(values, object)[ratings.pairs.index])
-        if len(differ):
-            where = ratings.where(int(differ[0]))
-            raise BadOption(
-                f"--by {name}: differs between ratings of one pair ({where}); take a column that says something of "
-                "the pair"
-            )
-    return _named(name, _coarse(values))
+        return [_text(table.rows[row].get(name)) for row in rows.tolist()]
+    try:
+        every = ratings.column(name)
+    except BadOption as error:
+        more = ", ".join(table.columns)
+        and_event = "; and `event`" if option == "--by" else ""
+        raise BadOption(f"{option} {name}: {error}; and in {table.path.name}: {more}{and_event}") from error
+    values: list[str] = every[ratings.pairs.first].tolist()
+    differ = np.flatnonzero(every != np.array(values, object)[ratings.pairs.index])
+    if len(differ):
+        where = ratings.where(int(differ[0]))
+        raise BadOption(
+            f"{option} {name}: differs between ratings of one pair ({where}); take a column that says something of the "
+            "pair"
+        )
+    return values
 
 
 def _text(value: object) -> str:

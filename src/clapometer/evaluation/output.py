@@ -12,7 +12,7 @@ import numpy as np
 
 from clapometer.evaluation import words
 from clapometer.evaluation.join import Loose
-from clapometer.evaluation.result import Difference, Evaluation, Row
+from clapometer.evaluation.result import Difference, Evaluation, GroupDifference, Row
 from clapometer.stats.agreement import METRICS, ranks
 from clapometer.stats.bootstrap import Estimate
 
@@ -23,7 +23,8 @@ def as_json(found: Evaluation) -> dict[str, Any]:
     value = {
         "verdict": words.verdict(found),
         "differences_in_words": words.verdicts(found),
-        "against_trivial_in_words": words.against_trivial(found),
+        "against_trivial_in_words": [*words.against_trivial(found), *words.against_constant(found)],
+        "natural_and_synthesized_in_words": words.between_origins(found),
         "methods": words.methods(found),
         "ratings": {
             "file": str(ratings.path),
@@ -38,7 +39,7 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "scores": [_file(found, number) for number in range(len(found.files))],
         "excluded": found.exclusion.as_json(found.candidates),
         "includes_seen": found.includes_seen,
-        "resamples": asdict(found.resamples),
+        "resamples": {**asdict(found.resamples), "unit": found.drawn},
         "score_scale": list(found.score_scale),
         "agreement": [
             _entry(row) | {"includes_seen": found.includes_seen} for row in in_order((*found.rows, *found.ceiling))
@@ -46,6 +47,9 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "differences": [
             _entry(difference) | {"includes_seen": found.includes_seen} for difference in found.differences
         ],
+        "group_differences": [asdict(difference) for difference in found.group_differences],
+        "ranks": {name: None if (rank := found.rank(name)) is None else asdict(rank) for name in found.names},
+        "systems_within": list(found.systems_within),
         "systems": [asdict(system) for system in found.systems],
         "calibration": [asdict(one) for one in found.calibrated],
         "notes": list(found.notes),
@@ -78,6 +82,13 @@ def difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]
         for one in found.differences
     ]
     return ["first", "second", "breakdown", "group", *_FLAT], rows
+
+
+def group_difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows: the first group of a breakdown less the second, for each score file."""
+    named = ["predictor", "breakdown", "first", "second"]
+    rows = [{**{name: getattr(one, name) for name in named}, **_flat(one)} for one in found.group_differences]
+    return [*named, *_FLAT], rows
 
 
 def pair_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
@@ -160,7 +171,7 @@ def _entry(row: Row | Difference) -> dict[str, Any]:
 _FLAT = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
 
 
-def _flat(row: Row | Difference) -> dict[str, float | None]:
+def _flat(row: Row | Difference | GroupDifference) -> dict[str, float | None]:
     cells: dict[str, float | None] = {}
     for metric in METRICS:
         estimate: Estimate = getattr(row, metric)

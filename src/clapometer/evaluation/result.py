@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clapometer.evaluation.exclusion import Exclusion
 from clapometer.evaluation.join import Joined, Loose
 from clapometer.evaluation.scores import ScoreFile
-from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.bootstrap import Estimate, Resamples, ranks_of
 from clapometer.stats.isotonic import MonotoneMap
 from clapometer.tables.ratings import Pairs, Ratings
 
@@ -49,7 +49,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one predictor agrees than another, on the same pairs."""
+    """How much better one predictor agrees than another, on the same pairs.
+
+    Intervals of several differences hold simultaneously: those of every two score files on all pairs and within
+    systems together, those in the groups of a breakdown together.
+    """
 
     first: str
     second: str
@@ -60,7 +64,32 @@ class Difference:
     lcc: Estimate
     ktau: Estimate
     mse: Estimate
-    """Less is better."""
+    """Of calibrated scores, or scores on the scale of the ratings; NaN for others, whose MSE is a matter of their
+    offset. Less is better."""
+
+
+@dataclass(frozen=True)
+class GroupDifference:
+    """How much better a predictor agrees in one group of a breakdown than in another; intervals hold simultaneously."""
+
+    predictor: str
+    breakdown: str
+    first: str
+    second: str
+    srcc: Estimate
+    """First less second, like the others."""
+    lcc: Estimate
+    ktau: Estimate
+    mse: Estimate
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A place, from 1, and those that are possible by intervals of all differences that hold simultaneously."""
+
+    value: int
+    best: int
+    worst: int
 
 
 @dataclass(frozen=True)
@@ -71,8 +100,11 @@ class SystemMean:
     n: int
     rating: Estimate
     """On the listeners' scale."""
+    rank: Rank
+    """By the mean rating, the highest first."""
     scores: Mapping[str, Estimate]
     """By score file, on the scale of its scores."""
+    score_ranks: Mapping[str, Rank]
 
 
 @dataclass(frozen=True)
@@ -109,8 +141,12 @@ class Evaluation:
     """(files, pairs), as the files have them."""
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
-    """Every two score files, and every score file against the system's mean, on all pairs and within systems."""
+    """Every two score files, and every score file against the system's mean and, calibrated, against the constant."""
+    group_differences: tuple[GroupDifference, ...]
+    """Every two groups of a breakdown, such as natural and synthesized."""
     systems: tuple[SystemMean, ...]
+    systems_within: tuple[str, ...]
+    """Those that count within systems: of 20 pairs or more."""
     calibrated: tuple[Calibrated, ...]
     ceiling: tuple[Row, ...]
     """What a perfect predictor could reach: on all pairs, within systems, in each system and by origin; empty where too
@@ -127,6 +163,8 @@ class Evaluation:
     unscored: tuple[tuple[Loose, ...], ...]
     """For each file the pairs to be evaluated that it lacks."""
     resamples: Resamples
+    drawn: str
+    """What the resamples drew, in words."""
     score_scale: tuple[float, float]
     notes: tuple[str, ...]
 
@@ -144,6 +182,36 @@ class Evaluation:
     def names(self) -> tuple[str, ...]:
         """What the score files are called."""
         return tuple(file.name for file in self.files)
+
+    def difference(self, first: str, second: str, breakdown: str = ALL, group: str = "") -> Difference | None:
+        """First less second; None where that was not compared."""
+        for one in self.differences:
+            if (one.breakdown, one.group) == (breakdown, group):
+                if (one.first, one.second) == (first, second):
+                    return one
+                if (one.first, one.second) == (second, first):
+                    turned = (one.srcc.negated, one.lcc.negated, one.ktau.negated, one.mse.negated)
+                    return Difference(first, second, breakdown, group, *turned)
+        return None
+
+    def rank(self, name: str, metric: Metric = "srcc", breakdown: str = ALL) -> Rank | None:
+        """The place of a score file among all, the best first; None where there is nothing to compare.
+
+        Its bounds are those that the intervals of the differences leave, and these hold simultaneously.
+        """
+        low = np.full((len(self.names), len(self.names)), np.nan)
+        value = low.copy()
+        for one, first in enumerate(self.names):
+            for other, second in enumerate(self.names):
+                difference = None if one == other else self.difference(first, second, breakdown)
+                if difference is not None:
+                    estimate: Estimate = getattr(difference, metric)
+                    estimate = estimate.negated if metric == "mse" else estimate
+                    value[one, other], low[one, other] = estimate.value, estimate.low
+        place = self.names.index(name)
+        if not np.isfinite(np.delete(value[place], place)).any():
+            return None
+        return Rank(1 + int((value[:, place] > 0).sum()), *ranks_of(low)[place])
 
     def row(self, predictor: str, breakdown: str = ALL, group: str = "") -> Row:
         """The figures of a predictor on a group.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from clapometer.errors import BadOption, BadTable
 from clapometer.evaluation.ceiling import ceilings
 from clapometer.evaluation.exclusion import SEEN, UNSEEN, Exclusion, excluded
-from clapometer.evaluation.figures import figures
+from clapometer.evaluation.figures import figures, within_systems
 from clapometer.evaluation.groups import (
     EVENT,
     NATURAL,
@@ -24,12 +24,14 @@ from clapometer.evaluation.groups import (
     by_event,
     by_origin,
     by_system,
+    column_values,
 )
 from clapometer.evaluation.join import Joined, Loose, join, without_score
 from clapometer.evaluation.predictors import constant, systems_mean
 from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers
 from clapometer.evaluation.scores import ScoreFile, read_all_scores
-from clapometer.stats.bootstrap import Resamples, Votes
+from clapometer.evaluation.units import design, in_name_order
+from clapometer.stats.bootstrap import Design, Resamples, Votes
 from clapometer.stats.isotonic import MonotoneMap, isotonic
 from clapometer.tables.ratings import Ratings
 from clapometer.tables.ratings_reading import read_ratings
@@ -109,7 +111,7 @@ def evaluate(
     given = [scores] if isinstance(scores, (str, os.PathLike)) else list(scores)
     files = read_all_scores([os.fspath(one) for one in given], options.score_column)
     everything = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
-    rated = everything.only()
+    rated = in_name_order(everything.only())
     chosen, training, notes = _splits(rated, options)
     anchors = everything.take(everything.is_anchor).pairs
     joins = [join(file, rated.pairs, anchors) for file in files]
@@ -194,6 +196,17 @@ class _Material:
                 found += by_column(name, self.test, self.files[0].table, self.joins[0].row[self.places])
         return found
 
+    def design(self) -> Design:
+        """What is drawn."""
+        pairs, table, rows = self.test.pairs, self.files[0].table, self.joins[0].row[self.places]
+        return design(
+            self.options.resamples.drawn,
+            pairs.audio.tolist(),
+            pairs.text.tolist(),
+            self.votes(),
+            lambda name: column_values(name, self.test, table, rows, "--resample"),
+        )
+
     def votes(self) -> Votes | None:
         """The single ratings, where it is known whose they are."""
         test = self.test
@@ -247,20 +260,27 @@ def _evaluated(
     predictors = {name: (row - low) / (high - low) for name, row in zip(names, score, strict=True)}
     systems = systems_mean(test.pairs, None if material.train is None else material.train[0].pairs)
     if systems is not None:
-        predictors[GENERATOR] = test.mapped(systems)
-    predictors[CONSTANT] = test.mapped(constant(test.pairs))
+        predictors[GENERATOR] = test.mapped(systems[0])
+    predictors[CONSTANT] = test.mapped(
+        constant(test.pairs, None if material.train is None else material.train[0].pairs)
+    )
     maps, why_not = material.maps()
     mapped = {_mapped(name): test.mapped(values) for name, _, _, _, values in maps}
-    groups = material.groups()
+    groups, drawn = material.groups(), material.design()
     found = figures(
         predictors | mapped,
         test.mapped(test.pairs.mean),
         groups,
         options.resamples,
-        material.votes(),
+        drawn,
         trivial=(GENERATOR, CONSTANT, *mapped),
         progress=None if progress is None else progress("resamples", options.resamples.number),
+        folds={} if systems is None or systems[1] is None else {GENERATOR: systems[1]},
     )
+    # The MSE of scores says more of their offset than of their agreement, but for those on the scale of the ratings.
+    on_scale = {name: name for name in names if options.score_column == "rating"}
+    on_scale |= {name: _mapped(name) for name, _, _, _, _ in maps}
+    large, small = within_systems(groups)
     rows = found.rows()
     mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}
     unit = test.scale[1] - test.scale[0]
@@ -271,8 +291,10 @@ def _evaluated(
         training=training,
         score=score,
         rows=tuple(row for row in rows if row.predictor not in mapped),
-        differences=found.differences(names, [GENERATOR] if systems is not None else []),
+        differences=found.differences(names, [*([GENERATOR] if systems is not None else []), CONSTANT], on_scale),
+        group_differences=found.group_differences(names),
         systems=found.system_means(unit, test.scale[0], high - low, low),
+        systems_within=large,
         calibrated=tuple(
             Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
             for name, source, mapping, n, _ in maps
@@ -285,8 +307,9 @@ def _evaluated(
         wanted=wanted,
         unscored=unscored,
         resamples=options.resamples,
+        drawn=drawn.name,
         score_scale=(low, high),
-        notes=(*notes, *why_not),
+        notes=(*notes, *small, *why_not),
     )
 
 

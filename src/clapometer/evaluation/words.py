@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from typing import Literal
 
-from clapometer.evaluation.result import ALL, BETWEEN, GENERATOR, WITHIN, Difference, Evaluation
+from clapometer.evaluation.groups import ORIGIN, SMALL
+from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN, Difference, Evaluation
 from clapometer.stats.bootstrap import Estimate
 
-DRAWN = {
-    "clips": "pairs drawn with replacement",
-    "listeners": "listeners drawn with replacement, with all their ratings",
-    "both": "pairs and listeners drawn with replacement",
-}
+SETTLED = 0.15
+"""Intervals that are wider have two decimals: 10,000 resamples settle no more."""
 
 
 def verdicts(found: Evaluation) -> list[str]:
     """A sentence for every two score files, the better first, with what holds within systems."""
     sentences = []
     for first, second in combinations(found.names, 2):
-        overall = _difference(found, first, second, ALL)
+        overall = found.difference(first, second)
         sentence = _verdict(overall, found.resamples.level)
-        inner = _difference(found, first, second, WITHIN)
+        inner = found.difference(first, second, WITHIN)
         if inner is not None and math.isfinite(inner.srcc.value):
             sentence += " " + _within(overall, inner)
         sentences.append(sentence)
@@ -29,21 +28,85 @@ def verdicts(found: Evaluation) -> list[str]:
 
 
 def against_trivial(found: Evaluation) -> list[str]:
-    """For each score file whether it says more than the name of the system does."""
+    """For each score file whether it says more than the name of the system does; never a headline."""
+    than = f"a predictor that knows only which system made the sound (SRCC {number(_srcc(found, GENERATOR))})"
     sentences = []
     for name in found.names:
-        difference = _difference(found, name, GENERATOR, ALL)
+        difference = found.difference(name, GENERATOR)
         if difference is None or not math.isfinite(difference.srcc.value):
             continue
         srcc = difference.srcc
-        than = f"a predictor that knows only which system made the sound (SRCC {_srcc(found, GENERATOR):.3f})"
-        interval = _interval(srcc, found.resamples.level)
-        if not srcc.is_clear:
-            sentences.append(f"{name} cannot be told from {than}: {signed(srcc)} SRCC, {interval}.")
+        told = f"{signed(srcc)} SRCC, {_interval(srcc, found.resamples.level)}"
+        if not srcc.has_interval:
+            sentences.append(f"{name} against {than}: {signed(srcc)} SRCC; too few pairs to say.")
+        elif not srcc.is_clear:
+            sentences.append(f"{name} does not differ significantly from {than}: {told}.")
         else:
-            how = "better" if srcc.low > 0 else "worse"
-            sentences.append(f"{name} agrees {how} than {than}: {signed(srcc)} SRCC, {interval}.")
+            sentences.append(f"{name} agrees {'better' if srcc.low > 0 else 'worse'} than {than}: {told}.")
     return sentences
+
+
+def against_constant(found: Evaluation) -> list[str]:
+    """For each calibrated score file whether its MSE is below that of a constant that has not seen the pair."""
+    sentences = []
+    for name in found.names:
+        difference = found.difference(name, CONSTANT)
+        if difference is None or not math.isfinite(difference.mse.value):
+            continue
+        mse = difference.mse
+        than = f"the MSE of the constant ({number(found.row(CONSTANT).mse.value)})"
+        told = f"{signed(mse, 3)}, {found.resamples.level * 100:g} % interval {number(mse.low)} to {number(mse.high)}"
+        if not mse.has_interval:
+            how = f"calibrated, against {than}: {signed(mse, 3)}; too few pairs to say"
+        elif mse.is_clear:
+            how = f"calibrated, is {'below' if mse.high < 0 else 'above'} {than}: {told}"
+        else:
+            how = f"calibrated, does not differ significantly from {than}: {told}"
+        sentences.append(f"{name}, {how}.")
+    return sentences
+
+
+def between_origins(found: Evaluation) -> list[str]:
+    """For each score file whether it agrees better on recordings or on synthesized sounds."""
+    sentences = []
+    for one in found.group_differences:
+        srcc = one.srcc
+        if one.breakdown != ORIGIN or not math.isfinite(srcc.value):
+            continue
+        first, second = (one.second, one.first) if srcc.value < 0 else (one.first, one.second)
+        srcc = srcc.negated if srcc.value < 0 else srcc
+        told = f"{signed(srcc)} SRCC, {_interval(srcc, found.resamples.level)}"
+        if not srcc.has_interval:
+            sentences.append(f"{one.predictor}: {first} against {second}: {signed(srcc)} SRCC; too few pairs to say.")
+        elif srcc.is_clear:
+            sentences.append(f"{one.predictor} agrees better on {first} than on {second} sounds: {told}.")
+        else:
+            sentences.append(
+                f"{one.predictor} does not differ significantly between {first} and {second} sounds: {told}, which "
+                "includes 0."
+            )
+    return sentences
+
+
+def ranks(found: Evaluation) -> str:
+    """The places of three or more score files, with those that are possible; empty for fewer."""
+    if len(found.names) < 3:
+        return ""
+    places = {name: rank for name in found.names if (rank := found.rank(name)) is not None}
+    told = [
+        f"{name} {rank.value} ({rank.best} to {rank.worst})"
+        for name, rank in sorted(places.items(), key=lambda item: item[1].value)
+    ]
+    return f"Ranks by SRCC, with those that the differences leave possible: {', '.join(told)}." if told else ""
+
+
+def title(found: Evaluation, breakdown: str) -> str:
+    """A breakdown with what its metrics are for."""
+    if breakdown == BETWEEN:
+        return f"{breakdown} (these {len(found.systems)})"
+    if breakdown == WITHIN and len(found.systems_within) < len(found.systems):
+        return f"{breakdown} ({len(found.systems_within)} of {len(found.systems)})"
+    return breakdown
 
 
 def headline(found: Evaluation) -> str:
@@ -55,17 +118,39 @@ def headline(found: Evaluation) -> str:
 
 
 def verdict(found: Evaluation) -> str:
-    """The answer in one sentence: which is better, by how much, and whether that is more than chance."""
-    if len(found.files) == 1:
-        name = found.names[0]
-        srcc = found.row(name).srcc
-        if not math.isfinite(srcc.value):
-            return f"{name}: no agreement can be computed, since its scores or the ratings are all the same."
-        level = f"{found.resamples.level * 100:g} % interval {number(srcc.low)} to {number(srcc.high)}"
-        ordered = "orders the pairs as listeners do" if srcc.low > 0 else "cannot be told from chance"
-        return f"{name} {ordered}: SRCC {number(srcc.value)}, {level}."
+    """The answer in one sentence: whether a file agrees, or which of several agrees best, and whether significantly."""
     names = sorted(found.names, key=lambda name: -_sortable(_srcc(found, name)))
-    return _verdict(_difference(found, names[0], names[1], ALL), found.resamples.level)
+    if len(names) == 1:
+        return own(found, names[0])
+    sentence = _verdict(found.difference(names[0], names[1]), found.resamples.level)
+    # Better than another is nothing to be glad of where even the best does not agree.
+    return sentence if outcome(found.row(names[0]).srcc) == "agrees" else f"{sentence} {own(found, names[0])}"
+
+
+Outcome = Literal["agrees", "reversed", "not significant", "too few"]
+
+
+def outcome(srcc: Estimate) -> Outcome:
+    """What a correlation with the listeners says."""
+    if not srcc.has_interval:
+        return "too few"
+    return "agrees" if srcc.low > 0 else "reversed" if srcc.high < 0 else "not significant"
+
+
+def own(found: Evaluation, name: str) -> str:
+    """Whether a score file agrees with the listeners, in reverse, or not significantly."""
+    row = found.row(name)
+    if not math.isfinite(row.srcc.value):
+        return f"{name}: no agreement can be computed, since its scores or the ratings are all the same."
+    what = {
+        "agrees": "orders the pairs as listeners do",
+        "reversed": "orders the pairs in reverse (is the scale reversed?)",
+        "not significant": "shows no significant agreement with listeners",
+    }.get(outcome(row.srcc))
+    if what is None:
+        few = f"{row.n} pairs are" if row.n < SMALL else "the units of resampling are"
+        return f"{name}: SRCC {number(row.srcc.value)}; too few pairs to say whether it agrees: {few} not enough."
+    return f"{name} {what}: SRCC {number(row.srcc.value)}, {_interval(row.srcc, found.resamples.level, SETTLED)}."
 
 
 def methods(found: Evaluation) -> str:
@@ -74,7 +159,11 @@ def methods(found: Evaluation) -> str:
     low, high = ratings.scale
     splits = f" of the split{'s' * (len(found.splits) > 1)} {' and '.join(found.splits)}" if found.splits else ""
     listeners = f" by {len(ratings.listeners[1]):,} listeners" if ratings.has_listeners else ""
-    systems = "; figures within systems are means over the systems, weighted by their pairs" if found.systems else ""
+    within, systems = len(found.systems_within), ""
+    if found.systems:
+        systems = f"; metrics between systems are for these {len(found.systems)} systems"
+    if within:
+        systems += f"; those within systems are means over {within} systems of 20 pairs or more, weighted by pairs"
     single = int((pairs.count == 1).sum())
     compared = (
         f"Scores were compared with {len(ratings):,} ratings{listeners} of {len(pairs):,} pairs of a sound and a text"
@@ -87,17 +176,18 @@ def methods(found: Evaluation) -> str:
         f"Kendall's tau-b (KTAU) and mean squared error (MSE){systems}."
     )
     resampled = (
-        f"Intervals are {resamples.level * 100:g} % bootstrap intervals ({resamples.number:,} resamples, "
-        f"{DRAWN[resamples.drawn]}, seed {resamples.seed}); differences are taken within each resample, on the same "
-        "pairs."
+        f"Intervals are {resamples.level * 100:g} % bootstrap intervals ({resamples.number:,} resamples of "
+        f"{found.drawn}, seed {resamples.seed}; Student's for the logarithm of the MSE and for few units); differences "
+        "are taken within each resample, on the same pairs."
     )
     sentences = [compared, measured, resampled]
     if GENERATOR in {row.predictor for row in found.rows}:
         fitted = " and ".join(found.training)
-        on = f"the split{'s' * (len(found.training) > 1)} {fitted}" if fitted else "the evaluated pairs themselves"
+        on = f"the split{'s' * (len(found.training) > 1)} {fitted}" if fitted else "the other half of the pairs"
+        others = on if fitted else "all other pairs"
         sentences.append(
             "For comparison, a predictor that knows only which system made the sound gives the mean rating of that "
-            f"system on {on}; the constant predictor gives the mean of the evaluated ratings."
+            f"system on {on}; the constant predictor gives the mean rating of {others}."
         )
     if found.ceiling:
         sentences.append("The ceiling is what a perfect predictor of the true mean could reach, given how far "
@@ -107,9 +197,11 @@ def methods(found: Evaluation) -> str:
             "Maps from scores to ratings are isotonic regressions on the training split; their MSE is that on the "
             "evaluated pairs."
         )
-    if len(found.files) > 2:
-        count = len(found.files) * (len(found.files) - 1) // 2
-        sentences.append(f"Intervals of the {count} differences are not widened for their number.")
+    if len(found.files) > 2 or found.systems_within or found.group_differences:
+        sentences.append(
+            "Intervals of several differences contain all true values simultaneously (max-|t| over the resamples): "
+            "those of every two scores on all pairs and within systems, and those of each breakdown."
+        )
     return " ".join(sentences)
 
 
@@ -117,9 +209,10 @@ def figure(estimate: Estimate) -> str:
     """`0.457 (0.424 to 0.489)`; without an interval where there is none, and a dash where there is no figure."""
     if not math.isfinite(estimate.value):
         return "\u2013"
-    if not math.isfinite(estimate.low):
+    if not estimate.has_interval:
         return number(estimate.value)
-    return f"{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})"
+    decimals = 3 if estimate.high - estimate.low < SETTLED else 2
+    return f"{number(estimate.value)} ({number(estimate.low, decimals)} to {number(estimate.high, decimals)})"
 
 
 def number(value: float, decimals: int = 3) -> str:
@@ -142,55 +235,45 @@ def _verdict(difference: Difference | None, level: float) -> str:
         return f"{names}no difference can be computed, since scores or ratings are all the same."
     srcc, first, second = difference.srcc, difference.first, difference.second
     if srcc.value < 0:
-        first, second, srcc = second, first, _turned(srcc)
+        first, second, srcc = second, first, srcc.negated
     told = f"{signed(srcc)} SRCC, {_interval(srcc, level)}"
-    if not math.isfinite(srcc.low):
-        return f"{first} agrees better than {second}: {signed(srcc)} SRCC; too few pairs for an interval."
+    if not srcc.has_interval:
+        return f"{first} and {second}: {signed(srcc)} SRCC; too few pairs to say which agrees better."
     if srcc.is_clear:
         return f"{first} agrees better than {second}: {told}."
-    return f"{first} and {second} cannot be told apart: {told}, which includes 0."
+    return f"{first} and {second} do not differ significantly: {told}, which includes 0."
 
 
 def _within(overall: Difference | None, inner: Difference) -> str:
     srcc = inner.srcc
     if overall is not None and overall.srcc.value < 0:
-        srcc = _turned(srcc)
+        srcc = srcc.negated
+    if not srcc.has_interval:
+        return f"Within systems {signed(srcc)}, too few pairs to say."
     told = f"{signed(srcc)}, {number(srcc.low, _decimals(srcc))} to {number(srcc.high, _decimals(srcc))}"
-    if srcc.low > 0:
-        return f"Within systems too ({told})."
-    if srcc.high < 0:
-        return f"Within systems it is the other way round ({told})."
-    return f"Within systems they cannot be told apart ({told})."
+    if not srcc.is_clear:
+        return f"Within systems they do not differ significantly ({told})."
+    if overall is not None and overall.srcc.is_clear:
+        return f"Within systems {'too' if srcc.low > 0 else 'it is the other way round'} ({told})."
+    better, srcc = (inner.first, inner.srcc) if inner.srcc.low > 0 else (inner.second, inner.srcc.negated)
+    decimals = _decimals(srcc)
+    told = f"{signed(srcc)}, {number(srcc.low, decimals)} to {number(srcc.high, decimals)}"
+    return f"Within systems {better} agrees better ({told})."
 
 
-def _turned(estimate: Estimate) -> Estimate:
-    return Estimate(-estimate.value, -estimate.high, -estimate.low)
-
-
-def _interval(estimate: Estimate, level: float) -> str:
-    decimals = _decimals(estimate)
+def _interval(estimate: Estimate, level: float, settled: float = 0.0) -> str:
+    """In words; a width of `settled` parts two from three decimals, 0 takes those of a difference."""
+    decimals = _decimals(estimate) if not settled else 3 if estimate.high - estimate.low < settled else 2
     return f"{level * 100:g} % interval {number(estimate.low, decimals)} to {number(estimate.high, decimals)}"
 
 
 def _decimals(estimate: Estimate) -> int:
-    """Two, or three where two would show a bound as the 0 that it is not."""
+    """Of a difference: two, or three where two would show a bound as the 0 that it is not."""
     return 3 if any(0 < abs(value) < 0.005 for value in (estimate.value, estimate.low, estimate.high)) else 2
 
 
-def _difference(found: Evaluation, first: str, second: str, breakdown: str) -> Difference | None:
-    for difference in found.differences:
-        if (difference.first, difference.second, difference.breakdown) == (first, second, breakdown):
-            return difference
-        if (difference.second, difference.first, difference.breakdown) == (first, second, breakdown):
-            return Difference(
-                first, second, breakdown, difference.group, *map(_turned, (difference.srcc, difference.lcc)),
-                *map(_turned, (difference.ktau, difference.mse)),
-            )  # fmt: skip
-    return None
-
-
 def _srcc(found: Evaluation, name: str) -> float:
-    return found.row(name).srcc.value
+    return next((row.srcc.value for row in found.rows if (row.predictor, row.breakdown) == (name, ALL)), math.nan)
 
 
 def _sortable(value: float) -> float:

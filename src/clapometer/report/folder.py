@@ -17,6 +17,7 @@ PAGE = "index.html"
 TABLES: Mapping[str, Callable[[Evaluation], tuple[list[str], list[dict[str, Any]]]]] = {
     "agreement.csv": output.agreement_table,
     "differences.csv": output.difference_table,
+    "group_differences.csv": output.group_difference_table,
     "pairs.csv": output.pair_table,
     "not_joined.csv": output.loose_table,
 }

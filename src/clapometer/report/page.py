@@ -13,7 +13,18 @@ import numpy as np
 from clapometer import __version__
 from clapometer.evaluation import output, words
 from clapometer.evaluation.groups import ORIGIN, SMALL, SYSTEM
-from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN, Difference, Evaluation, Row
+from clapometer.evaluation.result import (
+    ALL,
+    BETWEEN,
+    CEILING,
+    CONSTANT,
+    GENERATOR,
+    WITHIN,
+    Difference,
+    Evaluation,
+    GroupDifference,
+    Row,
+)
 from clapometer.report import charts, pairs
 from clapometer.stats.bootstrap import NAN, Estimate
 
@@ -47,23 +58,33 @@ def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
     figures = output.as_json(found)
     scatter = [_scatter(found, number) for number in range(len(found.names))]
     top = words.verdict(found)
-    more = [*(sentence for sentence in sentences if not sentence.startswith(top)), *words.against_trivial(found)]
     within = [sentence[len(top) :].strip() for sentence in sentences if sentence.startswith(top) and sentence != top]
+    more = [sentence for sentence in sentences if not sentence.startswith(top) and not top.startswith(sentence)]
     return {
         "title": f"Agreement with listeners: {', '.join(found.names)}",
         "version": __version__,
         "verdict": top,
-        "clear": _is_clear(found),
+        "mark": "clear" if _agrees(found) else "",
         "chance": _chance(found),
-        "more": [*within, *(more if len(found.names) < 4 else words.against_trivial(found))],
+        "more": [*within, *(more if len(found.names) < 4 else [words.ranks(found)]), *words.between_origins(found)],
         "headline": words.headline(found),
-        "sentences": [] if single else sentences,
+        "sentences": [
+            *([] if single else sentences),
+            *filter(None, [words.ranks(found)]),
+            *words.against_trivial(found),
+            *words.against_constant(found),
+        ],
+        "drawn": found.drawn,
+        "ranked": len(found.names) > 1,
+        "between_title": f"Between these {len(found.systems)} systems",
+        "within_title": f"Within {len(found.systems_within)} of {len(found.systems)} systems",
         "names": found.names,
         "level": f"{found.resamples.level * 100:g} %",
         "n": f"{len(found.pairs):,}",
         "contents": _contents(found, breakdowns),
         "overall": _overall(found, order),
-        "has_within": bool(found.systems),
+        "has_systems": bool(found.systems),
+        "has_within": bool(found.systems_within),
         "has_generator": GENERATOR in {row.predictor for row in found.rows},
         "differences": _differences(found),
         "breakdowns": breakdowns,
@@ -90,6 +111,7 @@ def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
         ],
         "number": words.number,
         "known": math.isfinite,
+        "settled": words.SETTLED,
     }
 
 
@@ -98,23 +120,34 @@ def _by_srcc(found: Evaluation) -> list[str]:
     return sorted(found.names, key=lambda name: -np.nan_to_num(found.row(name).srcc.value, nan=-9))
 
 
-def _is_clear(found: Evaluation) -> bool:
-    if len(found.names) == 1:
-        return found.row(found.names[0]).srcc.low > 0
-    best, second = _by_srcc(found)[:2]
-    return any({one.first, one.second} == {best, second} and one.srcc.is_clear for one in found.differences
-               if one.breakdown == ALL)  # fmt: skip
+def _agrees(found: Evaluation) -> bool:
+    """Whether the answer is good news: the best agrees with listeners, and better than the second."""
+    best = _by_srcc(found)[0]
+    return words.outcome(found.row(best).srcc) == "agrees" and _is_significant(found)
+
+
+def _is_significant(found: Evaluation) -> bool:
+    order = _by_srcc(found)
+    if len(order) == 1:
+        return found.row(order[0]).srcc.is_clear
+    difference = found.difference(order[0], order[1])
+    return difference is not None and difference.srcc.is_clear
 
 
 def _chance(found: Evaluation) -> str:
-    """What the verdict means, for someone who sees such figures for the first time."""
-    if _is_clear(found):
+    """What the verdict means, for someone who sees such metrics for the first time."""
+    best, *others = _by_srcc(found)
+    difference = found.difference(best, others[0]) if others else None
+    srcc = found.row(best).srcc if difference is None else difference.srcc
+    if not srcc.has_interval:
+        known = "There are too few pairs to say whether this is chance."
+    elif _is_significant(found):
         known = "This is more than chance: the interval leaves 0 out."
     else:
         known = "This may be chance: the interval holds 0."
     return (
-        f"{known} SRCC, Spearman's rank correlation, is 1 where a score orders the pairs as listeners do, and 0 "
-        "where it knows nothing of their order."
+        f"{known} SRCC, Spearman's rank correlation, is 1 where a score orders the pairs as listeners do, 0 where it "
+        "knows nothing of their order, and below 0 where it orders them in reverse."
     )
 
 
@@ -138,30 +171,34 @@ def _overall(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
     """The lines of the first table: score files, predictors that know nothing, the ceiling."""
     known = {row.predictor for row in found.rows}
     lines = [_line(found, name) for name in (*order, *(name for name in _TRIVIAL if name in known))]
-    for metric in _METRICS:
-        values = [line[metric].value for line in lines[: len(order)]]
-        finite = [value for value in values if math.isfinite(value)]
-        if len(finite) > 1:
-            best = min(finite) if metric == "mse" else max(finite)
-            for line, value in zip(lines, values, strict=False):
-                line["best"][metric] = value == best
+    for line in lines[: len(order)]:
+        line["rank"] = found.rank(line["name"])
+        for metric in _METRICS:
+            line["best"][metric] = _is_best(found, line["name"], metric)
     ceiling = {row.breakdown: row for row in found.ceiling if not row.group}
     if ALL in ceiling:
         within = ceiling[WITHIN].srcc if WITHIN in ceiling else NAN
         figures = {**_estimates(ceiling[ALL]), "within": within, "between": NAN}
-        lines.append({"name": CEILING, "aside": True, "best": dict.fromkeys(_METRICS, False), **figures})
+        lines.append({"name": CEILING, "aside": True, "best": dict.fromkeys(_METRICS, False), "rank": None, **figures})
     return lines
+
+
+def _is_best(found: Evaluation, name: str, metric: str) -> bool:
+    """Whether a score file is significantly better than all others."""
+    breakdown = {"within": WITHIN, "between": BETWEEN}.get(metric, ALL)
+    if metric == "mse":  # shown as it is, which cannot be compared
+        return False
+    rank = found.rank(name, "srcc" if breakdown != ALL else metric, breakdown)  # type: ignore[arg-type]
+    return rank is not None and rank.worst == 1
 
 
 def _line(found: Evaluation, name: str) -> dict[str, Any]:
     row = found.row(name)
     aside = name in _TRIVIAL
-    more = {
-        key: found.row(name, breakdown).srcc if found.systems and not aside else NAN
-        for key, breakdown in (("within", WITHIN), ("between", BETWEEN))
-    }
+    srcc = {(one.predictor, one.breakdown): one.srcc for one in found.rows if not one.group}
+    more = {key: srcc.get((name, breakdown), NAN) for key, breakdown in (("within", WITHIN), ("between", BETWEEN))}
     return {
-        "name": name, "aside": aside, "best": dict.fromkeys(_METRICS, False),
+        "name": name, "aside": aside, "best": dict.fromkeys(_METRICS, False), "rank": None,
         "srcc": row.srcc, "lcc": row.lcc, "ktau": row.ktau, "mse": row.mse, **more,
     }  # fmt: skip
 
@@ -169,17 +206,31 @@ def _line(found: Evaluation, name: str) -> dict[str, Any]:
 def _differences(found: Evaluation) -> list[dict[str, Any]]:
     shown = [one for one in found.differences if one.breakdown in (ALL, WITHIN)]
     return [{**_estimates(one), "first": one.first, "second": one.second, "aside": one.second in _TRIVIAL,
-             "group": "all" if one.breakdown == ALL else one.breakdown}
+             "group": "all" if one.breakdown == ALL else one.breakdown, "mark": _mark(one)}
             for one in shown]  # fmt: skip
 
 
-def _estimates(one: Row | Difference) -> dict[str, Estimate]:
+def _mark(one: Difference) -> tuple[str, str]:
+    """The class and the words of which is better: green only for a score file that is."""
+    srcc, error = one.srcc, one.mse.negated
+    estimate, what = (srcc, "") if math.isfinite(srcc.value) else (error, " in MSE")
+    if not math.isfinite(estimate.value):
+        return "no", "not defined"
+    if not estimate.has_interval:
+        return "no", "too few pairs to say"
+    if not estimate.is_clear:
+        return "no", "not significant"
+    better = one.first if estimate.low > 0 else one.second
+    return "no" if better in _TRIVIAL else "yes", f"{better} is better{what}"
+
+
+def _estimates(one: Row | Difference | GroupDifference) -> dict[str, Estimate]:
     return {"srcc": one.srcc, "lcc": one.lcc, "ktau": one.ktau, "mse": one.mse}
 
 
 def _overall_picture(found: Evaluation, order: Sequence[str]) -> str:
     rows: list[tuple[str, str, str]] = [("all pairs", ALL, "")]
-    if found.systems:
+    if found.systems_within:
         rows.append(("within systems", WITHIN, ""))
     rows += [(row.group, ORIGIN, row.group) for row in found.rows
              if row.breakdown == ORIGIN and row.predictor == order[0]]  # fmt: skip
@@ -223,21 +274,17 @@ def _breakdown(found: Evaluation, order: Sequence[str], name: str) -> dict[str, 
         "open": False,
         "picture": charts.intervals(f"SRCC by {name}", sizes, series, "SRCC") if drawn else "",
         "rows": [at[one, group] for group in groups for one in (*order, CEILING) if (one, group) in at],
+        "between": [one for one in found.group_differences if one.breakdown == name],
     }
 
 
 def _systems(found: Evaluation) -> list[dict[str, Any]]:
-    def places(values: Sequence[float]) -> list[str]:
-        return [str(1 + sum(other > value for other in values)) for value in values]
-
-    rated = places([one.rating.value for one in found.systems])
-    scored = {name: places([one.scores[name].value for one in found.systems]) for name in found.names}
     lines = [
-        {"system": one.system, "n": one.n, "rating": one.rating, "rank": rated[number],
-         "scores": [(one.scores[name], scored[name][number]) for name in found.names]}
-        for number, one in enumerate(found.systems)
+        {"system": one.system, "n": one.n, "rating": one.rating, "rank": one.rank,
+         "scores": [(one.scores[name], one.score_ranks[name]) for name in found.names]}
+        for one in found.systems
     ]  # fmt: skip
-    return sorted(lines, key=lambda line: int(line["rank"]))
+    return sorted(lines, key=lambda line: line["rank"].value)
 
 
 def _system_pictures(found: Evaluation) -> list[tuple[str, str]]:

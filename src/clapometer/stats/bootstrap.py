@@ -1,44 +1,95 @@
-"""Intervals by resampling: clips, listeners, or both drawn anew, with replacement.
+"""Confidence intervals by resampling: units (pairs, or all pairs of a sound or text) and listeners, with replacement.
 
-Everything that is asked of a set of pairs is asked of the same resamples, so that the difference of two figures is a
-paired one.
+Everything that is asked of a set of pairs is asked of the same resamples, so that the difference of two metrics is a
+paired one, and several differences can have intervals that hold simultaneously.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from clapometer.errors import BadOption
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
-Drawn = Literal["clips", "listeners", "both"]
+AUTO, PAIRS, LISTENERS, BOTH = "auto", "pairs", "listeners", "both"
 _AT_A_TIME, _FEWEST_AT_A_TIME, _NUMBERS_AT_A_TIME = 250, 20, 2_500_000
 """Resamples in a block, fewer of many pairs, so that memory stays bounded. Part of the seed's meaning."""
 _ENOUGH = 0.9
-"""Share of the resamples that must have a figure before an interval is made of them."""
+"""Share of the resamples that must have a value before an interval is made of them."""
+FEWEST_UNITS = 3
+"""Units below which there is no interval: two say next to nothing of their spread."""
+MANY_UNITS = 10**9
+FEW_UNITS = 20
+"""Units below which a mean has Student's interval instead of percentiles."""
+_NEARLY_ONE = 0.9999
+"""Correlations beyond count as 1: their Fisher's z would outweigh that of all others."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its interval."""
+    """A value with its confidence interval."""
 
     value: float
     low: float
     high: float
 
     @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval: too few units have none."""
+        return math.isfinite(self.low)
+
+    @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves 0 out: for a difference, whether it is more than chance."""
+        """Whether the interval leaves 0 out: for a difference, whether it is significant."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def negated(self) -> Estimate:
+        """That of the difference the other way round."""
+        return Estimate(-self.value, -self.high, -self.low)
 
 
 NAN = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """On what scale an interval of a metric is made, so that it stays within the metric's range."""
+
+    low: float
+    high: float
+    """Bounds of the metric."""
+    to: Callable[[Numbers], Numbers]
+    """From the metric to a scale without bounds, on which its distribution is nearly symmetric."""
+    back: Callable[[Numbers], Numbers]
+    few: int
+    """Units below which the interval is Student's, from the standard deviation of the resamples on this scale."""
+
+
+def _same(values: Numbers) -> Numbers:
+    return values
+
+
+CORRELATION = Scale(
+    -1, 1, lambda r: np.asarray(np.arctanh(np.clip(r, -_NEARLY_ONE, _NEARLY_ONE))), lambda z: np.tanh(z), 10
+)
+"""Fisher's z."""
+ERROR = Scale(
+    0, math.inf, lambda v: np.asarray(np.log(np.maximum(v, 1e-300))), lambda z: np.asarray(np.exp(z)), MANY_UNITS
+)
+"""Mean squared errors: Student's interval of the logarithm, since few resamples have the rare large errors."""
+SHARE = Scale(0, 1, _same, _same, FEW_UNITS)
+"""Accuracies, recalls, F1."""
+DIFFERENCE = Scale(-math.inf, math.inf, _same, _same, 10)
+MEAN = Scale(-math.inf, math.inf, _same, _same, FEW_UNITS)
 
 
 @dataclass(frozen=True)
@@ -53,72 +104,254 @@ class Votes:
     """(votes,)."""
 
 
-@dataclass(frozen=True)
-class Resamples:
-    """What is drawn, how often, and from which seed.
+@dataclass(frozen=True, eq=False)
+class Way:
+    """One way of drawing: units with all their pairs, or listeners with all their ratings."""
 
-    `clips`: other clips of the same kind, each with its own listeners. `listeners`: the same clips heard by other
-    listeners; a pair counts as much as the share of its ratings that is drawn, and its mean is that of those. `both`:
-    both at once, which is on the careful side.
+    units: Places | None = None
+    """(pairs,): the unit of each pair, from 0 without gaps."""
+    votes: Votes | None = None
+    """The ratings whose listeners are drawn."""
+
+    def __post_init__(self) -> None:
+        if (self.units is None) == (self.votes is None):
+            raise ValueError("a way draws either units or listeners")
+
+    def count(self, pairs: Places | None = None) -> int:
+        """How many units or listeners some pairs have; all pairs by default."""
+        if self.units is not None:
+            return len(np.unique(self.units if pairs is None else self.units[pairs]))
+        assert self.votes is not None
+        mine = slice(None) if pairs is None else np.isin(self.votes.pair, pairs)
+        return len(np.unique(self.votes.listener[mine]))
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What is drawn anew.
+
+    One way, or three: then the variance is that of the first and the second less that of the third, which is in both
+    (Cameron, Gelbach and Miller 2011, doi 10.1198/jbes.2010.07136), and never below that of the first or second alone.
     """
 
-    number: int = 2000
-    drawn: Drawn = "clips"
+    name: str
+    """In words, such as `sounds, each with all its pairs`."""
+    ways: tuple[Way, ...]
+
+    def units(self, pairs: Places | None = None) -> tuple[int, ...]:
+        """How many units of the first way, and of the second, some pairs have; all pairs by default."""
+        return tuple(way.count(pairs) for way in self.ways[:2])
+
+
+def pairs_drawn(n: int) -> Design:
+    """Each of n pairs, clips or queries is a unit of its own."""
+    return Design("pairs", (Way(np.arange(n)),))
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """What is drawn, how often, and from which seed."""
+
+    number: int = 10_000
+    """With 10,000 the bounds of an interval have a Monte-Carlo error of 0.7 % of its width."""
+    drawn: str = AUTO
+    """`pairs`; `audio`, `text` or another column: each value with all its pairs, for other sounds, texts, ...;
+    `listeners`: the same pairs with other listeners; `both`: pairs (or sounds, texts) and listeners; `auto`: sounds,
+    texts or both where they repeat over pairs, else pairs."""
     level: float = 0.95
-    """What share of such intervals holds the truth."""
+    """Share of such intervals that contain the true value."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.number < 100:
             raise BadOption(f"{self.number} resamples are too few for an interval; take 1000 or more")
-        if self.drawn not in get_args(Drawn):
-            raise BadOption(f"what is drawn must be one of {', '.join(get_args(Drawn))}, not {self.drawn!r}")
+        if not self.drawn:
+            raise BadOption("the unit of resampling is empty; give pairs, audio, text, a column, listeners or both")
         if not 0.5 <= self.level < 1:
             raise BadOption(f"the level of an interval must be from 0.5 to less than 1, such as 0.95, not {self.level}")
         if self.seed < 0:
             raise BadOption(f"the seed must be 0 or more, not {self.seed}")
 
-    def blocks(self, ratings: Numbers, votes: Votes | None = None) -> Iterator[tuple[Numbers, Numbers]]:
-        """Ratings and weights of the resamples, some at a time.
+    def blocks(self, ratings: Numbers, design: Design | None = None) -> Iterator[tuple[Numbers, Numbers]]:
+        """Ratings and weights of the resamples, some at a time; several ways one after the other.
 
         Args:
             ratings: (pairs,), their means.
-            votes: the single ratings, without which listeners cannot be drawn.
+            design: what is drawn; default: pairs.
 
         Yields:
             Ratings, (pairs,) or (pairs, resamples), and weights, (pairs, resamples).
-
-        Raises:
-            BadOption: listeners are to be drawn and there are no votes.
         """
-        if self.drawn != "clips" and votes is None:
-            raise BadOption("listeners can only be drawn where the ratings say whose they are; draw clips")
+        design = design or pairs_drawn(len(ratings))
         random = np.random.default_rng(self.seed)
         block = min(max(_NUMBERS_AT_A_TIME // max(len(ratings), 1), _FEWEST_AT_A_TIME), _AT_A_TIME)
-        for start in range(0, self.number, block):
-            size = min(block, self.number - start)
-            if self.drawn == "clips" or votes is None:
-                yield ratings, _draw(random, len(ratings), size)
-                continue
-            means, weights = _of_other_listeners(random, ratings, votes, size)
-            yield means, weights * _draw(random, len(ratings), size) if self.drawn == "both" else weights
+        for way, part in zip(design.ways, self.parts(design), strict=True):
+            for start in range(part.start, part.stop, block):
+                size = min(block, part.stop - start)
+                if way.votes is not None:
+                    yield _of_other_listeners(random, ratings, way.votes, size)
+                elif way.units is not None:
+                    yield ratings, draw(random, int(way.units.max()) + 1, size)[way.units]
 
-    def estimate(self, value: float, replicates: Numbers) -> Estimate:
-        """The figure with its interval; NaN where too few resamples have one.
+    def parts(self, design: Design) -> list[slice]:
+        """Which of the resamples are drawn in which way: as many in each."""
+        ends = np.linspace(0, self.number, len(design.ways) + 1).astype(int).tolist()
+        return [slice(start, end) for start, end in pairwise(ends)]
 
-        Clips: percentiles of the resamples. Listeners: the same, moved to the figure, since means of fewer different
-        listeners are noisier, and their figures lower, than the one whose interval is wanted.
+    def estimate(
+        self,
+        value: float,
+        replicates: Numbers,
+        scale: Scale = DIFFERENCE,
+        *,
+        design: Design | None = None,
+        units: Sequence[int] | None = None,
+    ) -> Estimate:
+        """The value with its interval; without one where too few resamples have a value, or there are under 3 units.
+
+        From `scale.few` units on the bounds are percentiles of the resamples, further out the fewer units there are by
+        as much as Student's t is beyond the normal distribution and the deviation of few units too small (Hesterberg
+        2015, doi 10.1080/00031305.2015.1089789); below, they are Student's. Where listeners are drawn, the resamples
+        are moved to the value first, since means of fewer different listeners are noisier, and correlations lower,
+        than the one whose interval is wanted.
+
+        Args:
+            value: of the sample itself.
+            replicates: (resamples,), as `blocks` drew them.
+            scale: that of the metric.
+            design: what was drawn; default: pairs.
+            units: how many units of each way the value is of; default: those of the design, or very many.
         """
-        known = replicates[np.isfinite(replicates)]
-        if not np.isfinite(value) or len(known) < _ENOUGH * len(replicates):
+        spread = self._spread(value, replicates, scale, design, units)
+        if spread is None:
             return Estimate(value, float("nan"), float("nan"))
-        tail = (1 - self.level) / 2
-        low, high = np.quantile(known, (tail, 1 - tail)).tolist()
-        shift = 0.0 if self.drawn == "clips" else value - float(known.mean())
-        return Estimate(value, low + shift, high + shift)
+        quantile = float(stats.t.isf((1 - self.level) / 2, spread.freedom))
+        if spread.freedom + 1 < spread.scale.few:
+            bounds = np.array([-quantile, quantile]) * spread.deviation
+        else:
+            tail = float(stats.norm.sf(quantile))
+            bounds = np.quantile(spread.deviations, (tail, 1 - tail)) * spread.stretch
+        low, high = np.clip(spread.scale.back(spread.centre + bounds), spread.scale.low, spread.scale.high).tolist()
+        return Estimate(value, low, high)
+
+    def _spread(
+        self, value: float, replicates: Numbers, scale: Scale, design: Design | None, units: Sequence[int] | None
+    ) -> _Spread | None:
+        """None where there is no value, or too few resamples have one, or units are too few."""
+        if units is None:
+            units = (MANY_UNITS,) if design is None else design.units()
+        if not math.isfinite(value) or min(units) < FEWEST_UNITS:
+            return None
+        if not scale.low < value < scale.high or (scale is CORRELATION and abs(value) > _NEARLY_ONE):
+            # At its bound a metric has no place on the other scale.
+            scale = Scale(scale.low, scale.high, _same, _same, scale.few)
+        centre = float(scale.to(np.array([value]))[0])
+        some, variances = [], []
+        for number, part in enumerate([slice(None)] if design is None else self.parts(design)):
+            known = replicates[part][np.isfinite(replicates[part])]
+            if not len(known) or len(known) < _ENOUGH * len(replicates[part]):
+                return None
+            moved = scale.to(known)
+            some.append(moved - (float(moved.mean()) if _is_moved(design, number) else centre))
+            variances.append(float(moved.var()))
+        # What is drawn from n units varies by (n - 1) / n of what it should; listeners are drawn so that it does not.
+        fair = [
+            variance if _is_moved(design, way) else variance * n / (n - 1)
+            for way, (variance, n) in enumerate(zip(variances, units, strict=False))
+        ]
+        if len(some) == 1:
+            variance, widest, freedom = fair[0], 0, float(units[0] - 1)
+        else:
+            widest = int(fair[1] > fair[0])
+            variance = max(fair[0], fair[1], fair[0] + fair[1] - variances[2])
+            # Satterthwaite's degrees of freedom of a sum of variances.
+            below = sum(one**2 / (n - 1) for one, n in zip(fair, units, strict=True))
+            freedom = (fair[0] + fair[1]) ** 2 / below if below > 0 else float(min(units) - 1)
+        stretch = math.sqrt(variance / variances[widest]) if variances[widest] > 0 else 1.0
+        return _Spread(scale, centre, some[widest], stretch, math.sqrt(variance), freedom)
+
+    def simultaneous(
+        self,
+        values: Sequence[float],
+        replicates: Sequence[Numbers],
+        units: Sequence[Sequence[int]],
+        design: Design | None = None,
+    ) -> list[Estimate]:
+        """Differences with intervals of which all contain the true values in `level` of studies, not only each.
+
+        One alone has the interval of `estimate`. Of several, each is as many of its own standard deviations wide as
+        the largest of all deviations, in such units, exceeds in 1 - `level` of the resamples (max-|t|; Westfall and
+        Young 1993).
+
+        Args:
+            values: of the sample itself.
+            replicates: (resamples,) each, of the same resamples.
+            units: how many units of each way each is of.
+            design: what was drawn.
+        """
+        # One at a time: the differences of many things need more memory than there is.
+        halves, freedom = np.full(len(values), np.nan), np.full(len(values), np.nan)
+        for number, (value, n) in enumerate(zip(values, units, strict=True)):
+            spread = self._spread(value, replicates[number], DIFFERENCE, design, n)
+            if spread is not None:
+                halves[number], freedom[number] = spread.deviation, spread.freedom
+        there = np.flatnonzero(halves > 0).tolist()
+        if len(there) < 2:
+            alone = zip(values, replicates, units, strict=True)
+            return [self.estimate(value, some, design=design, units=n) for value, some, n in alone]
+        parts = [slice(0, self.number)] if design is None else self.parts(design)[:2]
+        largest = np.zeros(self.number)
+        for number in there:
+            replicate = replicates[number]
+            for way, part in enumerate(parts):
+                some, deviation = replicate[part], float(np.nanstd(replicate[part]))
+                if deviation > 0:
+                    centre = float(np.nanmean(some)) if _is_moved(design, way) else values[number]
+                    largest[part] = np.fmax(largest[part], np.abs(some - centre) / deviation)
+        quantile = max(float(np.quantile(largest[part], self.level)) for part in parts)
+        halves *= stats.t.isf(stats.norm.sf(quantile), freedom)
+        return [
+            Estimate(value, value - half, value + half) for value, half in zip(values, halves.tolist(), strict=True)
+        ]
 
 
-def _draw(random: np.random.Generator, n: int, resamples: int) -> Numbers:
+@dataclass(frozen=True, eq=False)
+class _Spread:
+    """How the resamples of a metric lie around its value."""
+
+    scale: Scale
+    centre: float
+    """The value on that scale."""
+    deviations: Numbers
+    """Of the resamples from it, in the way of drawing that spreads them most."""
+    stretch: float
+    """By what these are too narrow: units are few, or two ways of drawing add up."""
+    deviation: float
+    """Standard deviation, stretched."""
+    freedom: float
+    """Degrees of freedom of that."""
+
+
+def _is_moved(design: Design | None, way: int) -> bool:
+    return design is not None and design.ways[way].votes is not None
+
+
+def ranks_of(low: Numbers) -> list[tuple[int, int]]:
+    """The ranks that each of some things may have, best and worst, from which ones are better for sure.
+
+    Args:
+        low: (things, things): the lower bound of how much the row is better than the column, of intervals that hold
+            simultaneously; NaN where it is not known.
+
+    Returns:
+        For each thing its rank if all that is not sure speaks for it, and if all speaks against it, from 1.
+    """
+    better = low > 0
+    n = len(low)
+    return [(1 + int(better[:, one].sum()), n - int(better[one].sum())) for one in range(n)]
+
+
+def draw(random: np.random.Generator, n: int, resamples: int) -> Numbers:
     """(n, resamples): how often each of n is drawn when n are, with replacement."""
     numbers = random.integers(0, n, (n, resamples), dtype=np.int64) * resamples + np.arange(resamples)
     return np.bincount(numbers.ravel(), minlength=n * resamples).reshape(n, resamples).astype(np.float64)
@@ -127,15 +360,21 @@ def _draw(random: np.random.Generator, n: int, resamples: int) -> Numbers:
 def _of_other_listeners(
     random: np.random.Generator, ratings: Numbers, votes: Votes, resamples: int
 ) -> tuple[Numbers, Numbers]:
-    """Means of the drawn ratings, and the drawn share of each pair's ratings, both (pairs, resamples)."""
-    order = np.argsort(votes.pair, kind="stable")
+    """Means of the drawn ratings, and weights, both (pairs, resamples).
+
+    Means of k ratings are moved away from that of all of them by sqrt(k / (k - 1)), without which they would vary too
+    little (Rao and Wu 1988, doi 10.1080/01621459.1988.10478591); pairs of which no listener was drawn do not count.
+    A single rating cannot vary like that: its pair counts as often as its listener was drawn.
+    """
+    order = np.lexsort((votes.rating, votes.listener, votes.pair))  # sums do not depend on the order of rows
     pairs, starts, counts = np.unique(votes.pair[order], return_index=True, return_counts=True)
     listeners = np.unique(votes.listener, return_inverse=True)[1].reshape(-1)
-    drawn = _draw(random, int(listeners.max()) + 1, resamples)[listeners[order]]
+    drawn = draw(random, int(listeners.max()) + 1, resamples)[listeners[order]]
     often = np.add.reduceat(drawn, starts, axis=0)
     sums = np.add.reduceat(drawn * votes.rating[order, None], starts, axis=0)
-    means, weights = np.repeat(ratings[:, None], resamples, axis=1), np.zeros((len(ratings), resamples))
+    means, weights = np.repeat(ratings[:, None], resamples, axis=1), np.ones((len(ratings), resamples))
+    away = np.sqrt(counts / np.maximum(counts - 1, 1))[:, None] * (sums / np.maximum(often, 1) - means[pairs])
     # Rounded, so that equal means from different sums are tied as they should be.
-    means[pairs] = np.where(often > 0, np.round(sums / np.maximum(often, 1), 12), means[pairs])
-    weights[pairs] = often / counts[:, None]
+    means[pairs] = np.where(often > 0, np.round(means[pairs] + away, 12), means[pairs])
+    weights[pairs] = np.where(counts[:, None] > 1, often > 0, often)
     return means, weights

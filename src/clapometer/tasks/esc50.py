@@ -25,10 +25,18 @@ ESC-50-master/
 """
 
 
+def _recording(name: str) -> str:
+    """The recording on Freesound that a clip was cut from: the second part of its name."""
+    return name.split("-")[1] if name.count("-") > 2 else ""
+
+
 def _clips(folder: Folder) -> list[tuple[Clip, bool]]:
     rows = folder.rows("meta/esc50.csv", ["filename", "fold", "category", "esc10"])
     return [
-        (Clip(f"audio/{row['filename']}", (row["category"],), fold=row["fold"]), row["esc10"].lower() == "true")
+        (
+            Clip(f"audio/{row['filename']}", (row["category"],), fold=row["fold"], group=_recording(row["filename"])),
+            row["esc10"].lower() == "true",
+        )
         for row in rows
     ]
 
@@ -52,7 +60,7 @@ ESC50 = Task(
     templates=SOUNDS,
     counts={"clips": 2000, "classes": 50, "folds": 5},
     protocol="5 published folds; zero-shot on all of them, supervised by cross-validation",
-    layouts=(Layout("the published folder", DRAWING, _MARKS, _all), hear_layout("esc50-v2.0.0-full")),
+    layouts=(Layout("the published folder", DRAWING, _MARKS, _all), hear_layout("esc50-v2.0.0-full", group=_recording)),
     folders=("ESC-50-master", "ESC-50", "esc50"),
     where="https://github.com/karolpiczak/ESC-50",
     licence="CC BY-NC 3.0",

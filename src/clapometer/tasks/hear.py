@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from clapometer.tasks.folder import Folder
 from clapometer.tasks.task import Clip, Layout
@@ -11,12 +11,15 @@ from clapometer.tasks.task import Clip, Layout
 WHERE = "https://hearbenchmark.com/hear-tasks.html (the folder of the task in hear-2021.0.6)"
 
 
-def hear_layout(task: str, labels: Mapping[str, str] | None = None) -> Layout:
+def hear_layout(
+    task: str, labels: Mapping[str, str] | None = None, group: Callable[[str], str] = lambda _: ""
+) -> Layout:
     """The layout of a task of HEAR.
 
     Args:
         task: the name of its folder there.
         labels: HEAR's labels where they are not the task's own.
+        group: from the name of a sound to the speaker or recording that it shares with others.
     """
     drawing = f"""
 {task}/
@@ -37,7 +40,8 @@ def hear_layout(task: str, labels: Mapping[str, str] | None = None) -> Layout:
                 if not known.issuperset(found):
                     raise folder.wrong(f"{file} calls {name} {found}, which is not in labelvocabulary.csv")
                 own = tuple((labels or {}).get(label, label) for label in found)
-                clips.append(Clip(f"{rates[-1]}/{fold}/{name}", own, fold=str(int(fold.removeprefix("fold")) + 1)))
+                path, number = f"{rates[-1]}/{fold}/{name}", str(int(fold.removeprefix("fold")) + 1)
+                clips.append(Clip(path, own, fold=number, group=group(name)))
         return clips
 
     return Layout(

@@ -22,7 +22,12 @@ def _read(folder: Folder) -> list[Clip]:
             continue  # zero-shot needs the small test set only
         notes = folder.json(f"{part}/examples.json")
         clips += [
-            Clip(f"{part}/audio/{name}.wav", (note["instrument_family_str"],), split=split)
+            Clip(
+                f"{part}/audio/{name}.wav",
+                (note["instrument_family_str"],),
+                split=split,
+                group=str(note.get("instrument_str", "")),
+            )
             for name, note in sorted(notes.items())
         ]
     return clips

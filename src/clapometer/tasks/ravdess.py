@@ -29,7 +29,9 @@ def _read(folder: Folder) -> list[Clip]:
         if not 1 <= emotion <= len(EMOTIONS) or actor not in FOLD:
             raise folder.wrong(f"{path}: there is no emotion {emotion} or no actor {actor}")
         # Some copies hold everything twice, once in a folder of its own.
-        clips.setdefault(path.rpartition("/")[2], Clip(path, (EMOTIONS[emotion - 1],), fold=FOLD[actor]))
+        clips.setdefault(
+            path.rpartition("/")[2], Clip(path, (EMOTIONS[emotion - 1],), fold=FOLD[actor], group=f"actor {actor}")
+        )
     return list(clips.values())
 
 

@@ -48,6 +48,7 @@ def speech_layout(
                 ((labels or {}).get(clip.emotion, clip.emotion),),
                 fold="" if clip.split or folds else fold(clip),
                 split=clip.split,
+                group=clip.speaker,
             )
             for clip in found
         ]
@@ -92,7 +93,7 @@ CREMA_D = Task(
     "five made here in which no actor is twice",
     layouts=(
         speech_layout("crema-d", "\nCREMA-D/\n  AudioWAV/1001_DFA_ANG_XX.wav\n", ("AudioWAV",), folds=5),
-        hear_layout("tfds_crema_d-1.0.0-full", _CODES),
+        hear_layout("tfds_crema_d-1.0.0-full", _CODES, group=lambda name: name.partition("_")[0]),
     ),
     folders=("CREMA-D", "crema-d", "crema_d", "tfds_crema_d-1.0.0-full"),
     where="https://github.com/CheyneyComputerScience/CREMA-D",

@@ -26,7 +26,10 @@ def _read(folder: Folder) -> list[Clip]:
     parts = {"validation_list.txt": VALIDATION, "testing_list.txt": TEST}
     split = {line.strip(): part for name, part in parts.items() for line in folder.text(name).split() if line}
     paths = [path for word in WORDS for path in folder.files(f"{word}/*.wav")]
-    return [Clip(path, (path.split("/")[0],), split=split.get(path, TRAIN)) for path in paths]
+    return [
+        Clip(path, (path.split("/")[0],), split=split.get(path, TRAIN), group=path.split("/")[1].partition("_")[0])
+        for path in paths  # names begin with the speaker
+    ]
 
 
 SPEECH_COMMANDS = Task(

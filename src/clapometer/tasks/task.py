@@ -35,6 +35,9 @@ class Clip:
     """The published fold, where there is cross-validation."""
     split: str = ""
     """`train`, `validation` or `test`, where the data set is divided like that."""
+    group: str = ""
+    """What other clips may share, so that their errors are alike: the speaker, or the recording that a clip was cut
+    from. Intervals draw the clips of a group together."""
 
 
 @dataclass(frozen=True)

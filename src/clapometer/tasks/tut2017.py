@@ -23,10 +23,23 @@ def _read(folder: Folder) -> list[Clip]:
     held = {row[0].strip() for row in folder.lines(f"{_DEV}/evaluation_setup/fold1_evaluate.txt")}
     truth = f"{_EVAL}/meta.txt" if folder.has(f"{_EVAL}/meta.txt") else f"{_EVAL}/evaluation_setup/evaluate.txt"
     clips = [
-        Clip(f"{_DEV}/{row[0]}", (row[1].strip(),), split=VALIDATION if row[0].strip() in held else TRAIN)
+        Clip(
+            f"{_DEV}/{row[0]}",
+            (row[1].strip(),),
+            split=VALIDATION if row[0].strip() in held else TRAIN,
+            group=_recording(row),
+        )
         for row in folder.lines(f"{_DEV}/meta.txt")
     ]
-    return clips + [Clip(f"{_EVAL}/{row[0]}", (row[1].strip(),), split=TEST) for row in folder.lines(truth)]
+    return clips + [
+        Clip(f"{_EVAL}/{row[0]}", (row[1].strip(),), split=TEST, group=_recording(row)) for row in folder.lines(truth)
+    ]
+
+
+def _recording(row: list[str]) -> str:
+    """What a clip was cut from, where the table or the clip's name says so."""
+    name = row[0].strip().rpartition("/")[2]
+    return row[2].strip() if len(row) > 2 else name.partition("_")[0] if "_" in name else ""
 
 
 TUT2017 = Task(

@@ -19,7 +19,13 @@ UrbanSound8K/
 def _read(folder: Folder) -> list[Clip]:
     rows = folder.rows("metadata/UrbanSound8K.csv", ["slice_file_name", "fold", "class"])
     return [
-        Clip(f"audio/fold{row['fold']}/{row['slice_file_name']}", (row["class"],), fold=row["fold"]) for row in rows
+        Clip(
+            f"audio/fold{row['fold']}/{row['slice_file_name']}",
+            (row["class"],),
+            fold=row["fold"],
+            group=row["slice_file_name"].partition("-")[0],  # the recording on Freesound, as the column fsID
+        )
+        for row in rows
     ]
 
 

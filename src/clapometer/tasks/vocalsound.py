@@ -32,7 +32,13 @@ def _read(folder: Folder) -> list[Clip]:
             for row in folder.json(f"datafiles/{part}.json")["data"]
         ]
         clips += [
-            Clip(f"{place}/{name}", (name.removesuffix(".wav").rpartition("_")[2],), split=split) for name in names
+            Clip(
+                f"{place}/{name}",
+                (name.removesuffix(".wav").rpartition("_")[2],),
+                split=split,
+                group=name.partition("_")[0],  # the speaker
+            )
+            for name in names
         ]
     return clips
 

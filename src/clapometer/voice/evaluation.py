@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.bootstrap import Estimate, Numbers, Resamples
-from clapometer.stats.classes import Figures, figures
+from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.classes import Figures, class_estimates, figures
 
 SHOWN = 10
 """Names that a message lists."""
@@ -25,7 +25,9 @@ class SpeechFigures:
     accuracy: Estimate
     uar: Estimate
     """Unweighted average recall: the mean of the recalls of the classes."""
-    speakers: int
+    macro_f1: Estimate
+    speakers: int | None
+    """How many were drawn with all their clips; None where the clips were taken as independent."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -34,7 +36,7 @@ class SpeechFigures:
             "speakers": self.speakers,
             **{
                 name: {"value": round(one.value, 6), "low": round(one.low, 6), "high": round(one.high, 6)}
-                for name, one in (("uar", self.uar), ("accuracy", self.accuracy))
+                for name, one in (("uar", self.uar), ("accuracy", self.accuracy), ("macro_f1", self.macro_f1))
             },
             "confusion": {"labels": list(self.figures.labels), "true_by_predicted": self.figures.confusion.tolist()},
         }
@@ -43,53 +45,40 @@ class SpeechFigures:
 def figures_of(
     true: Sequence[str],
     predicted: Sequence[str],
-    speakers: Sequence[str],
+    speakers: Sequence[str] | None,
     labels: Sequence[str],
     resamples: Resamples | None = None,
 ) -> SpeechFigures:
-    """UAR and accuracy, with intervals by drawing speakers, with replacement, and all their clips with them.
+    """UAR, accuracy and macro-F1 with intervals over speakers, drawn with all their clips, as `class_estimates`.
 
-    Clips of one speaker are alike, so that an interval that drew clips would promise too much of other speakers. A
-    resample without any clip of a class has the mean of the recalls of the others.
+    Clips of one speaker are alike, so that an interval that drew clips would promise too much of other speakers.
 
     Args:
-        true: one label a clip.
-        predicted: one label a clip.
-        speakers: who speaks in each clip.
+        true: one label per clip.
+        predicted: one label per clip.
+        speakers: who speaks in each clip; None takes all clips as independent.
         labels: all that may occur.
         resamples: how many, and of which seed and level.
 
     Returns:
-        The figures; their intervals are NaN where there is one speaker only.
+        The metrics; their intervals are NaN where there are fewer than three speakers, and Student's below twenty.
 
     Raises:
         BadOption: different lengths, no clips, a speaker without a name, or a label that is not among `labels`.
     """
     found = figures(true, predicted, labels)
-    if len(speakers) != len(true) or not all(speaker.strip() for speaker in speakers):
+    if speakers is not None and (len(speakers) != len(true) or not all(speaker.strip() for speaker in speakers)):
         raise BadOption(
             f"{len(speakers)} speakers for {len(true)} clips, or one without a name; name each clip's speaker"
         )
-    resamples = resamples or Resamples()
-    who, of = np.unique(np.asarray(speakers), return_inverse=True)
+    who, of = (None, None) if speakers is None else np.unique(np.asarray(speakers), return_inverse=True)
     place = {label: number for number, label in enumerate(labels)}
-    # (speakers, true, predicted): a resample is a weighted sum of these.
-    counts = np.zeros((len(who), len(labels), len(labels)))
     rows, columns = (np.array([place[one] for one in some]) for some in (true, predicted))
-    np.add.at(counts, (of, rows, columns), 1)
-    if len(who) < 2:
-        nan = float("nan")
-        alone = [Estimate(value, nan, nan) for value in (found.accuracy, found.balanced_accuracy)]
-        return SpeechFigures(found, alone[0], alone[1], len(who))
-    drawn = np.random.default_rng(resamples.seed).multinomial(len(who), [1 / len(who)] * len(who), resamples.number)
-    tables = np.einsum("rs,stp->rtp", drawn.astype(np.float64), counts)
-    accuracy, uar = _accuracy(tables), _uar(tables)
-    return SpeechFigures(
-        found,
-        resamples.estimate(found.accuracy, accuracy),
-        resamples.estimate(found.balanced_accuracy, uar),
-        len(who),
+    estimates = class_estimates(
+        rows, columns, resamples or Resamples(), groups=None if of is None else of.reshape(-1).astype(np.int64)
     )
+    number = None if who is None else len(who)
+    return SpeechFigures(found, estimates.accuracy, estimates.uar, estimates.macro_f1, number)
 
 
 def check_apart(one: Sequence[str], other: Sequence[str], what: str = "speaker") -> None:
@@ -129,13 +118,3 @@ def speaker_folds(speakers: Sequence[str], folds: int) -> list[int]:
         fold_of[speaker] = sizes.index(min(sizes))
         sizes[fold_of[speaker]] += clips
     return [fold_of[speaker] for speaker in speakers]
-
-
-def _accuracy(tables: Numbers) -> Numbers:
-    return np.asarray(np.trace(tables, axis1=1, axis2=2) / tables.sum(axis=(1, 2)))
-
-
-def _uar(tables: Numbers) -> Numbers:
-    hits, occurring = np.diagonal(tables, axis1=1, axis2=2), tables.sum(axis=2)
-    recalls = np.where(occurring > 0, hits / np.maximum(occurring, 1), 0.0)
-    return np.asarray(recalls.sum(axis=1) / (occurring > 0).sum(axis=1))

@@ -1,0 +1,99 @@
+"""What a bootstrap draws: pairs, all pairs of a sound, of a text or of a value of a column, listeners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption
+from clapometer.stats.bootstrap import AUTO, BOTH, FEWEST_UNITS, LISTENERS, PAIRS, Design, Votes, Way
+from clapometer.tables.ratings import Ratings
+
+Places = npt.NDArray[np.int64]
+AUDIO, TEXT = "audio", "text"
+NAMES = {AUDIO: "sounds", TEXT: "texts"}
+
+
+def design(
+    drawn: str,
+    audio: Sequence[str],
+    text: Sequence[str],
+    votes: Votes | None,
+    column: Callable[[str], Sequence[str]],
+) -> Design:
+    """The design of a choice of `--resample`.
+
+    `auto` draws sounds with all their pairs where sounds stand in several pairs, texts likewise, and both where both
+    do; fewer than three sounds or texts cannot be drawn, and intervals are then for these.
+
+    Args:
+        drawn: as in `Resamples.drawn`.
+        audio: (pairs,).
+        text: (pairs,), the same for all where there are none.
+        votes: the single ratings, to draw listeners; None where it is not known whose they are.
+        column: the values of a column, one per pair.
+
+    Raises:
+        BadOption: no such column, a pair without a value there, listeners that are not known, or fewer than three
+            units.
+    """
+    texts = [" ".join(one.split()) for one in text]
+    n = len(audio)
+    repeated = [
+        name
+        for name, values in ((AUDIO, audio), (TEXT, texts))
+        if FEWEST_UNITS <= len({*values}) < n
+    ]  # fmt: skip
+    if drawn in (LISTENERS, BOTH) and votes is None:
+        raise BadOption("listeners can only be drawn where the ratings say whose they are; draw pairs, audio or text")
+    if drawn == LISTENERS and votes is not None:
+        return Design("listeners with all their ratings", (Way(votes=votes),))
+    if drawn == BOTH and votes is not None:
+        # One way only besides the listeners: sounds rather than texts.
+        first = repeated[0] if repeated else PAIRS
+        each = Votes(votes.pair, np.arange(len(votes.pair)), votes.rating)
+        ways = (_way(first, audio, texts, column), Way(votes=votes), Way(votes=each))
+        return Design(f"{_words(first)} and listeners", ways)
+    if drawn != AUTO:
+        return Design(_words(drawn), (_checked(drawn, _way(drawn, audio, texts, column)),))
+    if len(repeated) == 2:
+        both = tuple(_way(name, audio, texts, column) for name in (*repeated, PAIRS))
+        return Design(f"{_words(AUDIO)}, and {_words(TEXT)}", both)
+    first = repeated[0] if repeated else PAIRS
+    return Design(_words(first), (_way(first, audio, texts, column),))
+
+
+def in_name_order(ratings: Ratings) -> Ratings:
+    """The ratings by sound, text, listener and rating, so that nothing depends on the order of a file's rows."""
+    pairs = ratings.pairs
+    order = sorted(range(len(pairs)), key=lambda pair: (pairs.audio[pair], pairs.text[pair]))
+    place = np.empty(len(pairs), np.int64)
+    place[order] = np.arange(len(pairs))
+    listener, names = ratings.listeners
+    rank = np.empty(len(names), np.int64)
+    rank[np.argsort(names.astype(str), kind="stable")] = np.arange(len(names))
+    return ratings.take(np.lexsort((ratings.rating, rank[listener], place[pairs.index])))
+
+
+def _way(name: str, audio: Sequence[str], text: Sequence[str], column: Callable[[str], Sequence[str]]) -> Way:
+    if name == PAIRS:
+        return Way(np.arange(len(audio)))
+    values = {AUDIO: audio, TEXT: text}.get(name) or column(name)
+    bare = sum(not value for value in values)
+    if bare:
+        raise BadOption(f"--resample {name}: {bare} of {len(values)} pairs have no {name}; each must belong to one")
+    return Way(np.unique(np.asarray(values), return_inverse=True)[1].reshape(-1).astype(np.int64))
+
+
+def _checked(name: str, way: Way) -> Way:
+    if way.count() < FEWEST_UNITS:
+        raise BadOption(f"--resample {name}: {way.count()} of them are too few to be drawn; at least {FEWEST_UNITS}")
+    return way
+
+
+def _words(name: str) -> str:
+    if name == PAIRS:
+        return "pairs"
+    return f"{NAMES.get(name, f'values of {name}')} with all their pairs"
