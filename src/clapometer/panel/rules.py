@@ -14,6 +14,8 @@ from clapometer.tables.ratings import Ratings
 
 RELATE_COLUMN = "in AudioCaps"
 RELATE_LIMITS = {"train": 5.0, "test": 2.0}
+ANCHORS = 0.17
+"""Mean of the anchors, as a share of the scale, up to which a listener is kept: 5 of 3 x 10 points, as in RELATE."""
 EXCLUDED = "excluded"
 """What RELATE writes in the column of the split for ratings that it does not use."""
 
@@ -28,6 +30,9 @@ class Kind:
     """The number where none is given; None where the rule takes none."""
     kept: Callable[[Ratings, Mask, float], Screened]
     """From all ratings, which of them are still there, and the number: what is kept of these."""
+    by_agreement: bool = False
+    """Whether it keeps ratings because they agree with others: the agreement of what is left is then its own work, and
+    no measure of the listeners."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Rule:
 
     def __str__(self) -> str:
         return self.name if math.isnan(self.number) else f"{self.name}={self.number:g}"
+
+    @property
+    def by_agreement(self) -> bool:
+        """Whether it keeps ratings because they agree with others."""
+        return KINDS[self.name].by_agreement
 
     @property
     def about(self) -> str:
@@ -63,7 +73,7 @@ class Step:
 
 
 def parse_rule(text: str, ratings: Ratings) -> Rule:
-    """A rule as written on a command line: `relate`, `anchors=5`, `near=5`, `rest=0.2`, `constant`.
+    """A rule as written on a command line: `relate`, `anchors=0.2`, `near=5`, `rest=0.2`, `constant`.
 
     Raises:
         BadOption: an unknown rule, or a number that does not belong to it.
@@ -104,6 +114,20 @@ def screened(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> tuple[Mask
         steps.append(step)
         here = left
     return here, steps
+
+
+def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | None:
+    """The ratings from which reliability and noise ceiling are computed: without the rules that select by agreement.
+
+    None where there is no such rule, so that what `screened` leaves is as good.
+
+    Args:
+        ratings: all, with those of anchors.
+        start: (ratings,): which of them are to be screened; no anchors.
+        rules: in the order in which they apply.
+    """
+    others = [rule for rule in rules if not rule.by_agreement]
+    return None if len(others) == len(rules) else screened(ratings, start, others)[0]
 
 
 def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
@@ -168,7 +192,7 @@ def _who(ratings: Ratings) -> np.typing.NDArray[np.int64]:
 def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
     part = ratings.extra.get(RELATE_COLUMN)
     if part is None:
-        raise BadOption(f"screening by relate: {ratings.path} has no column {RELATE_COLUMN!r}; use anchors=5")
+        raise BadOption(f"screening by relate: {ratings.path} has no column {RELATE_COLUMN!r}; use anchors")
     limit = np.full(len(ratings), math.inf)
     for name, most in RELATE_LIMITS.items():
         limit[part == name] = most
@@ -176,7 +200,12 @@ def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
 
 
 def _anchors(ratings: Ratings, _here: Mask, limit: float) -> Screened:
-    return by_anchors(ratings.rating, _who(ratings), ratings.is_anchor, limit)
+    if not 0 <= limit <= 1:
+        raise BadOption(
+            f"screening: anchors={limit:g} is no share of the scale; give the highest mean rating of anchors from 0 "
+            f"(lowest rating) to 1 (highest), such as anchors={ANCHORS:g}"
+        )
+    return by_anchors(ratings.target, _who(ratings), ratings.is_anchor, limit, mean=True)
 
 
 def _near(ratings: Ratings, here: Mask, distance: float) -> Screened:
@@ -197,13 +226,20 @@ KINDS = {
         None,
         _relate,
     ),
-    "anchors": Kind("listeners whose ratings of anchors sum to at most {}", lambda _: 5.0, _anchors),
+    "anchors": Kind(
+        "listeners whose ratings of anchors are on average at most {} of the scale above its lowest",
+        lambda _: ANCHORS,
+        _anchors,
+    ),
     "near": Kind(
         "ratings with another of the same pair within {} (SPO-CLAPScore)",
         lambda ratings: (ratings.scale[1] - ratings.scale[0]) / 2,
         _near,
+        by_agreement=True,
     ),
-    "rest": Kind("listeners who correlate with the mean of the others by {} or more", lambda _: 0.0, _rest),
-    "constant": Kind("listeners who did not give the same rating always", None, _constant),
+    "rest": Kind(
+        "listeners who correlate with the mean of the others by {} or more", lambda _: 0.0, _rest, by_agreement=True
+    ),
+    "constant": Kind("listeners who did not give the same rating 10 times or more and no other", None, _constant),
 }
 """The rules by name."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from clapometer.errors import SHOWN, BadOption, BadTable, first_of
 from clapometer.folders import within
 from clapometer.panel.rules import Step, parse_rule, screened
-from clapometer.stats.standardise import standardise
+from clapometer.stats.standardise import doubts, standardise
 from clapometer.tables.ratings import Ratings
 from clapometer.train.parting import FEWEST, Leaks, parted
 
@@ -120,6 +120,8 @@ def read_material(
     )
     notes += _told(some, leaks)
     values = _values(some, targets)
+    if targets.endswith("standardised"):
+        notes += [f"targets {targets}: {doubt}" for doubt in doubts(some.rating, some.pairs.index, some.listeners[0])]
     each = targets.startswith("listener")
     made = {name: _pairs(some, clips, pair_split, name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
     for name in (TRAIN, VALIDATION):
