@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from clapometer.cli.engine import JsonOption, QuietOption
+from clapometer.cli.ratings import Screen
 from clapometer.errors import BadOption
 
 Drawn = Literal["clips", "listeners", "both"]
@@ -124,6 +125,7 @@ def evaluate(
     columns: Columns = "",
     scale: Scale = "",
     natural: Natural = "",
+    screen: Screen = None,
     ceiling: Ceiling = True,
     level: Level = 0.95,
     resamples: Number = 2000,
@@ -158,6 +160,7 @@ def evaluate(
         score_scale=_bounds("--score-scale", score_scale),
         natural=_names(natural) or NATURAL,
         events=events,
+        screen=tuple(screen or ()),
         ceiling=ceiling,
         resamples=Resamples(resamples, resample, level, seed),
     )

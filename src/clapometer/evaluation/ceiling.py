@@ -13,6 +13,11 @@ from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
 from clapometer.tables.ratings import Ratings
 
+DESIGNS = {
+    "crossed": "crossed: every listener rated every pair, and levels of listeners do not lower the ceiling",
+    "partly crossed": "partly crossed: listeners rated several but not all pairs",
+    "one-way": "one-way: listeners' levels count as noise",
+}
 FEWEST = 10
 """Pairs with two or more ratings, below which nothing is said about the listeners' noise."""
 
@@ -45,6 +50,63 @@ def overall_ceiling(ratings: Ratings, *, intervals: bool = True) -> Ceiling | No
     ordered = ratings.sorted()  # draws must not depend on the order of rows
     who = ordered.listeners[0] if ordered.has_listeners else None
     return noise_ceiling(ordered.target, ordered.pairs.index, who, intervals=intervals)
+
+
+def before_selection(ratings: Ratings, evaluated: Ratings) -> Ratings:
+    """Those ratings that are of evaluated pairs, with the pairs in the same order.
+
+    Args:
+        ratings: before some were selected by agreement.
+        evaluated: those that were kept.
+    """
+    keys = {key: number for number, key in enumerate(zip(evaluated.pairs.audio, evaluated.pairs.text, strict=True))}
+    pairs = ratings.pairs
+    place = np.array([keys.get(key, -1) for key in zip(pairs.audio, pairs.text, strict=True)], np.int64)[pairs.index]
+    place = np.where(np.isin(ratings.split.astype(str), evaluated.split.astype(str)), place, -1)
+    order = np.argsort(place, kind="stable")
+    return ratings.take(order[place[order] >= 0])
+
+
+def remarks(ceiling: Ratings, kept: Ratings | None, rows: Sequence[Row], found: Sequence[Row]) -> list[str]:
+    """What there is to know of the ceiling: the design, selection by agreement, scores above it.
+
+    Args:
+        ceiling: the ratings that it was computed from.
+        kept: those that were selected by agreement, if it was.
+        rows: of the scores, and
+        found: of the ceiling.
+    """
+    own = overall_ceiling(ceiling, intervals=False)
+    if own is None or not found:
+        return []
+    notes = [f"noise ceiling: the design is {DESIGNS[own.design]}"]
+    other = None if kept is None else overall_ceiling(kept, intervals=False)
+    if other is not None:
+        notes.append(
+            "noise ceiling: of the ratings before selection by agreement; that of the ratings that were kept, SRCC "
+            f"{other.srcc.value:.3f} and LCC {other.lcc.value:.3f}, is not valid, for they were kept because they agree"
+        )
+    return [*notes, *above_ceiling(rows, found)]
+
+
+def above_ceiling(rows: Sequence[Row], ceiling: Sequence[Row]) -> list[str]:
+    """A sentence for every predictor that agrees better, on all pairs, than the true means would."""
+    limits = {row.breakdown: row for row in ceiling}
+    if ALL not in limits:
+        return []
+    sentences = []
+    for row in rows:
+        above = [
+            f"{metric.upper()} {value:.3f} (ceiling {limit:.3f})"
+            for metric in ("srcc", "lcc", "ktau")
+            if (value := getattr(row, metric).value) > (limit := getattr(limits[ALL], metric).value)
+        ]
+        if row.breakdown == ALL and above:
+            sentences.append(
+                f"{row.predictor} is above the noise ceiling: {', '.join(above)}; chance, or scores that were fitted "
+                "to these ratings"
+            )
+    return sentences
 
 
 def _row(ratings: Ratings, group: Group) -> Row | None:

@@ -70,6 +70,8 @@ class Step:
     """Listeners of whom no rating is left."""
     unjudged: int
     """Ratings that it could not judge, for want of anchors or of other ratings."""
+    by_agreement: bool
+    """Whether it keeps ratings because they agree with others."""
 
 
 def parse_rule(text: str, ratings: Ratings) -> Rule:
@@ -119,7 +121,7 @@ def screened(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> tuple[Mask
 def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | None:
     """The ratings from which reliability and noise ceiling are computed: without the rules that select by agreement.
 
-    None where there is no such rule, so that what `screened` leaves is as good.
+    None where there is no such rule, or such rules removed nothing, so that what `screened` leaves is as good.
 
     Args:
         ratings: all, with those of anchors.
@@ -127,7 +129,10 @@ def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | N
         rules: in the order in which they apply.
     """
     others = [rule for rule in rules if not rule.by_agreement]
-    return None if len(others) == len(rules) else screened(ratings, start, others)[0]
+    if len(others) == len(rules):
+        return None
+    before = screened(ratings, start, others)[0]
+    return None if (before == screened(ratings, start, rules)[0]).all() else before
 
 
 def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
@@ -145,6 +150,7 @@ def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
         _lost(ratings.pairs.index, here, left),
         _lost(ratings.listeners[0], here, left) if ratings.has_listeners else 0,
         int((here & ~found.judged).sum()),
+        rule.by_agreement,
     )
 
 

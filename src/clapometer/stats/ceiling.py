@@ -63,13 +63,14 @@ def noise_ceiling(
     """
     found = variances(rating, pair, listener)
     count = found.pairs.count
-    lcc, mse = _linear(found, intervals)
-    order, tau = _order(np.asarray(rating, np.float64), pair, listener, found, lcc, seed)
+    rating = np.asarray(rating, np.float64)
+    lcc, mse = _linear(found, float(np.ptp(rating)) ** 2, intervals)
+    order, tau = _order(rating, pair, listener, found, lcc, seed)
     return Ceiling(len(count), int((count > 1).sum()), found.design, order, lcc, tau, mse)
 
 
-def _linear(found: Variances, intervals: bool) -> tuple[Estimate, Estimate]:
-    """LCC and MSE."""
+def _linear(found: Variances, most: float, intervals: bool) -> tuple[Estimate, Estimate]:
+    """LCC, and MSE up to the most that it can be."""
     if math.isnan(found.absolute) or found.observed <= 0:
         return alone(math.nan), alone(found.absolute)
     share = found.relative / found.observed
@@ -79,7 +80,8 @@ def _linear(found: Variances, intervals: bool) -> tuple[Estimate, Estimate]:
     between, within = inflation(found)
     upper, lower = f_limits(found.pairs_df / between, found.relative_df / between)
     lcc = Estimate(value, _root(1 - share * upper), _root(1 - share * lower))
-    return lcc, _sum_of_squares(found, within)
+    mse = _sum_of_squares(found, within)
+    return lcc, Estimate(mse.value, mse.low, min(mse.high, most))
 
 
 def _sum_of_squares(found: Variances, within: float) -> Estimate:

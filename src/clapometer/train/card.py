@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clapometer.calibration import Calibration
+from clapometer.evaluation.ceiling import above_ceiling
 from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN, Evaluation
 from clapometer.evaluation.words import verdicts
 from clapometer.records import ModelCard
@@ -43,7 +44,7 @@ def card(
         calibration=calibration,
         rows=[row for row in rows if row.breakdown == ALL or row.predictor not in (CONSTANT, GENERATOR, CEILING)],
         shown=SHOWN,
-        verdicts=" ".join(verdicts(found)),
+        verdicts=" ".join([*verdicts(found), *(f"{one}." for one in above_ceiling(found.rows, found.ceiling))]),
         versions=", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     )
 

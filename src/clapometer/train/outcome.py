@@ -77,7 +77,9 @@ def outcome(
         _write(folder / f"{name}.csv", pairs, scored)
     on = "validation" if material.test is None else "test"
     files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
-    found = evaluate(files, _ratings(pairs), Options(split=(on,)))
+    # Screening leaves the test as it is. A validation that was selected by agreement says nothing of the listeners.
+    is_valid = on == "test" or not any(step.by_agreement for step in material.steps)
+    found = evaluate(files, _ratings(pairs), Options(split=(on,), ceiling=is_valid))
     calibration = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)
