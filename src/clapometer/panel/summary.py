@@ -10,9 +10,10 @@ import numpy as np
 
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
-from clapometer.stats.icc import Icc, icc
-from clapometer.stats.krippendorff import alpha
+from clapometer.stats.icc import Icc, icc, icc_of
+from clapometer.stats.krippendorff import alpha_of
 from clapometer.stats.reliability import AgainstRest, SplitHalf, against_rest, split_half
+from clapometer.stats.variance import variances
 from clapometer.tables.ratings import Integers, Ratings
 
 FEWEST = 3
@@ -174,9 +175,14 @@ def _ceiling(ratings: Ratings, *, intervals: bool = True) -> Ceiling | None:
 def _reliability(ratings: Ratings) -> Reliability | None:
     if _several(ratings) < FEWEST:
         return None
-    columns = ratings.rating, ratings.pairs.index, _who(ratings)
+    rating, pair, who = ratings.rating, ratings.pairs.index, _who(ratings)
+    found = variances(rating, pair, who)
     return Reliability(
-        icc(*columns), alpha(*columns), alpha(*columns, level="ordinal"), against_rest(*columns), split_half(*columns)
+        icc_of(found),
+        alpha_of(found, rating, pair),
+        alpha_of(found, rating, pair, level="ordinal"),
+        against_rest(rating, pair, who),
+        split_half(rating, pair, who),
     )
 
 

@@ -11,12 +11,12 @@ from scipy.special import chdtri
 
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.estimate import LEVEL, NORMAL, Numbers, Places, alone, f_limits
-from clapometer.stats.variance import Design, Variances, inflation, variances
+from clapometer.stats.variance import Design, Variances, inflation, predicted_levels, variances
 
 if TYPE_CHECKING:
-    from clapometer.stats.latent import Model
+    from clapometer.stats.latent import Mixture, Model
 
-_FITTED = 20_000
+_FITTED = 10_000
 """Ratings, about, that are enough for the ceilings of SRCC and KTAU; larger studies are represented by some pairs."""
 _RESAMPLES = 40
 _DRAWN_AT_ENDS = 4_000
@@ -109,7 +109,8 @@ def _order(
     level = np.zeros(len(rating))
     noise = found.residual
     if found.listener > 0 and listener is not None:
-        level, noise = found.level[listener], noise + found.level_error
+        levels, error = predicted_levels(found, rating, pair, listener)
+        level, noise = levels[listener], noise + error
     order = np.argsort(pair, kind="stable")
     rating, pair, level = rating[order], np.asarray(pair)[order], level[order]
     if len(rating) > _FITTED:
@@ -121,28 +122,29 @@ def _order(
         pair = np.cumsum(np.append(0, np.diff(pair[kept]) > 0))
     from clapometer.stats.latent import Panel, fitted
 
-    def model(lcc: float, components: int | None = None) -> Model:
+    def model(lcc: float, start: Mixture | None = None) -> Model:
         scaled = noise * (1 - lcc**2) * found.observed / found.relative
-        return fitted(Panel(rating, pair, level, scaled), components)
+        return fitted(Panel(rating, pair, level, scaled), start)
 
     rng = np.random.default_rng(seed)
     extremes = {0.0: (0.0, 0.0), 1.0: (1.0, 1.0)}
     if lcc.value in extremes:
-        value, components, errors = extremes[lcc.value], None, np.zeros(2)
+        value, start, errors = extremes[lcc.value], None, np.zeros(2)
     else:
         own = model(lcc.value)
-        value, components = own.order(rng), len(own.mixture[0])
-        errors = np.zeros(2) if math.isnan(lcc.low) else own.errors(_RESAMPLES, rng)
+        value, start = own.order(rng), own.mixture
+        # Where 0 cannot be excluded, the reliability's interval is wide enough.
+        errors = own.errors(_RESAMPLES, rng) if lcc.low > 0 else np.zeros(2)
     if math.isnan(lcc.low):
         return alone(value[0]), alone(value[1])
-    low, high = (
-        extremes.get(end) or model(end, components).order(rng, drawn=_DRAWN_AT_ENDS) for end in (lcc.low, lcc.high)
-    )
+    low, high = (extremes.get(end) or model(end, start).order(rng, drawn=_DRAWN_AT_ENDS) for end in (lcc.low, lcc.high))
     srcc, ktau = (_interval(value[each], low[each], high[each], float(errors[each])) for each in (0, 1))
     return srcc, ktau
 
 
 def _interval(value: float, low: float, high: float, error: float) -> Estimate:
     """The wider one of two intervals: by the reliability's, and by what other pairs would have given."""
+    if error == 0:
+        return Estimate(value, min(value, low), max(value, high))
     z, half = math.atanh(min(value, 1 - 1e-12)), error * NORMAL
     return Estimate(value, max(0.0, min(value, low, math.tanh(z - half))), max(value, high, math.tanh(z + half)))

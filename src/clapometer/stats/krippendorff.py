@@ -19,7 +19,6 @@ import numpy as np
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.estimate import Numbers, Places, alone, f_limits, levels, midranks
-from clapometer.stats.oneway import sums
 from clapometer.stats.variance import Variances, inflation, variances
 
 Level = Literal["interval", "ordinal"]
@@ -39,12 +38,16 @@ def alpha(rating: Numbers, pair: Places, listener: Places | None = None, *, leve
         level: `interval` where differences count, `ordinal` where only the order does.
 
     Raises:
-        BadOption: an unknown level, or input as in `oneway.sums`.
+        BadOption: an unknown level, or input as in `variances`.
     """
+    return alpha_of(variances(rating, pair, listener), rating, pair, level=level)
+
+
+def alpha_of(found: Variances, rating: Numbers, pair: Places, *, level: Level = "interval") -> Estimate:
+    """The same with the variance components of these ratings, from which the interval comes."""
     if level not in ("interval", "ordinal"):
         raise BadOption(f"level {level!r}: there are interval and ordinal")
-    count = sums(rating, pair).count
-    pairable = (count > 1)[pair]
+    pairable = (found.pairs.count > 1)[pair]
     if not pairable.any():
         return alone(math.nan)
     values = np.asarray(rating, np.float64)[pairable]
@@ -52,14 +55,10 @@ def alpha(rating: Numbers, pair: Places, listener: Places | None = None, *, leve
     places = levels(values)
     units = int(unit.max()) + 1
     value = _alpha(values, places, unit, level)
-    if math.isnan(value) or units < 2:
-        return alone(value)
-    who = None if listener is None else np.unique(np.asarray(listener)[pairable], return_inverse=True)[1].reshape(-1)
-    scaled = values if level == "interval" else midranks(places, np.ones(len(values)))
-    return _by_f(value, variances(scaled, unit, who))
+    return alone(value) if math.isnan(value) or units < 2 else _by_f(value, len(values), units, found)
 
 
-def _by_f(value: float, found: Variances) -> Estimate:
+def _by_f(value: float, ratings: int, units: int, found: Variances) -> Estimate:
     """The F interval of the intraclass correlation, carried over.
 
     Of a balanced one-way design with mean squares' ratio F, 1 - alpha = (N - 1) / ((units - 1) F + N - units), and an
@@ -67,7 +66,6 @@ def _by_f(value: float, found: Variances) -> Estimate:
     """
     if value >= 1:
         return Estimate(value, value, value)
-    units, ratings = len(found.pairs.count), float(found.pairs.count.sum())
     within, (ratio, _) = ratings - units, inflation(found)
     f = ((ratings - 1) / (1 - value) - within) / (units - 1)
     limits = f_limits((units - 1) / ratio, found.absolute_df / ratio)

@@ -29,6 +29,8 @@ _LARGE = 1_000
 """As many pairs are resampled at most; the error of more is computed from theirs."""
 _ROUNDS = 5
 """In which the noise before clipping is found at most."""
+_STEPS = 200
+"""Of the EM algorithm, at most: where there is hardly a signal it does not settle, and need not."""
 _LEAST = 1e-12
 """Probability of a rating, at least, so that a single slip does not decide on its pair."""
 _ALIKE = 20.0
@@ -96,12 +98,12 @@ class Model:
         return errors
 
 
-def fitted(panel: Panel, components: int | None = None) -> Model:
+def fitted(panel: Panel, start: Mixture | None = None) -> Model:
     """The model that fits a panel best.
 
     Args:
         panel: with noise above 0, and pairs of different mean ratings.
-        components: of the mixture; None for the number that BIC chooses.
+        start: a mixture from which to start, whose number of components stays; None to choose that by BIC.
     """
     count = np.bincount(panel.pair)
     # Rounded, so that equal means are tied whatever the order of their ratings.
@@ -123,15 +125,15 @@ def fitted(panel: Panel, components: int | None = None) -> Model:
     fine = math.sqrt(panel.noise / float(np.median(count))) / 2
     points = int(np.clip((highest - lowest + 2 * wide) / max(fine, 1e-9 * wide), 121, 401))
     grid = np.linspace(lowest - wide, highest + wide, points)
-    start = np.cumsum(count) - count
+    first = np.cumsum(count) - count
     centres = np.bincount(panel.pair, own) / count
     spread = math.sqrt(panel.noise)
     for _ in range(_ROUNDS):
         said = ndtr((above[:, None] - grid) / spread)
         said -= ndtr((below[:, None] - grid) / spread)
-        logs = np.add.reduceat(np.log(np.maximum(said, _LEAST, out=said), out=said), start, axis=0)
+        logs = np.add.reduceat(np.log(np.maximum(said, _LEAST, out=said), out=said), first, axis=0)
         likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))
-        mixture = _chosen(likelihood, grid, centres, components)
+        mixture = _chosen(likelihood, grid, centres) if start is None else _maximised(likelihood, grid, start)[1]
         share = _density(grid, mixture).sum(axis=0)
         chance = np.diff(ndtr((edges - grid[:, None]) / spread), axis=1)
         modelled = float(share @ (chance @ values**2 - (chance @ values) ** 2) / share.sum())
@@ -141,10 +143,10 @@ def fitted(panel: Panel, components: int | None = None) -> Model:
     return Model(grid, likelihood, mean, mixture)
 
 
-def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers, components: int | None) -> Mixture:
-    """The mixture of so many components, or of as many as BIC chooses."""
+def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers) -> Mixture:
+    """The mixture of as many components as BIC chooses."""
     best, lowest = None, math.inf
-    for number in range(1, MOST_COMPONENTS + 1) if components is None else (components,):
+    for number in range(1, MOST_COMPONENTS + 1):
         spread = np.full(number, float(mean.var()) / number**2)
         start = np.full(number, 1 / number), np.quantile(mean, (np.arange(number) + 0.5) / number), spread
         fit, mixture = _maximised(likelihood, grid, start)
@@ -160,7 +162,7 @@ def _maximised(likelihood: Numbers, grid: Numbers, mixture: Mixture) -> tuple[fl
     """Log-likelihood and mixture, from a start, by the EM algorithm."""
     least = (grid[1] - grid[0]) ** 2 / 4
     last = -math.inf
-    for _ in range(500):
+    for _ in range(_STEPS):
         parts = _density(grid, mixture)
         whole = parts.sum(axis=0)
         share = whole / whole.sum()

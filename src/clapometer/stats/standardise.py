@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clapometer.stats.estimate import Numbers, Places
-from clapometer.stats.variance import variances
+from clapometer.stats.variance import predicted_levels, variances
 
 FEWEST_RATINGS = 8
 """Ratings per listener below which taking out means and spreads adds more noise than it removes."""
@@ -82,8 +82,7 @@ def doubts(rating: Numbers, pair: Places, listener: Places) -> list[str]:
             f"half of the listeners gave {median:g} ratings or fewer; below {FEWEST_RATINGS}, standardising adds more "
             "noise than it removes"
         )
-    known = variances(rating, pair, listener)
-    left = rating if known.design == "one-way" else rating - known.level[listener]
+    left = rating - predicted_levels(variances(rating, pair, listener), rating, pair, listener)[0][listener]
     values = (np.bincount(pair, left) / np.bincount(pair))[pair]
     size = np.bincount(listener).astype(np.float64)
     groups, total = len(size), len(values)

@@ -29,7 +29,7 @@ from clapometer.stats.estimate import Numbers, Places
 from clapometer.stats.oneway import PairSums, components, sums
 
 Design = Literal["one-way", "partly crossed", "crossed"]
-_TINY = 1e-18
+_TINY = 1e-10
 """Share of the sum of squares below which a residual is rounding."""
 _PRIOR, _FEWEST = 20, 30
 """Pairs that the assumption of normal parts counts as much as, and below which it stands."""
@@ -65,10 +65,6 @@ class Variances:
     """Degrees of freedom of that mean square; 0 in a one-way design."""
     rest: Numbers
     """(pairs,): sum of squares of the residuals of each pair's ratings."""
-    level: Numbers
-    """(listeners,): best linear unbiased prediction of each listener's level, relative to the mean."""
-    level_error: float
-    """Variance of a level around its prediction."""
 
     @property
     def observed(self) -> float:
@@ -118,7 +114,7 @@ def _one_way(pairs: PairSums, listeners: int) -> Variances:
     absolute, df = own.irreducible, int(pairs.count.sum()) - len(pairs.count)
     return Variances(
         "one-way", pairs, listeners, own.signal, math.nan, own.noise, df, absolute, absolute, df, 0.0, 0,
-        pairs.within, np.zeros(listeners), math.nan,
+        pairs.within,
     )  # fmt: skip
 
 
@@ -146,8 +142,7 @@ class _Fit:
 
     def __init__(self, rating: Numbers, pair: Places, listener: Places, pairs: PairSums) -> None:
         self.rating, self.pair, self.listener, self.pairs = rating, pair, listener, pairs
-        self.count = np.bincount(listener).astype(np.float64)
-        self.listeners = len(self.count)
+        self.listeners = int(listener.max()) + 1
         n = pairs.count
         cell, times = np.unique(pair * self.listeners + listener, return_counts=True)
         which = cell // self.listeners
@@ -168,7 +163,7 @@ class _Fit:
         """The components of the two-way design."""
         pairs, n = self.pairs, self.pairs.count
         total, within = len(self.rating), float(self.pairs.within.sum())
-        left = self._residuals(self._levels(0.0))
+        left = self._residuals(_levels(self.rating, self.pair, self.listener, pairs, 0.0))
         rest = float(left @ left)
         if rest < _TINY * max(within, float(pairs.mean @ pairs.mean)):
             rest = 0.0
@@ -189,17 +184,11 @@ class _Fit:
         relative_df = satterthwaite(
             ((of_relative * between_levels, levels_df), ((inverse - of_relative) * residual, self.df))
         )
-        predicted, error = np.zeros(self.listeners), max(level, 0.0)
-        if level > 0:
-            ratio = residual / level
-            predicted = self._levels(ratio)
-            known = np.bincount(self.listener, 1 - 1 / n[self.pair], minlength=self.listeners)
-            error = float((residual / np.maximum(known + ratio, 1e-12)).mean()) if residual else 0.0
         each = np.bincount(self.pair, left**2).astype(np.float64)
         return Variances(
             "crossed" if self.crossed else "partly crossed", pairs, self.listeners, observed - relative, level,
             residual, self.df, relative, absolute, relative_df, of_absolute * between_levels, levels_df,
-            each, predicted, error,
+            each,
         )  # fmt: skip
 
     def _residuals(self, levels: Numbers) -> Numbers:
@@ -207,22 +196,44 @@ class _Fit:
         residuals: Numbers = left - (np.bincount(self.pair, left) / self.pairs.count)[self.pair]
         return residuals
 
-    def _levels(self, ridge: float) -> Numbers:
-        """The listeners' levels by least squares with the pairs eliminated, by conjugate gradients.
 
-        Args:
-            ridge: residual variance over that of the levels, for their best linear prediction; 0 for plain least
-            squares.
-        """
+def predicted_levels(found: Variances, rating: Numbers, pair: Places, listener: Places) -> tuple[Numbers, float]:
+    """(listeners,): the best linear unbiased prediction of each listener's level, relative to the mean; and the
+    variance of a level around its prediction. Zeros where levels cannot be separated from noise, or do not differ.
 
-        def normal(levels: Numbers) -> Numbers:
-            means = np.bincount(self.pair, levels[self.listener]) / self.pairs.count
-            return (self.count + ridge) * levels - np.bincount(
-                self.listener, means[self.pair], minlength=self.listeners
-            )
+    Args:
+        found: the components of these ratings.
+        rating: (ratings,), as for `variances`.
+        pair: (ratings,)
+        listener: (ratings,)
+    """
+    if not found.listener > 0:
+        return np.zeros(int(np.max(listener)) + 1), 0.0
+    ratio = found.residual / found.listener
+    levels = _levels(rating, pair, listener, found.pairs, ratio)
+    known = np.bincount(listener, 1 - 1 / found.pairs.count[pair])
+    return levels, float((found.residual / np.maximum(known + ratio, 1e-12)).mean()) if found.residual else 0.0
 
-        own = np.bincount(self.listener, self.rating - self.pairs.mean[self.pair], minlength=self.listeners)
-        return _solved(normal, own.astype(np.float64), self.count + ridge)
+
+def _levels(rating: Numbers, pair: Places, listener: Places, pairs: PairSums, ridge: float) -> Numbers:
+    """The listeners' levels by least squares with the pairs eliminated.
+
+    Args:
+        rating: (ratings,)
+        pair: (ratings,)
+        listener: (ratings,)
+        pairs: the sums of each pair.
+        ridge: residual variance over that of the levels, for their best linear prediction; 0 for plain least squares.
+    """
+    count = np.bincount(listener).astype(np.float64)
+
+    def normal(levels: Numbers) -> Numbers:
+        means = np.bincount(pair, levels[listener]) / pairs.count
+        product: Numbers = (count + ridge) * levels - np.bincount(listener, means[pair])
+        return product
+
+    own = np.bincount(listener, rating - pairs.mean[pair]).astype(np.float64)
+    return _solved(normal, own, count + ridge)
 
 
 def _solved(normal: Callable[[Numbers], Numbers], right: Numbers, diagonal: Numbers) -> Numbers:
@@ -230,7 +241,7 @@ def _solved(normal: Callable[[Numbers], Numbers], right: Numbers, diagonal: Numb
     found, left = np.zeros_like(right), right.copy()
     scaled = left / diagonal
     direction, size = scaled.copy(), float(left @ scaled)
-    enough = 1e-22 * size
+    enough = 1e-12 * size  # the error of the sum of squares is that of the levels, squared
     for _ in range(500):
         if size <= enough:
             break
