@@ -72,7 +72,9 @@ def _tell_problems(ratings: Ratings) -> None:
         console.say(f"note: {note}")
     if not ratings.scale_stated:
         low, high = ratings.scale
-        console.say(f"note: no scale is stated; {low:g} to {high:g}, which occur, is taken; --scale LOW,HIGH says it")
+        console.say(
+            f"note: no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale LOW,HIGH"
+        )
 
 
 def _figures(study: Study, output: Path | None) -> dict[str, Any]:

@@ -47,8 +47,8 @@ def noise_ceiling(
     LCC and MSE are in closed form, from the variance components of the design (`variance`), whatever the distributions
     are. Where listeners overlap between pairs, a level that all pairs share moves no correlation: with s the variance
     of the pairs' true means and r that of the errors of mean ratings relative to each other, LCC = sqrt(s / (s + r))
-    (for a crossed design the root of ICC(C,k)). MSE is the mean squared error itself, levels included. SRCC and KTAU
-    come from a model of the panel (`latent`).
+    (for a crossed design the root of ICC(C,k), corrected for its bias where pairs are few). MSE is the mean squared
+    error itself, levels included. SRCC and KTAU come from a model of the panel (`latent`).
 
     Pairs with one rating count: their mean is noisier than that of others, and the ceiling for it. NaN where no pair
     has two ratings. Where pairs do not differ by more than noise, the ceilings of correlations are 0; where that
@@ -73,8 +73,9 @@ def _linear(found: Variances, most: float, intervals: bool) -> tuple[Estimate, E
     """LCC, and MSE up to the most that it can be."""
     if math.isnan(found.absolute) or found.observed <= 0:
         return alone(math.nan), alone(found.absolute)
-    share = found.relative / found.observed
-    value = _root(1 - share)
+    share, df = found.relative / found.observed, found.pairs_df
+    # The mean of 1 / F is df / (df - 2) times its true value.
+    value = _root(1 - share * (max(df - 2, 1) / df))
     if not intervals:
         return alone(value), alone(found.absolute)
     between, within = inflation(found)

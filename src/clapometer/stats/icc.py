@@ -29,7 +29,7 @@ class Icc:
     consistency_mean: Estimate | None
     """ICC(C,k)."""
     k: float
-    """Ratings per pair: (N - sum n_i^2 / N) / (pairs - 1) in a one-way design, else their harmonic mean."""
+    """Ratings per pair: (N - sum n_i^2 / N) / (pairs - 1), which is their number where all have the same."""
 
 
 def icc(rating: Numbers, pair: Places, listener: Places | None = None) -> Icc:
@@ -58,15 +58,14 @@ def icc_of(found: Variances) -> Icc:
     """The same from variance components."""
     ratio, _ = inflation(found)
     pairs_df = found.pairs_df / ratio
+    own = components(found.pairs)
     if found.design == "one-way":
-        own = components(found.pairs)
         single = _by_f(own.between, own.noise, own.k, pairs_df, found.residual_df / ratio)
         return Icc(found.design, single, _of_mean(single, own.k), None, None, own.k)
-    count = found.pairs.count
-    k = len(count) / float((1 / count).sum())
-    between = found.residual + k * found.pair
-    consistency = _by_f(between, found.residual, k, pairs_df, found.residual_df / ratio)
-    agreement = _agreement(found, between, k, ratio)
+    each, k = 1 / own.inverse, own.k
+    between = found.residual + each * found.pair
+    consistency = _by_f(between, found.residual, each, pairs_df, found.residual_df / ratio)
+    agreement = _agreement(found, between, each, ratio)
     return Icc(found.design, agreement, _of_mean(agreement, k), consistency, _of_mean(consistency, k), k)
 
 

@@ -17,14 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from clapometer.stats.agreement import ktau, srcc
+from clapometer.stats.agreement import ktau, ranks
 from clapometer.stats.estimate import Numbers, Places
 
 MOST_LEVELS = 41
 """A scale on which more different ratings occur is taken for a continuous one."""
 MOST_COMPONENTS = 3
-_DRAWN, _RESAMPLED = 12_000, 4_000
-"""Pairs of true and observed mean, at least, that are drawn, and of each resample."""
+_DRAWN = 12_000
+"""Pairs of true and observed mean that are drawn, in as many draws as that takes, but 4 at least and 200 at most."""
+_RESAMPLED = 4_000
+"""The same of each resample, with 40 draws at most."""
+_COMPARED = 400
+"""Pairs of which every two are compared."""
 _LARGE = 1_000
 """As many pairs are resampled at most; the error of more is computed from theirs."""
 _ROUNDS = 5
@@ -67,21 +71,18 @@ class Model:
     mixture: Mixture
     """Distribution of the qualities."""
 
-    def order(self, rng: np.random.Generator, *, drawn: int = _DRAWN) -> tuple[float, float]:
+    def order(self, rng: np.random.Generator, *, drawn: int = _DRAWN, most: int = 200) -> tuple[float, float]:
         """SRCC and KTAU between the true and the observed mean ratings of these pairs."""
         upto = (self.likelihood * _density(self.grid, self.mixture).sum(axis=0)).cumsum(axis=1)
         upto /= upto[:, -1:]
         row = np.arange(len(upto))
         steps = (upto + row[:, None]).reshape(-1)
-        found = []
-        for _ in range(max(4, -(-drawn // len(upto)))):
-            place = np.searchsorted(steps, rng.random(len(upto)) + row).clip(max=len(steps) - 1) % len(self.grid)
-            # Between the points of the grid too: no two pairs are quite alike. A rating rises with its quality, so that
-            # their ranks are the same.
-            quality = self.grid[place] + (rng.random(len(upto)) - 0.5) * (self.grid[1] - self.grid[0])
-            found.append((srcc(quality, self.mean), ktau(quality, self.mean)))
-        ordered, tau = np.mean(found, axis=0).tolist()
-        return ordered, tau
+        draws = int(np.clip(-(-drawn // len(upto)), 4, most))
+        place = np.searchsorted(steps, rng.random((draws, len(upto))) + row).clip(max=len(steps) - 1) % len(self.grid)
+        # Between the points of the grid too: no two pairs are quite alike. A rating rises with its quality, so that
+        # their ranks are the same.
+        quality = self.grid[place] + (rng.random(place.shape) - 0.5) * (self.grid[1] - self.grid[0])
+        return _srcc(quality, self.mean), _ktau(quality, self.mean)
 
     def errors(self, resamples: int, rng: np.random.Generator) -> Numbers:
         """(2,): standard errors of Fisher's z of SRCC and KTAU, from resampled pairs."""
@@ -92,9 +93,9 @@ class Model:
             chosen = rng.integers(pairs, size=size)
             likelihood, mean = self.likelihood[chosen], self.mean[chosen]
             mixture = _maximised(likelihood, self.grid, self.mixture)[1]
-            found[number] = Model(self.grid, likelihood, mean, mixture).order(rng, drawn=_RESAMPLED)
+            found[number] = Model(self.grid, likelihood, mean, mixture).order(rng, drawn=_RESAMPLED, most=40)
         z = np.arctanh(np.clip(found, -1 + 1e-9, 1 - 1e-9))
-        errors: Numbers = z.std(axis=0, ddof=1) * math.sqrt(size / pairs)
+        errors: Numbers = np.nanstd(z, axis=0, ddof=1) * math.sqrt(size / pairs)
         return errors
 
 
@@ -140,7 +141,11 @@ def fitted(panel: Panel, start: Mixture | None = None) -> Model:
         if abs(modelled / panel.noise - 1) < 0.02:
             break
         spread *= math.sqrt(panel.noise / max(modelled, 1e-3 * panel.noise))
-    return Model(grid, likelihood, mean, mixture)
+    # Maximum likelihood divides by the number of pairs, and not by one less for each centre that it estimates.
+    weight, centre, variance = mixture
+    lost = len(weight) / max(len(mean) - len(weight), 1)
+    variance = variance + lost * (variance + spread**2 / float(np.median(count)))
+    return Model(grid, likelihood, mean, (weight, centre, variance))
 
 
 def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers) -> Mixture:
@@ -185,3 +190,22 @@ def _density(grid: Numbers, mixture: Mixture) -> Numbers:
     weight, centre, variance = (each[:, None] for each in mixture)
     density: Numbers = weight * np.exp(-0.5 * (grid - centre) ** 2 / variance) / np.sqrt(variance) + 1e-300
     return density
+
+
+def _srcc(quality: Numbers, mean: Numbers) -> float:
+    """Mean SRCC of qualities, (draws, pairs), all different, with mean ratings."""
+    rank = quality.argsort(axis=1).argsort(axis=1) - (len(mean) - 1) / 2
+    other = ranks(mean) - (len(mean) + 1) / 2
+    below = math.sqrt(float(rank[0] @ rank[0]) * float(other @ other))
+    return float((rank @ other).mean()) / below if below > 0 else math.nan
+
+
+def _ktau(quality: Numbers, mean: Numbers) -> float:
+    """The same of KTAU: of few pairs by comparing every two, which is quicker than to sort them."""
+    if len(mean) > _COMPARED:
+        return float(np.mean([ktau(each, mean) for each in quality]))
+    one, other = np.triu_indices(len(mean), 1)
+    order = np.sign(mean[one] - mean[other])
+    agreed = np.sign(quality[:, one] - quality[:, other]) @ order
+    below = math.sqrt(len(one) * float(np.count_nonzero(order)))
+    return float(agreed.mean()) / below if below > 0 else math.nan
