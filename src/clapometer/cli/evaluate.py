@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli.engine import JsonOption, QuietOption
+from clapometer.cli.ratings import Screen
 from clapometer.errors import BadOption
 
 Scores = Annotated[
@@ -139,6 +140,7 @@ def evaluate(
     columns: Columns = "",
     scale: Scale = "",
     natural: Natural = "",
+    screen: Screen = None,
     ceiling: Ceiling = True,
     level: Level = 0.95,
     resamples: Number = 10_000,
@@ -175,6 +177,7 @@ def evaluate(
         score_scale=_bounds("--score-scale", score_scale),
         natural=_names(natural) or NATURAL,
         events=events,
+        screen=tuple(screen or ()),
         ceiling=ceiling,
         include_seen=include_seen,
         resamples=Resamples(resamples, resample, level, seed),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
-from clapometer.evaluation.ceiling import ceilings
+from clapometer.evaluation.ceiling import before_selection, ceilings, remarks
 from clapometer.evaluation.exclusion import SEEN, UNSEEN, Exclusion, excluded
 from clapometer.evaluation.figures import figures, within_systems
 from clapometer.evaluation.groups import (
@@ -28,9 +28,10 @@ from clapometer.evaluation.groups import (
 )
 from clapometer.evaluation.join import Joined, Loose, join, without_score
 from clapometer.evaluation.predictors import constant, systems_mean
-from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers
+from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers, Row
 from clapometer.evaluation.scores import ScoreFile, read_all_scores
 from clapometer.evaluation.units import design, in_name_order
+from clapometer.panel.rules import parse_rule, screened, unselected
 from clapometer.stats.bootstrap import Design, Resamples, Votes
 from clapometer.stats.isotonic import MonotoneMap, isotonic
 from clapometer.tables.ratings import Ratings
@@ -64,6 +65,9 @@ class Options:
     """Systems that are recordings."""
     events: Path | None = None
     """List of words for `event`; default: that of the package."""
+    screen: tuple[str, ...] = ()
+    """Rules of screening, such as `rest=0`, applied to all ratings in their order; see `clapometer ratings --help`.
+    After a rule that selects by agreement the ceiling is that of the ratings before it."""
     ceiling: bool = True
     """Whether to say what a perfect predictor could reach, which takes seconds."""
     include_seen: bool = False
@@ -111,7 +115,7 @@ def evaluate(
     given = [scores] if isinstance(scores, (str, os.PathLike)) else list(scores)
     files = read_all_scores([os.fspath(one) for one in given], options.score_column)
     everything = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
-    rated = in_name_order(everything.only())
+    rated, before, screening = _screened(everything, options.screen)
     chosen, training, notes = _splits(rated, options)
     anchors = everything.take(everything.is_anchor).pairs
     joins = [join(file, rated.pairs, anchors) for file in files]
@@ -132,8 +136,10 @@ def evaluate(
     _check_joined(files, joins, places, scored)
     test, places = _of_splits(rated, chosen, scored & usable)
     train = _of_splits(rated, training, everywhere) if training else None
-    material = _Material(files, joins, test, places, train, exclusion, options)
-    notes = [*everything.notes, *notes, *exclusion.notes(candidates), *material.scale_notes(), *material.text_notes()]
+    valid = test if before is None else before_selection(before, test)
+    material = _Material(files, joins, test, places, train, exclusion, options, valid)
+    notes = [*everything.notes, *screening, *notes, *exclusion.notes(candidates)]
+    notes += [*material.scale_notes(), *material.text_notes()]
     return _evaluated(material, chosen, training, candidates, wanted, unscored, notes, progress)
 
 
@@ -150,6 +156,8 @@ class _Material:
     train: tuple[Ratings, Places] | None
     exclusion: Exclusion
     options: Options
+    unselected: Ratings
+    """The ratings of these pairs before selection by agreement, from which the ceiling comes."""
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -284,6 +292,12 @@ def _evaluated(
     rows = found.rows()
     mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}
     unit = test.scale[1] - test.scale[0]
+    limits: tuple[Row, ...] = ()
+    if options.ceiling:
+        limits = ceilings(material.unselected, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)])
+        scored = [row for row in rows if row.predictor in names]
+        selected = None if material.unselected is test else test
+        notes = [*notes, *remarks(material.unselected, selected, scored, limits)]
     return Evaluation(
         files=tuple(material.files),
         ratings=test,
@@ -299,7 +313,7 @@ def _evaluated(
             Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
             for name, source, mapping, n, _ in maps
         ),
-        ceiling=ceilings(test, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)]) if options.ceiling else (),
+        ceiling=limits,
         joined=tuple(material.joins),
         places=material.places,
         candidates=candidates,
@@ -315,6 +329,19 @@ def _evaluated(
 
 def _mapped(name: str) -> str:
     return f"{name}, calibrated"
+
+
+def _screened(everything: Ratings, screen: Sequence[str]) -> tuple[Ratings, Ratings | None, list[str]]:
+    """The ratings that are left, those before selection by agreement where there was one, and what rules removed."""
+    if not screen:
+        return in_name_order(everything.only()), None, []
+    rules = [parse_rule(rule, everything) for rule in screen]
+    real = ~everything.is_anchor
+    left, steps = screened(everything, real, rules)
+    before = unselected(everything, real, rules)
+    notes = [f"screening: {step.rule} removed {step.ratings} ratings and {step.pairs} pairs" for step in steps]
+    unscreened = None if before is None else in_name_order(everything.take(before))
+    return in_name_order(everything.take(left)), unscreened, notes
 
 
 def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:

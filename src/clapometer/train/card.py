@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from clapometer.evaluation.ceiling import above_ceiling
 from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN
 from clapometer.model import Clap
 from clapometer.seen import Seen
@@ -43,6 +44,7 @@ def card(clap: Clap, trained: Trained, material: Material, run: Mapping[str, Any
         rows=[row for row in rows if row.breakdown == ALL or row.predictor not in (CONSTANT, GENERATOR, CEILING)],
         shown=SHOWN,
         verdicts="" if trained.is_start else " ".join(outcome.verdicts),
+        remarks=" ".join(f"{one}." for one in above_ceiling(found.rows, found.ceiling)),
         versions=", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     )
 

@@ -95,7 +95,10 @@ def outcome(
     _write(folder / f"{AFTER}.csv", pairs, after, tuned.seen)
     on = VALIDATION if material.test is None else TEST
     files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
-    found = evaluate(files, _ratings(pairs), Options(split=(on,), include_seen=on == VALIDATION))
+    # Screening leaves the test as it is. A validation that was selected by agreement says nothing of the listeners.
+    is_valid = on == TEST or not any(step.by_agreement for step in material.steps)
+    options = Options(split=(on,), ceiling=is_valid, include_seen=on == VALIDATION)
+    found = evaluate(files, _ratings(pairs), options)
     calibration, why_not = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)

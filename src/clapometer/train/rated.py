@@ -18,7 +18,7 @@ from clapometer.errors import SHOWN, BadOption, BadTable, first_of
 from clapometer.folders import within
 from clapometer.panel.rules import Step, parse_rule, screened
 from clapometer.seen import NOTHING, Seen, exclusion
-from clapometer.stats.standardise import standardise
+from clapometer.stats.standardise import doubts, standardise
 from clapometer.tables.ratings import Ratings
 from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION, canonical_split
 from clapometer.train.parting import FEWEST, FEWEST_TEST, Leaks, parted
@@ -145,6 +145,8 @@ def read_material(
     everywhere = np.full(len(ratings), EXCLUDED, object)
     everywhere[keep] = np.where(pair_split == "", EXCLUDED, pair_split)[some.pairs.index]
     values = _values(some, targets)
+    if targets.endswith("standardised"):
+        notes += [f"targets {targets}: {doubt}" for doubt in doubts(some.rating, some.pairs.index, some.listeners[0])]
     each = targets.startswith("listener")
     made = {name: _pairs(some, clips, pair_split, name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
     for name in (TRAIN, VALIDATION):
