@@ -437,11 +437,17 @@ def settings() -> list[Setting]:
     ]
     found += [Setting("difference of two scores", f"n = {n}", paired(n)) for n in (15, 30, 100, 300)]
     found += [
-        Setting("repeated sounds or texts", name, of_units(*what), documented=min(what[0]) < 10 and what[1] != "sounds")
+        Setting(
+            "repeated sounds or texts",
+            name,
+            of_units(*what),
+            documented=name.startswith("5 texts") or (what[0] == (40, 5) and what[1] == "full"),
+        )
         for name, what in {
             "40 sounds x 5 texts of their own": ((40, 5), "sounds", (1.0, 0.0)),
             "15 sounds x 10 texts of their own": ((15, 10), "sounds", (1.0, 0.0)),
-            "30 texts x 5 sounds of their own": ((30, 5), "texts", (0.0, 1.0)),
+            "30 texts x 5 sounds of their own": ((5, 30), "texts", (0.0, 1.0)),
+            "5 texts x 30 sounds of their own": ((30, 5), "texts", (0.0, 1.0)),
             "20 x 20, each with each": ((20, 20), "full", (0.5, 0.5)),
             "20 x 20, each with each, unrelated": ((20, 20), "full", (0.0, 0.0)),
             "40 x 5, each with each": ((40, 5), "full", (1.0, 0.5)),

@@ -24,7 +24,7 @@ from clapometer.evaluation.result import (
     SystemMean,
 )
 from clapometer.stats.agreement import agreement
-from clapometer.stats.bootstrap import CORRELATION, ERROR, MEAN, Design, Estimate, Resamples, ranks_of
+from clapometer.stats.bootstrap import CORRELATION, ERROR, MEAN, RANK, Design, Estimate, Resamples, ranks_of
 from clapometer.stats.weighted import agreement_of_columns, weighted_agreement
 
 FEWEST_SYSTEMS = 3
@@ -34,7 +34,7 @@ SYSTEMS_FOR_INTERVAL = 10
 PAIRS_WITHIN = 20
 """Pairs of a system below which it does not count within systems: Spearman's correlation of few pairs is too low on
 average (Moran 1948, doi 10.1093/biomet/35.1-2.203)."""
-SCALES = (CORRELATION, CORRELATION, CORRELATION, ERROR)
+SCALES = (RANK, CORRELATION, RANK, ERROR)
 MSE = 3
 Places = npt.NDArray[np.int64]
 Key = tuple[str, str, str]

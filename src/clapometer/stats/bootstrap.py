@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -82,10 +82,16 @@ CORRELATION = Scale(
     -1, 1, lambda r: np.asarray(np.arctanh(np.clip(r, -_NEARLY_ONE, _NEARLY_ONE))), lambda z: np.tanh(z), 10
 )
 """Fisher's z."""
+RANK = replace(CORRELATION)
+"""Of SRCC and KTAU, whose resamples of single pairs have ties that spread them a little already."""
 ERROR = Scale(
-    0, math.inf, lambda v: np.asarray(np.log(np.maximum(v, 1e-300))), lambda z: np.asarray(np.exp(z)), MANY_UNITS
+    0,
+    math.inf,
+    lambda v: np.asarray(np.log(np.maximum(v, 1e-300))),
+    lambda z: np.asarray(np.exp(z)),
+    MANY_UNITS,
 )
-"""Mean squared errors: Student's interval of the logarithm, since few resamples have the rare large errors."""
+"""Mean squared errors, whose interval is skewed: few resamples have the rare large errors."""
 SHARE = Scale(0, 1, _same, _same, FEW_UNITS)
 """Accuracies, recalls, F1."""
 DIFFERENCE = Scale(-math.inf, math.inf, _same, _same, 10)
@@ -137,6 +143,12 @@ class Design:
     name: str
     """In words, such as `sounds, each with all its pairs`."""
     ways: tuple[Way, ...]
+
+    @property
+    def draws_pairs(self) -> bool:
+        """Whether single pairs are drawn, rather than all of a unit or listeners."""
+        units = self.ways[0].units
+        return len(self.ways) == 1 and units is not None and int(units.max()) + 1 == len(units)
 
     def units(self, pairs: Places | None = None) -> tuple[int, ...]:
         """How many units of the first way, and of the second, some pairs have; all pairs by default."""
@@ -211,9 +223,10 @@ class Resamples:
 
         From `scale.few` units on the bounds are percentiles of the resamples, further out the fewer units there are by
         as much as Student's t is beyond the normal distribution and the deviation of few units too small (Hesterberg
-        2015, doi 10.1080/00031305.2015.1089789); below, they are Student's. Where listeners are drawn, the resamples
-        are moved to the value first, since means of fewer different listeners are noisier, and correlations lower,
-        than the one whose interval is wanted.
+        2015, doi 10.1080/00031305.2015.1089789; ranks of single pairs by half of the former, which simulation found
+        enough); below, they are Student's. Those of a mean squared error are skewed. Where listeners are drawn, the
+        resamples are moved to the value first, since means of fewer different listeners are noisier, and correlations
+        lower, than the one whose interval is wanted.
 
         Args:
             value: of the sample itself.
@@ -225,11 +238,16 @@ class Resamples:
         spread = self._spread(value, replicates, scale, design, units)
         if spread is None:
             return Estimate(value, float("nan"), float("nan"))
-        quantile = float(stats.t.isf((1 - self.level) / 2, spread.freedom))
+        tail = (1 - self.level) / 2
+        quantile = float(stats.t.isf(tail, spread.freedom))
+        if scale is RANK and (design is None or design.draws_pairs):
+            quantile = math.sqrt(quantile * float(stats.norm.isf(tail)))
+        if spread.scale is ERROR:
+            return Estimate(value, *_skewed(value, spread, quantile))
         if spread.freedom + 1 < spread.scale.few:
             bounds = np.array([-quantile, quantile]) * spread.deviation
         else:
-            tail = float(stats.norm.sf(quantile))
+            tail = float(stats.norm.sf(quantile * spread.narrow))
             bounds = np.quantile(spread.deviations, (tail, 1 - tail)) * spread.stretch
         low, high = np.clip(spread.scale.back(spread.centre + bounds), spread.scale.low, spread.scale.high).tolist()
         return Estimate(value, low, high)
@@ -242,9 +260,9 @@ class Resamples:
             units = (MANY_UNITS,) if design is None else design.units()
         if not math.isfinite(value) or min(units) < FEWEST_UNITS:
             return None
-        if not scale.low < value < scale.high or (scale is CORRELATION and abs(value) > _NEARLY_ONE):
+        if not scale.low < value < scale.high or (scale in (CORRELATION, RANK) and abs(value) > _NEARLY_ONE):
             # At its bound a metric has no place on the other scale.
-            scale = Scale(scale.low, scale.high, _same, _same, scale.few)
+            scale = Scale(scale.low, scale.high, _same, _same, min(scale.few, FEW_UNITS))
         centre = float(scale.to(np.array([value]))[0])
         some, variances = [], []
         for number, part in enumerate([slice(None)] if design is None else self.parts(design)):
@@ -267,8 +285,9 @@ class Resamples:
             # Satterthwaite's degrees of freedom of a sum of variances.
             below = sum(one**2 / (n - 1) for one, n in zip(fair, units, strict=True))
             freedom = (fair[0] + fair[1]) ** 2 / below if below > 0 else float(min(units) - 1)
-        stretch = math.sqrt(variance / variances[widest]) if variances[widest] > 0 else 1.0
-        return _Spread(scale, centre, some[widest], stretch, math.sqrt(variance), freedom)
+        stretch = math.sqrt(variance / fair[widest]) if fair[widest] > 0 else 1.0
+        narrow = math.sqrt(fair[widest] / variances[widest]) if variances[widest] > 0 else 1.0
+        return _Spread(scale, centre, some[widest], stretch, narrow, math.sqrt(variance), freedom)
 
     def simultaneous(
         self,
@@ -325,11 +344,29 @@ class _Spread:
     deviations: Numbers
     """Of the resamples from it, in the way of drawing that spreads them most."""
     stretch: float
-    """By what these are too narrow: units are few, or two ways of drawing add up."""
+    """By what these are too narrow where two ways of drawing add up."""
+    narrow: float
+    """By what these are too narrow because units are few."""
     deviation: float
-    """Standard deviation, stretched."""
+    """Standard deviation of the value, both put right."""
     freedom: float
     """Degrees of freedom of that."""
+
+
+def _skewed(value: float, spread: _Spread, quantile: float) -> tuple[float, float]:
+    """Bounds of a mean of squares, of which a part is taken for a multiple of a gamma distribution.
+
+    The part is so large that the mean is as skewed as its resamples, or as a mean of squared normal errors if that is
+    more, for samples without their rare large errors look even. On the inverted cube root it is nearly normal (Wilson
+    and Hilferty 1931, doi 10.1073/pnas.17.12.684).
+    """
+    if spread.deviation == 0:
+        return value, value
+    skewness = max(float(stats.skew(np.exp(spread.deviations))), math.sqrt(8 / (spread.freedom + 1)))
+    part = min(2 * spread.deviation / skewness, 1.0)
+    third = quantile * spread.deviation / part / 3
+    low, high = (1 + third) ** -3, max(1 - third, 0.1) ** -3
+    return value * (1 - part + part * low), value * (1 - part + part * high)
 
 
 def _is_moved(design: Design | None, way: int) -> bool:
