@@ -184,3 +184,13 @@ def test_a_calibration_is_not_replaced_without_being_asked(tmp_path: Path) -> No
     assert isinstance(done.exception, BadOption)
     assert "--overwrite" in str(done.exception)
     assert (tmp_path / "model" / "calibration.json").read_text() == "{}"
+
+
+def test_the_page_marks_included_pairs(tmp_path: Path) -> None:
+    from clapometer.report.page import page
+
+    file, given = labelled(tmp_path / "a.csv"), study(tmp_path)
+    assert "\u2020" not in page(evaluate(file, given, quick()))
+    marked = page(evaluate(file, given, quick(include_seen=True)))
+    assert "Every metric on this page includes pairs that the model was trained on" in marked
+    assert marked.count("\u2020") > 10
