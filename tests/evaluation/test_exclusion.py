@@ -42,7 +42,7 @@ def test_trained_and_validation_pairs_are_excluded_and_counted(tmp_path: Path) -
     assert len(found.pairs) == found.wanted == 90 - 52
     assert not any(found.unscored)
     assert any("excluded: 52 of 90 rated pairs" in note and "--include-seen" in note for note in found.notes)
-    assert any("copies of these clips" in note and "esc50:1" in note for note in found.notes)
+    assert "trained on data sets (a): esc50; other copies of their clips are not recognised" in found.notes
     assert not any("unknown" in note for note in found.notes)
 
 

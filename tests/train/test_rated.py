@@ -40,7 +40,7 @@ def test_without_splits_a_validation_is_cut_that_shares_nothing(tmp_path: Path) 
     assert 12 <= len(found.validation) <= 24
     assert not set(found.train.texts) & set(found.validation.texts)
     assert found.created == ("validation",)
-    assert any("was created from training" in note for note in found.notes)
+    assert any("created from training" in note for note in found.notes)
     assert any("48 pairs are too few; at least 100 are needed" in note for note in found.notes)
 
 

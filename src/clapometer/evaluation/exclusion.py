@@ -67,11 +67,14 @@ class Exclusion:
             f"training data unknown: pairs that the model of {name} was trained on cannot be excluded"
             for name in self.unknown
         ]
+        files_of: dict[str, list[str]] = {}
+        for name, datasets in self.datasets.items():
+            stems = ", ".join(dict.fromkeys(dataset.partition(":")[0] for dataset in datasets))
+            files_of.setdefault(stems, []).append(name)
         notes += [
-            f"the model of {name} was trained on {', '.join(names)}; copies of these clips that are not the trained "
-            "files are not recognised"
-            for name, names in self.datasets.items()
-            if names
+            f"trained on data sets ({', '.join(names)}): {stems}; other copies of their clips are not recognised"
+            for stems, names in files_of.items()
+            if stems
         ]
         return notes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -75,4 +76,7 @@ def _counted(pairs: RatedPairs) -> str:
 
 
 def _figure(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})".replace("nan (nan to nan)", "-")
+    if not math.isfinite(estimate.value):
+        return "-"
+    interval = f" ({estimate.low:.3f} to {estimate.high:.3f})" if math.isfinite(estimate.low) else ""
+    return f"{estimate.value:.3f}{interval}"

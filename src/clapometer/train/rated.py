@@ -246,8 +246,8 @@ def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool)
     if leaks.validation_cut:
         test = f" and a test split of {leaks.test_cut}" if leaks.test_cut else ""
         notes.append(
-            f"the file has no validation split: one of {leaks.validation_cut} pairs{test} was created from training, "
-            "which shares no audio and no text with it"
+            f"created from training: a validation split of {leaks.validation_cut} pairs{test}; they share no audio and "
+            "no text with it"
         )
     if not has_test:
         count = len(ratings.pairs)
