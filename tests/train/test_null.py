@@ -25,8 +25,8 @@ from clapometer.train.outcome import Outcome as Measured
 
 PAIRS, VALIDATION, TEST = 400, 40, 80
 MEMORISE = TrainOptions(
-    steps=72, batch_size=40, learning_rate=3e-2, warmup=5, keep_statistics=True, patience=0, weight_decay=0.0,
-    validate_every=18, save_every=72,
+    steps=96, batch_size=40, learning_rate=3e-2, warmup=5, keep_statistics=True, patience=0, weight_decay=0.0,
+    validate_every=24, save_every=96,
 )  # fmt: skip
 """All weights are trained, until the token of each text has memorised its rating."""
 GENERALISE = replace(MEMORISE, steps=80, learning_rate=1e-2, rates={"text": 0.0}, validate_every=20, save_every=80)
