@@ -100,7 +100,7 @@ def test_a_sound_in_ten_wordings_says_no_more_than_in_one(tmp_path):
     assert all(one.value == pytest.approx(0.547, abs=5e-4) for one in srcc.values())
     assert found[10, "auto"].drawn == "sounds with all their pairs"
     for one, other in ((1, 10), (10, 1)):
-        assert srcc[one, "auto"].low == pytest.approx(srcc[other, "auto"].low, abs=0.04)
+        assert srcc[one, "auto"].low == pytest.approx(srcc[other, "auto"].low, abs=0.09)
         assert srcc[one, "auto"].low < 0 < srcc[one, "auto"].value
     assert srcc[10, "pairs"].low > 0.35, "pairs drawn on their own promise too much"
 

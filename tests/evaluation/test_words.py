@@ -176,6 +176,10 @@ def test_better_than_another_is_qualified_where_the_best_does_not_agree(tmp_path
     told = words.verdict(evaluate([one, other], ratings, QUICK))
     assert told.startswith("noise agrees better than reversed: ")
     assert told.split(". ")[1].startswith("noise shows no significant agreement with listeners")
+    first, second = words.reservations(evaluate([one, other], ratings, QUICK))
+    assert first.startswith("reversed orders the pairs in reverse")
+    assert second.startswith("noise shows no significant agreement")
+    assert words.reservations(evaluate(one, ratings, QUICK)) == []
 
 
 def test_what_holds_within_systems_is_said_by_its_sign():

@@ -175,3 +175,52 @@ def test_a_place_that_cannot_be(tmp_path):
         check_folder(tmp_path / "file")
     with pytest.raises(BadOption, match="make it first"):
         check_folder(tmp_path / "none" / "report")
+
+
+def small(folder, score, name="s"):
+    """40 pairs, and a score of each."""
+    rows = [{"audio": f"{n}.wav", "text": f"t{n}", "rating": n // 3 % 7, "score": score(n)} for n in range(40)]
+    ratings = table(folder / "r.csv", [{k: row[k] for k in ("audio", "text", "rating")} for row in rows])
+    return table(folder / f"{name}.csv", [{k: row[k] for k in ("audio", "text", "score")} for row in rows]), ratings
+
+
+QUICK = Options(ceiling=False, resamples=Resamples(400))
+
+
+def test_a_reversed_score_is_no_good_news(tmp_path):
+    text = page(evaluate(*small(tmp_path, lambda n: 1 - n // 3 % 7 / 7), QUICK))
+    assert re.search(r'<p class="verdict">s orders the pairs in reverse \(is the scale reversed\?\)', text)
+    assert "This is more than chance" in text
+
+
+def test_what_is_worse_has_no_green_yes_and_only_what_is_clear_is_bold(tmp_path):
+    good, ratings = small(tmp_path, lambda n: n // 3 % 7 / 7, "good")
+    bad, _ = small(tmp_path, lambda n: (n * 7 % 11) / 11, "bad")
+    twin, _ = small(tmp_path, lambda n: n // 3 % 7 / 8, "twin")
+    text = page(evaluate([bad, good], ratings, QUICK))
+    assert '<td class="yes">good is better</td>' in text
+    assert 'class="number best"' in text
+    text = page(evaluate([good, twin], ratings, QUICK))
+    assert '<td class="no">not significant</td>' in text
+    assert 'class="number best"' not in text, "none of two equal scores is bold"
+    assert '<td class="number">1<small>1 to 2</small></td>' in text
+
+
+def test_a_baseline_that_is_better_is_not_green_and_stands_in_no_headline(tmp_path):
+    found = evaluate(scores(tmp_path / "noise.csv", noise=30), study(tmp_path), QUICK)
+    text = page(found)
+    assert "which system made the sound" not in text.split("<main")[0]
+    for one in re.findall(r'<td class="yes">([^<]*)</td>', text):
+        assert "mean" not in one
+        assert "constant" not in one
+    assert "Between these 3 systems" in text
+    assert "drawn were texts with all their pairs" in text
+
+
+def test_too_few_pairs_are_said(tmp_path):
+    rows = [{"audio": f"{n}.wav", "text": f"t{n}", "rating": n % 5, "score": n / 9} for n in range(8)]
+    files = [table(tmp_path / f"{name}.csv", rows) for name in ("s", "r")]
+    text = page(evaluate(files[0], files[1], QUICK))
+    assert "too few pairs to say whether it agrees" in text
+    assert "There are too few pairs to say whether this is chance." in text
+    assert 'class="verdict"' in text

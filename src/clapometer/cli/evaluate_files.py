@@ -140,7 +140,12 @@ def _print(found: Evaluation) -> None:
         print_table([*columns, *numbers], cells, right=numbers)
         print()
     verdicts = words.verdicts(found) or [words.verdict(found)]
-    more = (*words.between_origins(found), *_calibrated(found), *words.against_constant(found))
+    more = (
+        *words.reservations(found),
+        *words.between_origins(found),
+        *_calibrated(found),
+        *words.against_constant(found),
+    )
     for sentence in filter(None, (*verdicts, words.ranks(found), *more)):
         print(f"{sentence}{mark}")
     if found.includes_seen:

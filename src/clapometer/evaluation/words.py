@@ -27,6 +27,11 @@ def verdicts(found: Evaluation) -> list[str]:
     return sentences
 
 
+def reservations(found: Evaluation) -> list[str]:
+    """Of several score files, what is to be said of those that do not agree with the listeners."""
+    return [own(found, name) for name in found.names if len(found.names) > 1 and not _agrees(found, name)]
+
+
 def against_trivial(found: Evaluation) -> list[str]:
     """For each score file whether it says more than the name of the system does; never a headline."""
     than = f"a predictor that knows only which system made the sound (SRCC {number(_srcc(found, GENERATOR))})"
@@ -124,7 +129,7 @@ def verdict(found: Evaluation) -> str:
         return own(found, names[0])
     sentence = _verdict(found.difference(names[0], names[1]), found.resamples.level)
     # Better than another is nothing to be glad of where even the best does not agree.
-    return sentence if outcome(found.row(names[0]).srcc) == "agrees" else f"{sentence} {own(found, names[0])}"
+    return sentence if _agrees(found, names[0]) else f"{sentence} {own(found, names[0])}"
 
 
 Outcome = Literal["agrees", "reversed", "not significant", "too few"]
@@ -135,6 +140,10 @@ def outcome(srcc: Estimate) -> Outcome:
     if not srcc.has_interval:
         return "too few"
     return "agrees" if srcc.low > 0 else "reversed" if srcc.high < 0 else "not significant"
+
+
+def _agrees(found: Evaluation, name: str) -> bool:
+    return outcome(found.row(name).srcc) == "agrees"
 
 
 def own(found: Evaluation, name: str) -> str:

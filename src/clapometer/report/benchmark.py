@@ -65,9 +65,11 @@ def _clips(result: Result) -> Iterator[dict[str, Any]]:
 
 
 def _title(result: Result) -> str:
+    from clapometer.benchmark.comparison import told
+
     value = result.figures.value
     folds = f", fold {', '.join(result.record['tested']['folds'])}" if result.record["tested"]["folds"] else ""
     return (
         f"{result.record['model']['name']} on {result.task.title}, {SETUP_NAMES[result.setup]}{folds}\n"
-        f"{result.figures.main} {value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
+        f"{result.figures.main} {told(value)}"
     )
