@@ -9,12 +9,15 @@ selects by agreement; the truth stands beside.
 from __future__ import annotations
 
 import argparse
+from functools import cache
 
 import numpy as np
 
 from clapometer.stats.agreement import lcc, srcc
 from clapometer.stats.ceiling import noise_ceiling
 from clapometer.stats.icc import icc
+from clapometer.stats.krippendorff import alpha
+from clapometer.stats.reliability import against_rest, split_half
 from clapometer.stats.screening import Mask, like_the_rest, near_another, not_constant
 from simulation_ratings import Random, Study, clickers
 
@@ -33,12 +36,12 @@ def main() -> None:
         cells = np.nanmean([row(honest(np.random.default_rng(seed)), rule, seed) for seed in range(runs)], axis=0)
         print(f"| {rule} | {cells[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells[1:])} |", flush=True)
     print("\nRandom clickers, on whom nothing can agree (ICC 0):\n")
-    print("| rule | ratings kept | ICC(1) of those | interval excludes 0 | interval of what is used excludes 0 |")
+    print("| rule | ratings kept | ICC(1) of those | its interval excludes 0 | so do at most, of those in use |")
     print("| --- " * 5 + "|")
     for rule in RULES:
-        found = np.mean([of_clickers(clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed)), rule)
-                         for seed in range(runs)], axis=0)  # fmt: skip
-        print(f"| {rule} | {found[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in found[1:])} |", flush=True)
+        found = np.mean([of_clickers(rule, seed) for seed in range(runs)], axis=0)
+        cells = [*found[1:3], found[3:].max()]
+        print(f"| {rule} | {found[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
 
 
 def honest(rng: Random) -> Study:
@@ -73,14 +76,30 @@ def row(study: Study, rule: str, seed: int) -> tuple[float, ...]:
     return keep.mean(), icc(rating, pair).single.value, found.lcc.value, lcc(truth, mean), srcc(score, mean)
 
 
-def of_clickers(study: Study, rule: str) -> tuple[float, ...]:
-    """Share kept, ICC(1) of those, whether its interval excludes 0, and whether that of the product's value does."""
+def of_clickers(rule: str, seed: int) -> tuple[float, ...]:
+    """Share kept, ICC(1) of those, whether its interval excludes 0, and whether the intervals that the product uses do:
+    of ICC, alpha, one against the rest, split half, and the ceilings of SRCC, LCC and KTAU.
+    """
+    study = clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed))
     keep = kept(study, rule)
-    pair = np.unique(study.pair[keep], return_inverse=True)[1]
-    of_kept = icc(study.rating[keep], pair).single
-    by_agreement = rule.startswith(("near", "rest"))
-    used = icc(study.rating, study.pair).single if by_agreement else of_kept
-    return keep.mean(), of_kept.value, of_kept.is_clear, used.is_clear
+    of_kept = icc(study.rating[keep], np.unique(study.pair[keep], return_inverse=True)[1]).single
+    # After a rule that selects by agreement, the product uses what it used before.
+    used = used_of(seed, "none" if rule.startswith(("near", "rest")) else rule)
+    return keep.mean(), of_kept.value, of_kept.is_clear, *used
+
+
+@cache
+def used_of(seed: int, rule: str) -> tuple[bool, ...]:
+    study = clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed))
+    assert study.listener is not None
+    keep = kept(study, rule)
+    pair, listener = (np.unique(each[keep], return_inverse=True)[1] for each in (study.pair, study.listener))
+    columns = study.rating[keep], pair, listener
+    own, rest, half, limit = icc(*columns), against_rest(*columns), split_half(*columns), noise_ceiling(*columns)
+    every = (own.single, own.mean, own.consistency_single, own.consistency_mean, alpha(*columns),
+             alpha(*columns, level="ordinal"), rest.srcc, rest.lcc, half.srcc, half.lcc, half.lcc_corrected,
+             limit.srcc, limit.lcc, limit.ktau)  # fmt: skip
+    return tuple(each is not None and each.is_clear for each in every)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def test_reliability_and_ceiling_of_the_test_split() -> None:
 def test_the_ceiling_of_a_generator(system: str, lcc: float) -> None:
     ratings = relate("REL").only(split="test,validation")
     own = ratings.take(ratings.system == system)
-    assert noise_ceiling(own.target, own.pairs.index, intervals=False).lcc.value == pytest.approx(lcc, abs=6e-4)
+    assert noise_ceiling(own.target, own.pairs.index, intervals=False).lcc.value == pytest.approx(lcc, abs=3e-3)
 
 
 def test_the_summary_holds_all_of_it() -> None:

@@ -257,8 +257,10 @@ def _less(count: int) -> str:
 
 
 def _number(value: float, digits: int = 3) -> str:
-    return "not defined" if math.isnan(value) else f"{value:.{digits}f}"
+    return "not defined" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _interval(estimate: Estimate, digits: int = 3) -> str:
-    return "" if math.isnan(estimate.low) else f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
+    if math.isnan(estimate.low):
+        return ""
+    return f"{_number(estimate.low, digits)} to {_number(estimate.high, digits)}"

@@ -9,8 +9,8 @@ import numpy as np
 from clapometer.evaluation.groups import SYSTEM, Group
 from clapometer.evaluation.result import ALL, CEILING, WITHIN, Row
 from clapometer.stats.agreement import METRICS
-from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
+from clapometer.stats.estimate import alone
 from clapometer.tables.ratings import Ratings
 
 DESIGNS = {
@@ -36,7 +36,7 @@ def ceilings(ratings: Ratings, groups: Sequence[Group]) -> tuple[Row, ...]:
     if systems and len(systems) == sum(group.breakdown == SYSTEM for group in groups):
         sizes = [row.n for row in systems]
         means = {
-            metric: _alone(float(np.average([getattr(row, metric).value for row in systems], weights=sizes)))
+            metric: alone(float(np.average([getattr(row, metric).value for row in systems], weights=sizes)))
             for metric in METRICS
         }
         rows.append(Row(CEILING, WITHIN, "", sum(sizes), **means))
@@ -116,7 +116,3 @@ def _row(ratings: Ratings, group: Group) -> Row | None:
     if found is None:
         return None
     return Row(CEILING, group.breakdown, group.name, len(group.pairs), found.srcc, found.lcc, found.ktau, found.mse)
-
-
-def _alone(value: float) -> Estimate:
-    return Estimate(value, float("nan"), float("nan"))

@@ -17,33 +17,11 @@ LEVEL = 0.95
 NORMAL = 1.959964
 """Standard deviations of a normal distribution to both sides of its mean within which that share lies."""
 _BLOCK = 4_000_000
-_MANY = 200
-"""From this many resamples on, their own percentiles make the interval; fewer say no more than its width."""
 
 
 def alone(value: float) -> Estimate:
-    """A figure without an interval; NaN where it cannot be told."""
+    """An estimate without an interval; NaN where there is none."""
     return Estimate(value, math.nan, math.nan)
-
-
-def interval(value: float, draws: Numbers) -> Estimate:
-    """An estimate from what the resamples gave.
-
-    From 200 resamples on it goes from their 2.5th to their 97.5th percentile; with fewer, which is enough for large
-    studies only, from 1.96 of their standard deviations below the value to as much above.
-
-    Args:
-        value: the estimate of the study itself.
-        draws: (resamples,): those of its resamples; NaN ones are left out.
-    """
-    draws = draws[np.isfinite(draws)]
-    if math.isnan(value) or len(draws) < 2:
-        return alone(value)
-    if len(draws) < _MANY:
-        half = NORMAL * float(draws.std(ddof=1))
-        return Estimate(value, value - half, value + half)
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value, float(low), float(high))
 
 
 def f_limits(df: float, other: float) -> tuple[float, float]:
@@ -75,11 +53,6 @@ def fisher_interval(value: float, draws: Numbers, *, without: Numbers | None = N
     )
     half = NORMAL * math.sqrt(max(variance - less, 0.1 * variance))
     return Estimate(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half))
-
-
-def resamples_for(ratings: int) -> int:
-    """How many resamples a study needs: a large one is near its normal limit, and has a narrow interval anyway."""
-    return int(np.clip(20_000_000 // max(ratings, 1), 20, 1000))
 
 
 def resampled(pairs: int, resamples: int, rng: np.random.Generator) -> Iterator[Numbers]:

@@ -3,7 +3,7 @@
 Formulas for variances give the linear correlation; the rank correlations depend on the shapes of distributions as well:
 on pairs that crowd at an end of the scale, on two peaks. The model is a hidden quality of each pair, normal noise, and
 a scale on which what is perceived is rounded and clipped. The qualities have a mixture of up to three normal
-distributions, chosen by BIC (Schwarz 1978) and fitted by maximum likelihood with the EM algorithm (Dempster, Laird and
+distributions, chosen by AIC (Akaike 1974) and fitted by maximum likelihood with the EM algorithm (Dempster, Laird and
 Rubin 1977) on a grid, and the noise is as large as the variance components of the ratings say. True means are then
 drawn from their posterior distribution, given each pair's ratings, and correlated with the very means that were
 observed.
@@ -104,7 +104,7 @@ def fitted(panel: Panel, start: Mixture | None = None) -> Model:
 
     Args:
         panel: with noise above 0, and pairs of different mean ratings.
-        start: a mixture from which to start, whose number of components stays; None to choose that by BIC.
+        start: a mixture from which to start, whose number of components stays; None to choose that by AIC.
     """
     count = np.bincount(panel.pair)
     # Rounded, so that equal means are tied whatever the order of their ratings.
@@ -149,13 +149,13 @@ def fitted(panel: Panel, start: Mixture | None = None) -> Model:
 
 
 def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers) -> Mixture:
-    """The mixture of as many components as BIC chooses."""
+    """The mixture of as many components as AIC chooses."""
     best, lowest = None, math.inf
     for number in range(1, MOST_COMPONENTS + 1):
         spread = np.full(number, float(mean.var()) / number**2)
         start = np.full(number, 1 / number), np.quantile(mean, (np.arange(number) + 0.5) / number), spread
         fit, mixture = _maximised(likelihood, grid, start)
-        criterion = (3 * number - 1) * math.log(len(mean)) - 2 * fit
+        criterion = 2 * (3 * number - 1) - 2 * fit
         if best is not None and criterion >= lowest:
             break
         best, lowest = mixture, criterion
