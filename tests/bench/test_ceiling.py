@@ -52,15 +52,16 @@ def test_without_a_signal_the_interval_holds_0() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rule", ["none", "near=5", "near=1", "rest=0", "constant"])
-def test_screening_of_clickers_makes_no_reliability_that_is_used(rule: str) -> None:
+def test_screening_of_clickers_makes_no_reliability_that_is_used() -> None:
     import screening
 
-    found = np.mean([screening.of_clickers(rule, seed) for seed in range(60)], axis=0)
-    assert found[3:].max() <= 0.12
-    if rule in ("near=1", "rest=0"):
-        assert found[1] > 0.2
-        assert found[2] > 0.9
+    for rule in ("none", "near=5", "near=1", "rest=0", "constant"):
+        found = np.mean([screening.of_clickers(rule, seed) for seed in range(60)], axis=0)
+        # 5 % each; the largest of fourteen shares of 60 studies is above 17 % in one of a hundred tests.
+        assert found[3:].max() <= 0.17
+        if rule in ("near=1", "rest=0"):
+            assert found[1] > 0.2
+            assert found[2] > 0.9
 
 
 def test_screening_costs_honest_listeners() -> None:

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr
 
-from clapometer.stats.ceiling import noise_ceiling
+from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.ceiling import _interval, noise_ceiling
 from clapometer.stats.latent import Panel, fitted
 
 COUNTS, SHARES = np.arange(1, 7), (0.2, 0.2, 0.22, 0.2, 0.12, 0.06)
@@ -223,3 +224,13 @@ def test_known_levels_of_listeners_are_taken_out():
         fitted(Panel(own + each, pair, each, 1.0)).order(np.random.default_rng(0)) for each in (level, 0 * level)
     )
     assert with_ == pytest.approx(without, abs=0.02)
+
+
+def test_an_interval_is_the_wider_one_and_stays_between_0_and_1():
+    assert _interval(0.5, 0.4, 0.6, 0.01) == Estimate(0.5, 0.4, 0.6)
+    wide = _interval(0.5, 0.45, 0.55, 0.2)
+    assert wide.low == pytest.approx(math.tanh(math.atanh(0.5) - 1.96 * 0.2), abs=1e-4)
+    assert wide.high == pytest.approx(math.tanh(math.atanh(0.5) + 1.96 * 0.2), abs=1e-4)
+    low = _interval(0.1, 0.05, 0.2, 1.0)
+    assert low.low == 0
+    assert low.high < 1

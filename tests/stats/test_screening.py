@@ -117,6 +117,7 @@ def test_correlations_at_the_bounds_are_correlations():
     rating, pair, listener = np.tile(np.arange(6.0), 2), np.tile(np.arange(6), 2), np.repeat([0, 1], 6)
     assert like_the_rest(rating, pair, listener, 0.999999).keep.all()
     assert like_the_rest(rating, pair, listener, -1).keep.all()
+    assert like_the_rest(rating, pair, listener, 1).judged.all()
     for least in (1.01, -1.01, math.nan):
         with pytest.raises(BadOption, match="no correlation"):
             like_the_rest(rating, pair, listener, least)

@@ -113,6 +113,16 @@ def test_without_a_test_split_nothing_is_claimed(model: Path, tmp_path: Path) ->
     assert {line["note"] for line in log if "srcc" in line} == {"selected on this data"}
 
 
+def test_a_validation_that_was_selected_by_agreement_has_no_ceiling(model: Path, tmp_path: Path) -> None:
+    rated_tones(tmp_path, ("",), count=144)
+    plain = run(tmp_path, model, "plain", epochs=1, validation_share=0.4).outcome.evaluation
+    kept = run(tmp_path, model, "kept", epochs=1, validation_share=0.4, screen=["near=9"]).outcome.evaluation
+    assert plain.ceiling
+    assert "ceiling" in (tmp_path / "plain" / "CARD.md").read_text()
+    assert not kept.ceiling
+    assert "| ceiling" not in (tmp_path / "kept" / "CARD.md").read_text()
+
+
 @pytest.mark.parametrize("loss", ["mae", "wsce", "wsce+2*mse", "listnet", "margin+mae"])
 @pytest.mark.parametrize("targets", ["mean", "listener-standardised"])
 def test_every_loss_with_every_target(loss: str, targets: str, model: Path, tmp_path: Path) -> None:
