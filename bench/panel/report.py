@@ -65,7 +65,11 @@ def _gains(found: Json) -> str:
     rows = []
     for name, gain in found["gain"].items():
         after = found["esc50_fold5"][name]
-        cells = [name, *(_signed(gain[ALL][metric]) for metric in METRICS), _signed(gain[WITHIN]["srcc"])]
+        cells = [
+            name,
+            *(_signed(gain[ALL][metric]) for metric in METRICS),
+            _signed(gain[WITHIN]["srcc"]) if WITHIN in gain else "",
+        ]
         rows.append([*cells, f"{after:.3f}", f"{after - before:+.3f}"])
     return _table(head, rows)
 
