@@ -293,7 +293,7 @@ def calibrated(n: int) -> Study:
 def nothing_there(n: int) -> Study:
     def study(rng: np.random.Generator) -> Hits:
         rating, scores = correlated(rng, n, 0.0)
-        found = outcome(row(measured(scores, rating))["srcc"])
+        found = outcome(row(measured(scores, rating, resamples=800))["srcc"])
         return {"agrees, or in reverse": found in ("agrees", "reversed")}
 
     return study
@@ -307,7 +307,7 @@ def equal_metrics(metrics: int, n: int, systems: int = 1) -> Study:
         cut = np.array_split(np.arange(n), systems)
         groups = [Group(SYSTEM, f"{k:02d}", some) for k, some in enumerate(cut)] if systems > 1 else []
         names = [str(number) for number in range(metrics)]
-        found = measured(scores, rating, groups).differences(names, [], {})
+        found = measured(scores, rating, groups, resamples=800).differences(names, [], {})
         shown = [one for one in found if one.breakdown in (ALL, WITHIN)]
         low = np.full((metrics, metrics), np.nan)
         for one in found:

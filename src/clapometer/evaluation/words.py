@@ -186,7 +186,7 @@ def methods(found: Evaluation) -> str:
     )
     resampled = (
         f"Intervals are {resamples.level * 100:g} % bootstrap intervals ({resamples.number:,} resamples of "
-        f"{found.drawn}, seed {resamples.seed}; Student's for the logarithm of the MSE and for few units); differences "
+        f"{found.drawn}, seed {resamples.seed}; skewed for the MSE, Student's for few units); differences "
         "are taken within each resample, on the same pairs."
     )
     sentences = [compared, measured, resampled]
