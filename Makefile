@@ -9,7 +9,7 @@ PARITY := build/parity
 OPENVINO := build/openvino/site
 OLDEST := build/oldest
 
-.PHONY: demo test test-all test-oldest lint bench bench-peers panel panel-full parity mini mini-voice human-clap xacle clean
+.PHONY: demo test test-slow test-oldest lint bench bench-peers panel panel-full parity mini mini-voice human-clap xacle clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -18,8 +18,8 @@ demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
 test: $(VENV)/.dev  ## all tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m "not slow"
 
-test-all: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
+test-slow: $(VENV)/.dev  ## the slow ones: at most 25 minutes on two quiet cores
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m slow
 
 test-oldest: $(OLDEST)/.installed  ## the same with the oldest versions that pyproject.toml allows
 	OMP_NUM_THREADS=1 $(OLDEST)/venv/bin/pytest -n $(JOBS) -m "not slow"

@@ -32,9 +32,9 @@ from clapometer.evaluation.words import outcome
 from clapometer.stats.agreement import METRICS, agreement
 from clapometer.stats.bootstrap import Estimate, Resamples, Votes, ranks_of
 from clapometer.stats.classes import class_estimates
+from clapometer.stats.icc import icc
 from clapometer.stats.isotonic import isotonic
 from clapometer.stats.krippendorff import alpha
-from clapometer.stats.oneway import icc
 from clapometer.stats.retrieval import retrieval_figures
 from clapometer.tasks.task import Clip
 
@@ -418,7 +418,7 @@ def reliability(pairs: int) -> Study:
     def study(rng: np.random.Generator) -> Hits:
         pair = np.repeat(np.arange(pairs), 4)
         rating = rng.normal(size=pairs)[pair] + rng.normal(size=len(pair))
-        found = icc(rating, pair, resamples=RESAMPLES)
+        found = icc(rating, pair)
         return {
             "ICC(1)": contains(found.single, 0.5),
             "alpha, interval": contains(alpha(rating, pair, resamples=RESAMPLES), 0.5),

@@ -74,11 +74,9 @@ def measured(options: argparse.Namespace) -> dict[str, float]:
 
     def batch(step: int) -> RatedBatch:
         random = torch.Generator().manual_seed(step)
-        waveforms = 0.1 * torch.randn(options.pairs, samples, generator=random)
+        windows = [[0.1 * torch.randn(samples, generator=random)] for _ in range(options.pairs)]
         texts = [f"dog {number} barks" for number in range(options.pairs)]  # a byte a token
-        return RatedBatch(
-            waveforms, texts, torch.rand(options.pairs, generator=random), torch.eye(options.pairs).bool()
-        )
+        return RatedBatch(windows, texts, torch.rand(options.pairs, generator=random), torch.eye(options.pairs).bool())
 
     def progress(_what: str, _total: int) -> Callable[[int], None]:
         return lambda _: began.append(time.monotonic())

@@ -50,6 +50,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in described:
         for folder in (tmp_path, tmp_path / "clips"):
             soundfile.write(folder / f"{name}.wav", sounds.make(name)[: 2 * sounds.RATE], sounds.RATE)
+        soundfile.write(tmp_path / f"held-out-{name}.wav", sounds.make(name)[-2 * sounds.RATE :], sounds.RATE)
 
     def table(name: str, column: str, rows: dict[str, str]) -> None:
         lines = [f"audio,{column}", *(f"{sound}.wav,{value}" for sound, value in rows.items())]
@@ -57,10 +58,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     table("captions.csv", "text", described)
     labels = {name: name.replace("bell", "church bell") for name in described}
-    table("val.csv", "label", labels)
+    table("val.csv", "label", {f"held-out-{name}": label for name, label in labels.items()})
     table("labelled.csv", "label", labels)
     chance = np.random.default_rng(0)
-    for number in range(44):
+    for number in range(106):
         pitch = chance.uniform(200, 4000)
         tone = 0.1 * np.sin(2 * np.pi * pitch * np.arange(sounds.RATE // 4) / sounds.RATE)
         soundfile.write(tmp_path / f"{number}.wav", tone, sounds.RATE)
@@ -90,6 +91,29 @@ def test_commands(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert words[0] == "clapometer", line
             monkeypatch.setattr(sys, "argv", words)
             assert status() == 0, line
+
+
+def test_the_four_commands_of_the_readme_claim_no_gain_on_shuffled_ratings(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, metric = blocks(ROOT / "README.md", "sh")[:2]
+    chance = np.random.default_rng(1)
+    header, *rows = (place / "ratings.csv").read_text().splitlines()
+    ratings = chance.permutation([row.split(",")[3] for row in rows[::3]])
+    shuffled = [row.split(",") for row in rows]
+    for number, cells in enumerate(shuffled):
+        cells[3] = ratings[number // 3]
+    (place / "ratings.csv").write_text("\n".join([header, *map(",".join, shuffled)]) + "\n")
+    lines = [line for line in start.splitlines() if line.startswith("clapometer score pairs.csv")]
+    lines += metric.splitlines()
+    assert [line.split()[1] for line in lines] == ["score", "ratings", "finetune", "score", "evaluate"]
+    for line in lines:
+        monkeypatch.setattr(sys, "argv", shlex.split(line, comments=True))
+        capsys.readouterr()
+        assert status() == 0, line
+    found = capsys.readouterr()
+    assert "agrees better than" not in found.out.replace("scores agrees better than tuned", "")
+    assert "training or validation data of the model of tuned" in found.err
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -20,9 +20,11 @@ SOURCE = Path(clapometer.__file__).parent
 # From left to right; rooms that stand together do not know each other.
 ROOMS = (
     ("errors",),
-    ("records",),
+    ("records", "text"),
     ("tables", "stats", "labels", "threads", "integrity", "hub", "folders"),
-    ("calibration", "evaluation", "panel"),
+    ("seen",),
+    ("calibration", "panel"),
+    ("evaluation",),
     ("audio",),
     ("frontend", "nets", "weights", "losses", "tokens", "published"),
     ("model",),
@@ -44,6 +46,8 @@ ONLY = {"losses": {"errors"}, "nets": set[str](), "stats": {"errors", "records"}
 WITHOUT_TORCH = (
     "errors",
     "records",
+    "text",
+    "seen",
     "tables",
     "stats",
     "labels",

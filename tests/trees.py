@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ RATE = 8000
 def sound(path: Path) -> None:
     """A tenth of a second of noise, another one for each name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    seed = sum(map(ord, path.name))
+    seed = zlib.crc32(path.name.encode())
     samples = np.random.default_rng(seed).uniform(-0.5, 0.5, RATE // 10)
     kind = {".ogg": "OGG", ".flac": "FLAC", ".au": "AU"}.get(path.suffix, "WAV")
     soundfile.write(path, samples * (0.2 + seed % 7 / 10), RATE, format=kind)

@@ -65,11 +65,8 @@ def _gains(found: Json) -> str:
     rows = []
     for name, gain in found["gain"].items():
         after = found["esc50_fold5"][name]
-        cells = [
-            name,
-            *(_signed(gain[ALL][metric]) for metric in METRICS),
-            _signed(gain[WITHIN]["srcc"]) if WITHIN in gain else "",
-        ]
+        within = _signed(gain[WITHIN]["srcc"]) if WITHIN in gain else "-"  # of systems of 20 pairs or more
+        cells = [name, *(_signed(gain[ALL][metric]) for metric in METRICS), within]
         rows.append([*cells, f"{after:.3f}", f"{after - before:+.3f}"])
     return _table(head, rows)
 

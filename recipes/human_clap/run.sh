@@ -43,7 +43,9 @@ for loss in "${losses[@]}"; do
   score "$loss" "$out/$loss"
 done
 for split in test test,validation; do
-  clapometer evaluate "${scored[@]}" --ratings "$ratings" --split "$split" --audio-root "$sounds" \
+  # The validation split selected the fine-tuned states: metrics that include it are marked.
+  seen=; [ "$split" = test ] || seen=--include-seen
+  clapometer evaluate "${scored[@]}" --ratings "$ratings" --split "$split" --audio-root "$sounds" $seen \
     -o "$out/${split/,/_and_}" ${EVALUATE:-}
 done
 "$python" "$root/recipes/human_clap/compare.py" "$out"

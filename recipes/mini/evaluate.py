@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from clapometer.checkpoints import load
 from clapometer.embed import embed_sounds, embed_texts
 from clapometer.model import Clap
 from clapometer.stats.classes import Figures, figures
+from clapometer.text import text_key
 from clapometer.zeroshot import classify
-from sentences import HELD_OUT_FOLD, HELD_OUT_SPEAKERS, read_rows
+from sentences import HELD_OUT_FOLD, HELD_OUT_SPEAKERS, audiocaps, read_rows
 
 GENDERS = {"male": "a man speaking", "female": "a woman speaking"}
 FEELINGS = {
@@ -65,8 +67,18 @@ def area(own: Vector, other: Vector, weights: Vector) -> float:
     return float(((below + up_to) / 2).mean() / running[-1])
 
 
+def area_of(compared: Sequence[tuple[str, bool, float, list[float]]]) -> float:
+    """`area` of some clips, each of which weighs as much as another, however many other prompts its source has."""
+    own = np.array([one[2] for one in compared])
+    others = np.array([value for one in compared for value in one[3]])
+    return area(own, others, np.array([1 / len(one[3]) for one in compared for _ in one[3]]))
+
+
 def prompts(clap: Clap, data: Path) -> dict[str, Any]:
-    """Outputs of text-to-audio systems: their prompt against the other prompts of the same source."""
+    """Outputs of text-to-audio systems: their prompt against the other prompts of the same source.
+
+    `trained` are the clips whose own prompt is a caption of AudioCaps, on which the text tower was distilled.
+    """
     rows = [row for row in read_rows(data / "sounds" / "clips.csv") if row["system"]]
     sounds = embed_sounds(clap, [data / "sounds" / row["file"] for row in rows]).vectors
     texts = sorted({row["caption"] for row in rows})
@@ -75,25 +87,26 @@ def prompts(clap: Clap, data: Path) -> dict[str, Any]:
     by_source = defaultdict(list)
     for number, row in enumerate(rows):
         by_source[row["source"]].append(number)
-    own: dict[str, list[float]] = defaultdict(list)
-    other: dict[str, list[float]] = defaultdict(list)
-    weights: dict[str, list[float]] = defaultdict(list)
+    captions = {text_key(text) for text in audiocaps(data)}
+    compared = []  # (source, whether the text tower was trained on the prompt, its cosine, those of the others)
     for source, numbers in by_source.items():
         known = sorted({rows[number]["caption"] for number in numbers})
         for number in numbers:
-            strange = [text for text in known if text != rows[number]["caption"]]
-            own[source].append(float(cosines[number, place[rows[number]["caption"]]]))
-            other[source] += [float(cosines[number, place[text]]) for text in strange]
-            weights[source] += [1 / len(strange)] * len(strange)
-    areas = {source: area(*map(np.array, (own[source], other[source], weights[source]))) for source in by_source}
-    everything = (np.array([one for part in parts.values() for one in part]) for parts in (own, other, weights))
+            caption = rows[number]["caption"]
+            others = [float(cosines[number, place[text]]) for text in known if text != caption]
+            own = float(cosines[number, place[caption]])
+            compared.append((source, text_key(caption) in captions, own, others))
     systems = defaultdict(list)
-    for number, score in zip(by_source["makeanaudio2"], own["makeanaudio2"], strict=True):
-        systems[rows[number]["system"]].append(score)
+    for number in by_source["makeanaudio2"]:
+        systems[rows[number]["system"]].append(float(cosines[number, place[rows[number]["caption"]]]))
+    trained = {name: [one for one in compared if one[1] is is_so] for name, is_so in (("yes", True), ("no", False))}
     return {
         "clips": len(rows),
-        "auc": area(*everything),
-        "auc_by_source": areas,
+        "files": len({row["file"] for row in rows}),
+        "auc": area_of(compared),
+        "auc_by_trained": {name: area_of(some) for name, some in trained.items()},
+        "clips_by_trained": {name: len(some) for name, some in trained.items()},
+        "auc_by_source": {source: area_of([one for one in compared if one[0] == source]) for source in by_source},
         "clips_by_source": {source: len(numbers) for source, numbers in by_source.items()},
         "makeanaudio2": {system: float(np.mean(scores)) for system, scores in systems.items()},
         "makeanaudio2_clips": {system: len(scores) for system, scores in systems.items()},

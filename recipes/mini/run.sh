@@ -20,3 +20,4 @@ fi
 cp "$build/run/last/config.json" "$build/run/last/model.safetensors" "$build/run/last/tokenizer.json" "$model"
 "$python" evaluate.py --data "$data" --model "$model" --out "$build/figures.json"
 "$python" card.py --figures "$build/figures.json" --out "$model/CARD.md"
+"$python" seen.py --data "$data" --model "$model"

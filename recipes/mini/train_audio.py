@@ -103,6 +103,7 @@ def main() -> None:
         clips,
         sounds,
         size=options.batch,
+        window=clap.card.window,
         seconds=options.seconds,
         seed=1,
         augmentation=replace(Augmentation(), mix=options.mix),

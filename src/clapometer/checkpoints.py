@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from clapometer.hub import Place, download, find_files, models_folder
 from clapometer.model import Clap
 from clapometer.published import PICKLES, WEIGHTS, Published, read_published
 from clapometer.records import TORCH, Hub, ModelCard, Window
+from clapometer.seen import Seen, check_seen, read_seen, seen_of_checkpoint, write_seen
 from clapometer.weights import write_weights
 
 FAMILIES: dict[str, ModuleType] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
@@ -56,6 +58,12 @@ def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
         return _configuration(_own(path))[0], _own(path)
     card = _family(published).card_of(published)
     return card, path if path.is_dir() else path.parent
+
+
+def seen_of(name: str | os.PathLike[str]) -> Seen:
+    """What a model has learned from, without loading its weights; arguments and errors as `find`."""
+    card, folder = find(name)
+    return seen_of_checkpoint(folder, card.name)
 
 
 def where(name: str) -> Path | None:
@@ -102,6 +110,7 @@ def load(
         model = _load_known(_known(str(name)))
     elif (published := _published(path)) is not None:
         model = _family(published).adopt(published, None)
+        model.seen = partial(seen_of_checkpoint, path if path.is_dir() else path.parent, model.card.name)
     else:
         model = _read(_own(path))
     model.to_precision(precision)
@@ -111,7 +120,7 @@ def load(
 
 
 def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> None:
-    """Write a folder that `load` reads: `config.json`, `model.safetensors` and the tokenizer's files.
+    """Write a folder that `load` reads: `config.json`, `model.safetensors`, the tokenizer's files, and `seen.csv`.
 
     Args:
         model: any model.
@@ -120,7 +129,8 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"card": asdict(model.card), "configuration": model.configuration()}
+    seen = write_seen(model.seen, folder)
+    config = {"card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model.save_tokenizer(folder)
     write_weights(model, folder / "model.safetensors", half=half)
@@ -148,7 +158,9 @@ def _load_known(card: ModelCard) -> Clap:
     family = _family(published)
     if family is not FAMILIES[card.family]:
         raise CheckpointError(f"{place.weights} does not hold {card.name} but {family.recognises(published)}")
-    return family.adopt(published, card)  # type: ignore[no-any-return]
+    model: Clap = family.adopt(published, card)
+    model.seen = partial(seen_of_checkpoint, place.folders[0], card.name)
+    return model
 
 
 def _own(path: Path) -> Path:
@@ -207,9 +219,11 @@ def _read(folder: Path) -> Clap:
             "upgrade clapometer, or correct the file"
         )
     try:
-        return FAMILIES[card.family].build(card, folder, configuration)  # type: ignore[no-any-return]
+        model: Clap = FAMILIES[card.family].build(card, folder, configuration)
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _not_a_configuration(folder, error) from error
+    model.seen = partial(read_seen, folder)
+    return model
 
 
 def _configuration(folder: Path) -> tuple[ModelCard, dict[str, Any]]:
@@ -217,6 +231,7 @@ def _configuration(folder: Path) -> tuple[ModelCard, dict[str, Any]]:
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values = config["card"]
+        check_seen(folder, config.get("seen_sha256"))
         return ModelCard(**{**values, "window": Window(**values["window"])}), config["configuration"]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error

@@ -44,6 +44,7 @@ class Embedded:
         errors: for each item why it has no vector; empty where it has one.
         computed: contents that went through the model, whether it could read them or not.
         reused: contents that were stored from before.
+        digests: for each sound the SHA-256 of its file, hexadecimal; empty where it could not be read, and for texts.
     """
 
     unique: Vector
@@ -51,6 +52,7 @@ class Embedded:
     errors: list[str]
     computed: int
     reused: int
+    digests: tuple[str, ...] = ()
 
     @property
     def vectors(self) -> Vector:
@@ -120,7 +122,8 @@ def embed_sounds(
     done = _embedded(job, "audio", order, embed, size, f"{window} batch={size}")
     result = _gathered(job, names, contents, order, done)
     named = (why and f"{Path(name)}: {why}" for name, why in zip(names, result.errors, strict=True))
-    return replace(result, errors=list(named))
+    digests = {name: content.hex() if isinstance(content, bytes) else "" for name, content in contents.items()}
+    return replace(result, errors=list(named), digests=tuple(digests[name] for name in names))
 
 
 def embed_texts(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -20,6 +20,7 @@ from torch.nn import functional
 from clapometer.audio import Samples, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.records import FUSED, ModelCard, Window
+from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _ACCELERATOR = threading.Lock()
@@ -45,6 +46,7 @@ class Clap(nn.Module, ABC):
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
         self.engine = "torch"
+        self._seen: Seen | Callable[[], Seen] = TRAINING_DATA_UNKNOWN
         self._callers = 0
         self._in_training: list[nn.Module] = []
 
@@ -78,12 +80,15 @@ class Clap(nn.Module, ABC):
         """Whether the text tower reads only the beginning of the text."""
         return False
 
-    def window_vectors(self, waveforms: Tensor, window: Window) -> Tensor:  # noqa: ARG002 - families use it
-        """As `audio_vectors`, of what `window` made of clips; for families that hear them in more than one way."""
-        return self.audio_vectors(waveforms)
+    def window_vectors(self, windows: Sequence[Tensor], window: Window) -> Tensor:  # noqa: ARG002 - families use it
+        """As `audio_vectors`, of n tensors (samples,) of any lengths that `window` made of clips: (n, dimension).
+
+        For families that encode clips in more than one way.
+        """
+        return torch.stack(in_groups(windows, lambda waveforms: self.audio_vectors(waveforms.to(self.device))))
 
     def check_window(self, window: Window) -> None:
-        """Whether the model can hear clips like that.
+        """Check that the model can encode clips like that.
 
         Raises:
             BadOption: it cannot.
@@ -94,6 +99,45 @@ class Clap(nn.Module, ABC):
             )
 
     # What everybody uses ------------------------------------------------------------------------------------------
+
+    def window_of(self, given: Window | str | None) -> Window:
+        """A window that the model can encode.
+
+        Args:
+            given: the window, or changes to the card's as `Window.changed` reads them; None or empty: the card's.
+
+        Raises:
+            BadOption: the changes are not understood, or the model cannot encode clips like that.
+        """
+        window = given if isinstance(given, Window) else self.card.window.changed(given) if given else self.card.window
+        self.check_window(window)
+        return window
+
+    def clip_vectors(self, clips: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Encode clips for training, by the path of `embed_audio`: with gradients, and in the mode the model is in.
+
+        Args:
+            clips: the windows of each, (samples,) at the card's sample rate, as `read_windows` makes them by the card's
+                window.
+
+        Returns:
+            (clips, dimension), where the model is; brought to unit length, those of `embed_audio`.
+        """
+        numbers = [number for number, windows in enumerate(clips) for _ in windows]
+        windows = [window for windows in clips for window in windows]
+        return summed(self.window_vectors(windows, self.card.window), numbers, len(clips))
+
+    @property
+    def seen(self) -> Seen:
+        """What the model has learned from; a derived model inherits it."""
+        if not isinstance(self._seen, Seen):
+            self._seen = self._seen()
+        return self._seen
+
+    @seen.setter
+    def seen(self, seen: Seen | Callable[[], Seen]) -> None:
+        """The list, or a function that reads it when it is first asked for."""
+        self._seen = seen
 
     @property
     def device(self) -> torch.device:
@@ -141,14 +185,13 @@ class Clap(nn.Module, ABC):
         window = window or self.card.window
         self.check_window(window)
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
-        sums: list[Tensor | BadAudio] = [torch.zeros(self.card.dimension) for _ in sounds]
-        for numbers, waveforms in _batches(self._windows(sounds, window, sums), size):
+        sums = [torch.zeros(self.card.dimension) for _ in sounds]
+        errors: dict[int, BadAudio] = {}
+        for numbers, windows in _batches(self._windows(sounds, window, errors), size):
             with self._turn(), self._inference(), self._arithmetic():
-                vectors = self.window_vectors(torch.stack(waveforms).to(self.device), window)
-            for number, vector in zip(numbers, _unit(vectors), strict=True):
-                if isinstance(total := sums[number], Tensor):
-                    sums[number] = total + vector
-        return [total if isinstance(total, BadAudio) else _sound_vector(total) for total in sums]
+                vectors = self.window_vectors(windows, window)
+            add_windows(sums, numbers, vectors.cpu())
+        return [errors.get(number) or _sound_vector(total) for number, total in enumerate(sums)]
 
     @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def embed_text(self, texts: str | Sequence[str], *, batch_size: int | None = None) -> Tensor:
@@ -204,14 +247,14 @@ class Clap(nn.Module, ABC):
         return self.embed_audio(sounds) @ self.embed_text(texts).T
 
     def _windows(
-        self, sounds: Sequence[Sound], window: Window, sums: list[Tensor | BadAudio]
+        self, sounds: Sequence[Sound], window: Window, errors: dict[int, BadAudio]
     ) -> Iterator[tuple[int, Tensor]]:
         for number, sound in enumerate(sounds):
             try:
                 for samples in read_windows(sound, self.card.sample_rate, window):
                     yield number, _tensor(samples)
             except BadAudio as error:
-                sums[number] = error
+                errors[number] = error
 
     def _turn(self) -> AbstractContextManager[Any]:
         """Threads that decode may share an accelerator; its memory has room for one batch at a time."""
@@ -250,6 +293,36 @@ class Clap(nn.Module, ABC):
         if precision not in get_args(Precision):
             raise BadOption(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
         self.precision = cast("Precision", precision)
+
+
+def summed(vectors: Tensor, numbers: Sequence[int], count: int) -> Tensor:
+    """The sums of the unit vectors of the windows of each clip: (windows, dimension) -> (clips, dimension).
+
+    Args:
+        vectors: of windows, of any length.
+        numbers: for each window the number of its clip.
+        count: clips.
+    """
+    sums = [vectors.new_zeros(vectors.shape[1], dtype=torch.float32)] * count
+    add_windows(sums, numbers, vectors)
+    return torch.stack(sums)
+
+
+def add_windows(sums: list[Tensor], numbers: Sequence[int], vectors: Tensor) -> None:
+    """Add unit vectors of windows to the sums of their clips, in place: the direction of a sum is its clip's vector."""
+    for number, vector in zip(numbers, functional.normalize(vectors.float(), dim=-1), strict=True):
+        sums[number] = sums[number] + vector
+
+
+def in_groups(items: Sequence[Tensor], apply: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """What a function of batches makes of tensors of any shapes, in their order; those of one shape share a batch."""
+    places: dict[torch.Size, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item.shape, []).append(place)
+    made: dict[int, Tensor] = {}
+    for some in places.values():
+        made.update(zip(some, apply(torch.stack([items[place] for place in some])), strict=True))
+    return [made[place] for place in range(len(items))]
 
 
 def _checked(batch_size: int) -> int:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ import soxr
 
 from clapometer import __version__
 from clapometer.records import Window
+from clapometer.threads import MOST_WORKERS, completed, processors
 
 if TYPE_CHECKING:
     from clapometer.model import Clap
@@ -90,6 +92,18 @@ def file_hash(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_hashes(paths: Iterable[Path]) -> dict[Path, str | OSError]:
+    """SHA-256 of files, hexadecimal, by several threads; or why a file cannot be read."""
+
+    def one(path: Path) -> str | OSError:
+        try:
+            return file_hash(path)
+        except OSError as error:
+            return error
+
+    return dict(completed(one, sorted(set(paths)), min(processors(), MOST_WORKERS)))
 
 
 def _device_name(clap: Clap) -> str:

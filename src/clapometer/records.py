@@ -47,6 +47,15 @@ class Window:
             if value not in allowed:
                 raise BadOption(f"window: {name} must be one of {', '.join(allowed)}, not {value!r}")
 
+    @staticmethod
+    def check(changes: str) -> None:
+        """Check what `changed` takes before the window to change is known.
+
+        Raises:
+            BadOption: an unknown field or a value that does not fit any window.
+        """
+        Window(seconds=1e9, hop=1e9).changed(changes)  # a window that everything fits into
+
     def changed(self, text: str) -> Self:
         """This window with some fields replaced, as given on a command line.
 
@@ -130,3 +139,6 @@ class Score:
     """Why the pair could not be scored; empty where it could."""
     rating: float | None = None
     """What listeners would say, on their scale; None where the model has no calibration."""
+    seen: str = ""
+    """What of the pair the model has learned from, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
+    listed."""

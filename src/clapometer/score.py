@@ -89,8 +89,8 @@ def score_pairs(
             ratings.
 
     Returns:
-        A score for each pair, in order. A pair that cannot be scored has an `error` in place of a score and does not
-        stop the others.
+        A score for each pair, in order, with what of it the model has learned from (`clapometer.seen`). A pair that
+        cannot be scored has an `error` in place of a score and does not stop the others.
 
     Raises:
         BadOption: batch size or workers below 1.
@@ -116,13 +116,21 @@ def score_pairs(
         clap, [text for _, text in named], batch_size=batch_size, workers=workers, store=store, progress=progress
     )
     errors = [sound or text for sound, text in zip(sounds.errors, texts.errors, strict=True)]
+    seen = clap.seen.labels(sounds.digests, [text for _, text in named])
     scores = [
         Score(sound, text, None, None, error)
         if error
         else Score(
-            sound, text, max(cosine, 0.0), cosine, "", None if calibration is None else calibration.rating(cosine)
+            sound,
+            text,
+            max(cosine, 0.0),
+            cosine,
+            rating=None if calibration is None else calibration.rating(cosine),
+            seen=label,
         )
-        for (sound, text), error, cosine in zip(named, errors, _cosines(sounds, texts).tolist(), strict=True)
+        for (sound, text), error, cosine, label in zip(
+            named, errors, _cosines(sounds, texts).tolist(), seen, strict=True
+        )
     ]
     good = dict.fromkeys(text for (_, text), error in zip(named, texts.errors, strict=True) if not error)
     return ScoredPairs(scores, _counts(sounds), _counts(texts), [text for text in good if clap.is_cut(text)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trees import esc50, fsd50k, nsynth
@@ -30,7 +32,7 @@ def heard(data, seed: int = 0) -> Heard:
     for number, clip in enumerate(data.clips):
         vectors[number, [place[label] for label in clip.labels]] += 1
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Heard(list(range(len(data.clips))), vectors.astype(np.float32), {})
+    return Heard(list(range(len(data.clips))), vectors.astype(np.float32), {}, tuple(map(str, range(len(data.clips)))))
 
 
 @pytest.mark.parametrize("tags", [False, True])
@@ -133,7 +135,7 @@ def test_heads_choose_by_the_validation_part_alone(name, tmp_path):
     # Other vectors of the tested clips change what is said of them, and not what is chosen.
     changed = vectors.vectors.copy()
     changed[turn.tested] = changed[turn.tested][:, ::-1]
-    other = Heard(vectors.places, changed, {})
+    other = replace(vectors, vectors=changed)
     again, _, same = linear_probe(data, turn, other)
     assert same == chosen
     assert not np.allclose(again, scores)

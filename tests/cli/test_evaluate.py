@@ -193,7 +193,7 @@ def test_a_calibrated_model_gives_ratings(run, tmp_path, model):
 
     assert CliRunner().invoke(app, score).exit_code == 0
     rows = read(tmp_path / "s.csv")
-    assert list(rows[0]) == ["audio", "text", "score", "cosine", "rating", "error"]
+    assert list(rows[0]) == ["audio", "text", "score", "cosine", "rating", "seen", "error"]
     knots = beside["mapping"]
     expected = np.interp([float(row["cosine"]) for row in rows], knots["x"], knots["y"])
     assert [float(row["rating"]) for row in rows] == pytest.approx(expected, abs=2e-3)
@@ -241,3 +241,17 @@ def test_a_calibration_goes_to_the_model_that_gave_the_scores(run, tmp_path, mod
     done = run("good.csv", "--calibrate", "model", status=2)
     assert re.search(r"is the model '.*', and the scores are those of 'another'", str(done.exception))
     assert not (model / "calibration.json").exists()
+
+
+def test_ratings_are_screened_and_the_ceiling_is_labelled(run):
+    done = run("good.csv", "--screen", "near=1", "--ceiling", "--json")
+    assert "note: screening: near=1 removed" in done.stderr
+    assert "note: noise ceiling: the design is partly crossed" in done.stderr
+    assert "is not valid, for they were kept because they agree" in done.stderr
+    with_, without = (
+        next(row for row in figures(run("good.csv", "--json", *screen))["agreement"] if row["predictor"] == "good")
+        for screen in (("--screen", "near=1"), ())
+    )
+    assert with_ != without
+    refused = run("good.csv", "--screen", "good", status=2)
+    assert "'good' is none of relate" in str(refused.exception)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from rated_tones import rated_tones
 
-from clapometer import save
+from clapometer import Window, load, save
 from clapometer.cli import main
 from clapometer.families.mini import tiny
 
@@ -51,7 +51,7 @@ def test_from_ratings_to_a_report_in_four_commands(run: Run, model: Path, tmp_pa
     assert status == 0
     assert "step 0" in err
     assert "constant: 0 ratings removed" in err
-    assert "on the test: " in out
+    assert "on the test split: " in out
     pairs = tmp_path / "pairs.csv"
     rows = {tuple(row.split(",")[:2]) for row in given.read_text().splitlines()[1:]}
     pairs.write_text("audio,text\n" + "".join(f"{audio},{text}\n" for audio, text in sorted(rows)))
@@ -71,6 +71,7 @@ def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_pa
     given = rated_tones(tmp_path, ("train", "validation", "test"))
     arguments = ("--train", "audio,projection", "--rate", "audio=0.5", "--loss", "wsce+2*mae", "--targets", "listener")
     arguments += ("--average", 0.25, "--patience", 7, "--fixed-temperature", "--accumulate", 2, "--checkpointing")
+    arguments += ("--window", "seconds=0.1,short=pad")
     status, out, err = run(
         "finetune", given, "--model", model, "-o", tmp_path / "out", *QUICK, *arguments, "--json", "-q"
     )
@@ -85,6 +86,8 @@ def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_pa
     assert (options["patience"], options["learn_temperature"], options["keep_statistics"]) == (7, False, True)
     assert (options["accumulate"], options["checkpointing"]) == (2, True)
     assert (asked["arguments"]["loss"], asked["arguments"]["targets"]) == ("wsce+2*mae", "listener")
+    assert asked["arguments"]["window"] == "seconds=0.1,short=pad"
+    assert load(tmp_path / "out").card.window == Window(0.1, 0.1, "pad", "windows")
     again = run("finetune", "--repeat", tmp_path / "out" / "run.json", "-o", tmp_path / "again", "--json", "-q")
     repeated = json.loads(again[1])
     assert repeated["model"] != said["model"]
@@ -98,6 +101,8 @@ def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_pa
         (("RATINGS", "--model", "tiny", "--epochs", 1, "--steps", 1), "say the same thing"),
         (("RATINGS", "--model", "tiny", "--loss", "wsce+mea"), "there is no 'mea'"),
         (("RATINGS", "--model", "tiny", "--rate", "audio"), "--rate audio"),
+        (("RATINGS", "--model", "nowhere", "--window", "tail"), "'tail' is not understood"),
+        (("RATINGS", "--model", "tiny", "--window", "fused"), "tiny cannot hear a clip fused"),
         (("RATINGS", "--model", "tiny", "--scale", "ten"), "--scale ten"),
         (("RATINGS", "--model", "tiny", "--audio-root", "nowhere"), "sounds are missing"),
         (("RATINGS", "--model", "tiny", "--screen", "anchors"), "no rating is of an anchor"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import noise
 
-from clapometer import load, save
+from clapometer import Window, load, save
 from clapometer.cli import main
 from clapometer.families.mini import tiny
 
@@ -19,10 +19,11 @@ def table(tmp_path: Path) -> Path:
     import soundfile
 
     save(tiny(), tmp_path / "tiny")
-    for number in range(4):
+    for number in range(8):
         soundfile.write(tmp_path / f"{number}.wav", noise(0.5, seed=number), 16000)
-    rows = [f"{number}.wav,{text}" for number, text in enumerate(["a dog", "rain", "a cat", "wind"])]
-    (tmp_path / "t.csv").write_text("audio,text\n" + "\n".join(rows) + "\n")
+    rows = [f"{number}.wav,{text}" for number, text in enumerate(["a dog", "rain", "a cat", "wind"] * 2)]
+    for name, some in (("t.csv", rows[:4]), ("val.csv", rows[4:])):
+        (tmp_path / name).write_text("\n".join(["audio,text", *some]) + "\n")
     return tmp_path / "t.csv"
 
 
@@ -39,23 +40,28 @@ def test_training_and_going_on(
     table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = table.parent
-    arguments = (table, "-o", folder / "out", "--model", folder / "tiny", "--val", table, "--steps", 3)
+    arguments = (table, "-o", folder / "out", "--model", folder / "tiny", "--val", folder / "val.csv", "--steps", 3)
     arguments += ("--batch-size", 2, "--seconds", 0.4, "--rate", "audio=0.5", "--train", "audio,projection")
+    arguments += ("--window", "seconds=0.3,hop=0.2")
     assert run(monkeypatch, *arguments, "--json") == 0
     shown = capsys.readouterr()
     figures = json.loads(shown.out)
     assert figures["steps"] == 3
     assert figures["resumed_from"] == 0
-    assert 0 <= figures["accuracy"] <= 1
+    for way in ("audio_to_text", "text_to_audio"):
+        assert 0 <= figures["validation"][f"{way} R@1"] <= figures["validation"][f"{way} R@10"] == 1
+    assert "note: 4 of 4 texts for validation are trained on too" in shown.err
     assert "sounds 4/4" in shown.err
     assert "steps 3/3" in shown.err
     assert "step 3  loss" in shown.err
     options = json.loads((folder / "out" / "run.json").read_text())["options"]
     assert (options["rates"], options["parts"]) == ({"audio": 0.5}, ["audio", "projection"])
     assert load(folder / "out").card.name == "out"
+    assert load(folder / "out").card.window == Window(0.3, 0.2)
     assert run(monkeypatch, *arguments, "--quiet") == 0
     shown = capsys.readouterr()
-    assert f"--model {folder / 'out'}" in shown.out
+    assert f"{folder / 'out'}: " in shown.out
+    assert "validation: audio_to_text R@1 " in shown.out
     assert shown.err == ""
 
 
@@ -68,7 +74,10 @@ def test_training_and_going_on(
         (("--batch-size", 1), "batch-size must be at least 2"),
         (("--mix", 2), "mix is a share"),
         (("--seconds", 0), "seconds must be positive"),
+        (("--window", "tail"), "'tail' is not understood"),
+        (("--window", "fused"), "tiny cannot hear a clip fused"),
         (("--val", "nowhere.csv"), "nowhere.csv"),
+        (("--val", "t.csv"), "4 of 4 sounds for validation are trained on"),
     ],
 )
 def test_bad_input_is_told_in_a_line(
@@ -79,5 +88,6 @@ def test_bad_input_is_told_in_a_line(
     message: str,
 ) -> None:
     folder = table.parent
+    monkeypatch.chdir(folder)
     assert run(monkeypatch, table, "-o", folder / "out", "--model", folder / "tiny", *more) == 2
     assert message in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -77,7 +78,9 @@ def test_a_summary_to_read(ratings: Command, study: Path) -> None:
         "study.csv: canonical columns, scale 1 to 5",
         "180 ratings of 60 pairs by 12 listeners",
         "ratings a pair        3 to 3, median 3, mean 3.00",
-        "ICC(k), k = 3.00",
+        "design: partly crossed, listeners rated several but not all pairs",
+        "ICC(A,k), k = 3.00",
+        "ICC(C,1)",
         "Krippendorff's alpha, ordinal",
         "split half, SRCC, Spearman-Brown",
         "noise ceiling",
@@ -135,7 +138,7 @@ def test_a_pair_with_one_rating_has_no_spread(ratings: Command, tmp_path: Path) 
     assert (first["sd"], first["se"], first["count"]) == ("", "", "1")
     assert second["rating"] == "3.000000"
     assert "text" not in first
-    assert "reliability: not told, because fewer than 20 pairs" in done.out
+    assert "reliability: not computed, because fewer than 3 pairs" in done.out
     assert json.loads(ratings(given, "--json").out)["reliability"] is None
 
 
@@ -154,7 +157,7 @@ def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
     given = written(tmp_path / "mos.tsv", ["clip\tmos"], [["a\t4"], ["a\t5"], ["b\t1"]])
     done = ratings(given, "--columns", "audio=clip,rating=mos")
     assert "3 ratings of 2 pairs\n" in done.out
-    assert "no scale is stated; 1 to 5, which occur, is taken" in done.err
+    assert "no rating scale given; using the observed range 1 to 5" in done.err
 
 
 @pytest.mark.parametrize(
@@ -209,3 +212,59 @@ def test_relate_as_it_was_released(ratings: Command) -> None:
     assert "7,797 ratings of 2,598 pairs by 873 listeners" in done.out
     assert "14 rows are read otherwise than they say (mislabelled anchor 14):" in done.err
     assert "RELATE's rule selects as the file says, with 0 exceptions in 24,660 ratings" in done.out
+
+
+def test_a_crossed_panel_of_shifted_listeners_is_perfect(ratings: Command, tmp_path: Path) -> None:
+    rows = [(f"c{p}.wav", f"t{p}", f"L{n}", 2 * p + o, 0, 100) for p in range(20) for n, o in enumerate((0, 30, 60))]
+    given = written(tmp_path / "r.csv", ("audio", "text", "listener", "rating", "scale_min", "scale_max"), rows)
+    done = ratings(given)
+    assert "design: crossed, every listener rated every pair" in done.out
+    assert "mean over 3 listeners, each on their own pairs" in done.out
+    figures = json.loads(ratings(given, "--json").out)
+    for name in ("srcc", "lcc", "ktau"):
+        assert figures["ceilings"][0][name] == {"value": 1, "low": 1, "high": 1}
+    found = figures["reliability"]
+    assert found["icc"]["consistency_single"]["value"] == found["icc"]["consistency_mean"]["value"] == 1
+    assert found["icc"]["single"]["value"] == pytest.approx(140 / 1040)
+    for each in (found["split_half"]["lcc"], found["split_half"]["srcc_corrected"], found["against_rest"]["srcc"]):
+        assert each["value"] == pytest.approx(1)
+    # Screening by nearness removes nothing here, and is not shown as less than nothing.
+    assert not re.search(r"(?<!\S)-0(?!\S)", ratings(given, "--screen", "near").out)
+
+
+def test_selection_by_agreement_does_not_vouch_for_itself(ratings: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"{p}.wav", "x", f"L{n}", int(rng.integers(11)), 0, 10) for p in range(100) for n in rng.permutation(40)[:4]
+    ]
+    given = written(tmp_path / "r.csv", ("audio", "text", "listener", "rating", "scale_min", "scale_max"), rows)
+    plain, kept = (json.loads(ratings(given, "--json", *screen).out) for screen in ((), ("--screen", "near=1")))
+    assert kept["all"]["ratings"] < 300
+    assert kept["reliability"] == plain["reliability"]
+    assert kept["ceilings"] == plain["ceilings"]
+    assert plain["after_selection_by_agreement"] is None
+    selected = kept["after_selection_by_agreement"]
+    assert not selected["valid"]
+    assert selected["ratings"] == 400
+    assert selected["icc"] > 0.5
+    done = ratings(given, "--screen", "near=1")
+    assert "of the 400 ratings before selection by agreement; of those that were kept ICC" in done.out
+    assert "which is not valid: they were kept because they agree" in done.out
+
+
+def test_standardising_warns(ratings: Command, study: Path, tmp_path: Path) -> None:
+    assert "warning" not in ratings(study, "-o", tmp_path / "a.csv", "--standardise").err
+    done = ratings(study, "-o", tmp_path / "b.csv", "--standardise", "--split", "test")
+    assert "warning: --standardise: half of the listeners gave 5 ratings or fewer; below 8" in done.err
+    [warning] = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["standardised"]["warnings"]
+    assert "adds more noise than it removes" in warning
+
+
+def test_the_order_of_rows_changes_nothing(ratings: Command, study: Path, tmp_path: Path) -> None:
+    header, *rows = study.read_text(encoding="utf-8").splitlines()
+    shuffled = study.with_name("shuffled.csv")
+    order = np.random.default_rng(1).permutation(len(rows))
+    shuffled.write_text("\n".join([header, *(rows[number] for number in order)]) + "\n", encoding="utf-8")
+    one, other = (json.loads(ratings(path, "--json").out) for path in (study, shuffled))
+    for name in ("all", "systems", "reliability", "ceilings"):
+        assert one[name] == other[name], name

@@ -322,7 +322,15 @@ def test_ten_thousand_rows_over_few_clips_and_texts(model: Path, tmp_path: Path)
 def test_what_stands_beside_the_scores(run: Run, model: Path, tmp_path: Path) -> None:
     write_csv(tmp_path / "t.csv", [{"audio": name, "text": "rain", "score": "9"} for name in clips(tmp_path, 3)])
     ended = run(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model, "--window", "hop=5")
-    assert read_csv(tmp_path / "o.csv")[0].keys() == {"audio", "text", "input_score", "score", "cosine", "error"}
+    assert read_csv(tmp_path / "o.csv")[0].keys() == {
+        "audio",
+        "text",
+        "input_score",
+        "score",
+        "cosine",
+        "seen",
+        "error",
+    }
     assert "called input_score" in ended.err
     said = record(tmp_path / "o.csv")
     assert said["window"] == {"seconds": 10.0, "hop": 5.0, "short": "keep", "long": "windows"}

@@ -18,6 +18,7 @@ from clapometer import agreement, read_ratings, save
 from clapometer.families.mini import tiny
 
 pytestmark = pytest.mark.skipif(not REL.is_file(), reason=f"the real ratings are not here: {REL}")
+RECIPE = Path(__file__).parents[2] / "recipes" / "human_clap"
 PROMPTS = {"train": 20, "validation": 18, "test": 18}
 TRIVIAL = ("system's mean", "constant")
 GROUPS = (("all", ""), ("origin", "natural"), ("origin", "synthesized"))
@@ -133,6 +134,18 @@ def test_the_report_says_what_is_the_papers_and_that_a_part_is_not_relate(folder
     widths = [{line.count("|") for line in table.splitlines()} for table in tables if table.startswith("|")]
     assert len(widths) == 7
     assert all(len(width) == 1 for width in widths)
+
+
+@pytest.mark.parametrize("name", ["msclap-2022", "msclap-2023"])
+def test_microsoft_clap_stands_beside_the_papers_row(name: str, found: dict[str, Any]) -> None:
+    scored = json.loads(json.dumps(found).replace('"wsce+mae"', f'"{name}"'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPE))
+        import compare
+    text = compare.report(scored)
+    lines = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+    assert lines[0].endswith("| 0.278 | 0.296 | 0.192 | 0.078 |")
+    assert "Which version" in text
 
 
 def test_the_model_has_learnt_from_the_real_ratings_of_the_training_split(folder: Path, model: Path) -> None:

@@ -200,7 +200,7 @@ def test_the_report_has_every_line_and_the_published_figures(folder: Path) -> No
 
 def test_the_model_has_learnt_from_the_training_split(folder: Path) -> None:
     run = json.loads((folder / "out" / "model" / "run.json").read_text(encoding="utf-8"))
-    assert run["pairs"] == {"train": PAIRS["train"], "validation": PAIRS["validation"]}
+    assert run["pairs"] == {"train": PAIRS["train"], "validation": PAIRS["validation"], "test": 0, "created": []}
     assert figures(folder, "tuned", "validation")["SRCC"] > figures(folder, "base", "validation")["SRCC"]
 
 
@@ -228,7 +228,7 @@ def test_a_test_split_without_ratings_gives_a_submission_and_averages_will_do(tm
 
 def test_a_pair_without_a_score_is_refused(tmp_path: Path) -> None:
     rows = [("test/10500.wav", "a", "test", "10500.wav", "", "", "no such file")]
-    columns = ("audio", "text", "split", "wav_file_name", "score", "cosine", "error")
+    columns = ("audio", "text", "split", "wav_file_name", "score", "cosine", "seen", "error")
     write(tmp_path / "scores.csv", columns, rows)
     command = [sys.executable, RECIPES / "xacle" / "submission.py", tmp_path, tmp_path / "scores.csv", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

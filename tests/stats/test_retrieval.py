@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from clapometer.stats.bootstrap import Resamples
-from clapometer.stats.retrieval import retrieval_figures
+from clapometer.stats.retrieval import both_ways, retrieval_figures
 
 QUICK = Resamples(number=200)
 
@@ -41,6 +43,26 @@ def test_a_model_that_says_the_same_of_everything_finds_nothing():
     assert ranks.tolist() == [20] * 20
     assert found["R@10"].value == 0
     assert found["median rank"].value == 20
+
+
+def test_both_ways_of_sounds_with_five_texts_each():
+    right = np.repeat(np.eye(4, dtype=bool), 5, axis=1)
+    found = both_ways(right.astype(float), right)
+    assert {name: figure.value for name, figure in found.items()} == {
+        f"{way} {name}": 1
+        for way in ("text_to_audio", "audio_to_text")
+        for name in ("R@1", "R@5", "R@10", "mAP@10", "median rank")
+    }
+    assert all(math.isnan(figure.low) for figure in found.values())
+    # The first sound is found by none of its texts; its own first text comes behind five of the second sound.
+    similarity = right.astype(float)
+    similarity[0, :5] = -1
+    found = both_ways(similarity, right, QUICK)
+    assert found["audio_to_text R@1"].value == 3 / 4
+    assert found["text_to_audio R@1"].value == 15 / 20
+    assert found["audio_to_text R@10"].value == 3 / 4
+    assert found["text_to_audio R@10"].value == 1
+    assert found["audio_to_text R@1"].low < 3 / 4
 
 
 def test_of_more_than_ten_right_things_ten_are_enough():

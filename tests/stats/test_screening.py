@@ -82,9 +82,41 @@ def test_pairs_with_one_rating_say_nothing_of_a_correlation():
 
 
 def test_the_same_always():
-    rating = np.array([5.0, 5, 5, 5, 5, 4, 7, 7])
-    listener = np.array([0, 0, 0, 1, 1, 1, 2, 2])
+    rating = np.concatenate([np.full(10, 5.0), np.full(9, 5.0), [4], np.full(9, 7.0)])
+    listener = np.repeat([0, 1, 2], [10, 10, 9])
     found = not_constant(rating, listener)
-    assert found.keep.tolist() == [False] * 3 + [True] * 5
-    assert found.judged.tolist() == [True] * 6 + [False] * 2
-    assert not_constant(rating, listener, fewest=2).keep.tolist() == [False] * 3 + [True] * 3 + [False] * 2
+    assert found.keep.tolist() == [False] * 10 + [True] * 19
+    assert found.judged.tolist() == [True] * 20 + [False] * 9  # nine ratings are too few to judge
+    assert not_constant(rating, listener, fewest=9).keep.tolist() == [False] * 10 + [True] * 10 + [False] * 9
+
+
+def test_means_of_anchors_on_the_range_of_the_scale():
+    # Twenty perfect listeners on a scale of 1 to 5, six anchors each, all rated lowest: 0 of the range, all are kept.
+    listener = np.repeat(np.arange(20), 6)
+    perfect = np.zeros(120)
+    assert by_anchors(perfect, listener, np.ones(120, bool), 0.17, mean=True).keep.all()
+    shares = np.array([0, 0.5, 0.25, 0.25, 0.1, 0.1, 0.1])
+    who = np.array([0, 0, 1, 1, 2, 2, 2])
+    found = by_anchors(shares, who, np.ones(7, bool), 0.25, mean=True)
+    assert found.keep.all()
+    assert by_anchors(shares, who, np.ones(7, bool), 0.1, mean=True).keep.tolist() == [False] * 4 + [True] * 3
+
+
+def test_a_scale_of_0_to_1_is_judged_like_any_other():
+    rng = np.random.default_rng(1)
+    quality = rng.normal(5, 2, 12)
+    said = np.concatenate([quality, quality + rng.normal(0, 0.3, 12), quality + rng.normal(0, 0.3, 12), 10 - quality])
+    pair, listener = np.tile(np.arange(12), 4), np.repeat(np.arange(4), 12)
+    for scale in (1, 0.1, 0.001):
+        found = like_the_rest(said * scale, pair, listener, 0.2)
+        assert found.judged.all()
+        assert found.keep.tolist() == [True] * 36 + [False] * 12
+
+
+def test_correlations_at_the_bounds_are_correlations():
+    rating, pair, listener = np.tile(np.arange(6.0), 2), np.tile(np.arange(6), 2), np.repeat([0, 1], 6)
+    assert like_the_rest(rating, pair, listener, 0.999999).keep.all()
+    assert like_the_rest(rating, pair, listener, -1).keep.all()
+    for least in (1.01, -1.01, math.nan):
+        with pytest.raises(BadOption, match="no correlation"):
+            like_the_rest(rating, pair, listener, least)

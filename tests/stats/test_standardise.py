@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from clapometer.stats.standardise import standardise
+from clapometer.stats.standardise import doubts, standardise
 
 
 def test_by_hand():
@@ -40,3 +40,36 @@ def test_nobody_with_a_spread():
     assert np.isnan(found.z).all()
     assert math.isnan(found.mean)
     assert math.isnan(found.sd)
+
+
+def test_few_ratings_per_listener_are_warned_of():
+    rng = np.random.default_rng(0)
+    for each, warned in ((7, True), (8, False)):
+        pair, listener = np.tile(np.arange(each), 6), np.repeat(np.arange(6), each)
+        found = doubts(rng.normal(0, 1, 6 * each), pair, listener)
+        assert [f"gave {each} ratings or fewer" in one for one in found] == [True] * warned
+
+
+def test_blocks_of_like_quality_are_warned_of_and_levels_are_not():
+    rng = np.random.default_rng(1)
+    block = np.repeat(np.arange(10), 20)
+    quality = 3 * rng.normal(0, 1, 10)[block] + rng.normal(0, 1, 200)
+    [alone] = doubts(quality + rng.normal(0, 1, 200), np.arange(200), block)
+    assert "pairs of different quality" in alone
+    # Three listeners for each block.
+    pair, listener = np.repeat(np.arange(200), 3), np.repeat(block * 3, 3) + np.tile(np.arange(3), 200)
+    [together] = doubts(quality[pair] + rng.normal(0, 1, 600), pair, listener)
+    assert together == alone
+    # All rate the same pairs, at levels of their own: what standardising is for.
+    pair, listener = np.repeat(np.arange(60), 8), np.tile(np.arange(8), 60)
+    assert (
+        doubts(rng.normal(0, 1, 60)[pair] + np.linspace(0, 6, 8)[listener] + rng.normal(0, 1, 480), pair, listener)
+        == []
+    )
+    # Pairs dealt out by chance.
+    pair = np.repeat(np.arange(200), 4)
+    listener = np.concatenate([rng.permutation(40)[:4] for _ in range(200)])
+    assert (
+        doubts(rng.normal(0, 1, 200)[pair] + rng.normal(0, 1, 40)[listener] + rng.normal(0, 1, 800), pair, listener)
+        == []
+    )

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import torch
 from rated_tones import rated_tones, read, write
 
-from clapometer import evaluate, finetune, load, save, score_pairs
+from clapometer import Window, evaluate, finetune, load, read_ratings, save, score_pairs
 from clapometer.calibration import read_calibration
 from clapometer.errors import BadOption
 from clapometer.families import laion
@@ -59,7 +60,7 @@ def test_a_model_learns_what_listeners_say(model: Path, tmp_path: Path) -> None:
     assert found.outcome.on == "test"
     assert after.srcc.value > before.srcc.value + 0.2
     assert after.mse.value < before.mse.value / 2
-    assert told[0] == "90 pairs to learn from (270 ratings), 60 for validation, 30 for the test"
+    assert told[0] == "90 pairs for training (270 ratings), 60 for validation, 30 for the test"
 
     folder = tmp_path / "out"
     card = (folder / "CARD.md").read_text()
@@ -86,14 +87,30 @@ def test_a_model_learns_what_listeners_say(model: Path, tmp_path: Path) -> None:
     assert measured[found.trained.best_step] == max(measured.values()) == found.trained.figures["srcc"]
 
 
-def test_without_splits_the_validation_that_was_cut_is_what_is_measured(model: Path, tmp_path: Path) -> None:
+def test_without_splits_a_validation_and_a_test_are_created(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=144)
     found = run(tmp_path, model, epochs=1, validation_share=0.4).outcome
+    assert found.on == "test"
+    assert len(found.evaluation.pairs) == 29
+    split = read_ratings(tmp_path / "out" / "ratings.csv")
+    assert Counter(split.pairs.split.tolist()) == {"train": 57, "validation": 58, "test": 29}
+    assert len(split) == 3 * 144
+    assert found.calibration is None or found.calibration.pairs == 58
+
+
+def test_without_a_test_split_nothing_is_claimed(model: Path, tmp_path: Path) -> None:
+    rated_tones(tmp_path, ("",), count=90)
+    notes: list[str] = []
+    found = run(tmp_path, model, epochs=8, validation_share=0.4, tell=notes.append).outcome
+    assert any("90 pairs are too few; at least 100 are needed" in note for note in notes)
     assert found.on == "validation"
-    assert len(found.evaluation.pairs) == 58
-    assert "flatters the figures after" in (tmp_path / "out" / "CARD.md").read_text()
-    assert found.calibration is not None
-    assert found.calibration.pairs == 58
+    assert found.verdicts == []
+    card = (tmp_path / "out" / "CARD.md").read_text()
+    assert "**Selected on this data**" in card
+    assert "| after (selected on this data) |" in card
+    assert "agrees better" not in card
+    log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert {line["note"] for line in log if "srcc" in line} == {"selected on this data"}
 
 
 @pytest.mark.parametrize("loss", ["mae", "wsce", "wsce+2*mse", "listnet", "margin+mae"])
@@ -115,8 +132,8 @@ from clapometer.train.options import TrainOptions
 
 write = Log.write
 
-def written(self, step, *more):
-    write(self, step, *more)
+def written(self, step, *more, **named):
+    write(self, step, *more, **named)
     if step == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -191,11 +208,59 @@ def test_a_laion_model_becomes_a_folder_for_transformers_too(tmp_path: Path) -> 
     rated_tones(tmp_path, SPLITS)
     torch.manual_seed(0)
     save(laion.tiny(), tmp_path / "laion")
-    found = run(tmp_path, tmp_path / "laion", options=replace(OPTIONS, batch_size=4), epochs=0.5, seconds=0.5)
+    found = run(tmp_path, tmp_path / "laion", options=replace(OPTIONS, batch_size=4), epochs=0.5)
     theirs = ClapModel.from_pretrained(tmp_path / "out" / "transformers").state_dict()
     ours = weights(tmp_path / "out")
     assert torch.equal(theirs["text_projection.linear1.weight"], ours["text_projection.0.weight"])
     assert found.outcome.calibration is None  # twelve pairs are too few
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        (None, Window(1.0, 1.0, "repeatpad", "fused")),
+        ("head", Window(1.0, 1.0, "repeatpad", "head")),
+        (Window(0.1, 0.05, "keep", "windows"), Window(0.1, 0.05, "keep", "windows")),
+    ],
+)
+def test_the_window_of_training_is_that_of_the_model(
+    window: Window | str | None, expected: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated_tones(tmp_path, SPLITS)
+    torch.manual_seed(0)
+    save(laion.tiny(fused=True), tmp_path / "laion")
+    used = set()
+    window_vectors = laion.LaionClap.window_vectors
+
+    def noted(self: laion.LaionClap, windows: Any, window: Window) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            used.add(window)
+        return window_vectors(self, windows, window)
+
+    monkeypatch.setattr(laion.LaionClap, "window_vectors", noted)
+    run(tmp_path, tmp_path / "laion", window=window, epochs=1)
+    assert used == {expected}
+    assert load(tmp_path / "out", device="cpu").card.window == expected
+    used.clear()
+    repeat(tmp_path / "out" / "run.json", tmp_path / "again", device="cpu")
+    assert used == {expected}
+    assert equal(tmp_path / "out", tmp_path / "again")
+
+
+def test_augmented_sounds_are_encoded_each_time_where_their_tower_is_frozen(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated_tones(tmp_path, SPLITS)
+    trained: list[int] = []
+    clip_vectors = type(tiny()).clip_vectors
+    monkeypatch.setattr(
+        type(tiny()), "clip_vectors", lambda self, clips: trained.append(len(clips)) or clip_vectors(self, clips)
+    )
+    options = replace(OPTIONS, parts=("text",))
+    run(tmp_path, model, "plain", options=options, epochs=1)
+    assert trained == []
+    run(tmp_path, model, options=options, augmentation=Augmentation(mix=0.0), epochs=1)
+    assert sum(trained) == 24
 
 
 def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path, tmp_path: Path) -> None:
@@ -204,7 +269,8 @@ def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path
         ({"loss": "wsce+mea"}, "there is no 'mea'"),
         ({"augmentation": Augmentation()}, "rated sounds are not mixed"),
         ({"epochs": 0}, "epochs must be positive"),
-        ({"seconds": 0}, "seconds must be positive"),
+        ({"window": "seconds=0"}, "seconds must be positive"),
+        ({"window": "fused"}, "tiny cannot hear a clip fused; take windows or head"),
         ({"options": replace(OPTIONS, parts=("ears",))}, "no part 'ears'"),
     ):
         with pytest.raises(BadOption, match=pattern):
@@ -222,4 +288,5 @@ def test_the_public_reader_and_finetune_see_the_same(model: Path, tmp_path: Path
     assert material.test is not None
     assert found.outcome.evaluation.pairs.audio.tolist() == material.test.ratings.pairs.audio.tolist()
     run_json = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert run_json["pairs"] == {"train": len(material.train), "validation": len(material.validation)}
+    sizes = {"train": len(material.train), "validation": len(material.validation), "test": len(material.test)}
+    assert run_json["pairs"] == {**sizes, "created": []}

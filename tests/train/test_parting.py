@@ -51,7 +51,7 @@ def test_a_validation_that_is_cut_shares_nothing_with_training(pairs: list[tuple
     found, leaks = parted(clips, texts, splits, validation_share=0.2, seed=seed)
     train, validation = found == "train", found == "validation"
     assert (train | validation).all()
-    assert leaks.cut == validation.sum()
+    assert leaks.validation_cut == validation.sum()
     assert 0.1 * len(pairs) <= validation.sum() <= 0.4 * len(pairs) + 1
     for keys in (np.array([sound for _, sound in clips]), np.array(texts)):
         assert not set(keys[train]) & set(keys[validation])
@@ -64,7 +64,7 @@ def test_another_seed_cuts_another_validation() -> None:
 
 
 def test_pairs_that_all_hang_together_cannot_be_cut() -> None:
-    with pytest.raises(BadTable, match=r"20 of 20 pairs hang together.*column split"):
+    with pytest.raises(BadTable, match=r"20 of 20 pairs form one group connected by shared audio or text.*`split`"):
         part("a" * 20, "abcdefghijklmnopqrst", "t" * 20)
     with pytest.raises(BadOption, match="between 0 and 1"):
         part("ab", "ab", "tt", share=0)

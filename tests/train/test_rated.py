@@ -39,7 +39,9 @@ def test_without_splits_a_validation_is_cut_that_shares_nothing(tmp_path: Path) 
     assert len(found.train) + len(found.validation) == 48
     assert 12 <= len(found.validation) <= 24
     assert not set(found.train.texts) & set(found.validation.texts)
-    assert any("were cut from training" in note for note in found.notes)
+    assert found.created == ("validation",)
+    assert any("created from training" in note for note in found.notes)
+    assert any("48 pairs are too few; at least 100 are needed" in note for note in found.notes)
 
 
 def test_the_same_sound_under_another_name_is_a_leak(tmp_path: Path) -> None:
@@ -113,12 +115,14 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_learnt(tmp_path: P
         with pytest.raises((BadTable, BadOption), match=pattern):
             material(write(path, changed), **options)
 
-    refused([[*row[:3], "5", row[4]] for row in rows], "every pair for training has the same mean rating")
+    refused([[*row[:3], "5", row[4]] for row in rows], "all pairs of the train split have the same mean rating")
+    flat = [[*row[:3], "5", row[4]] if row[4] == "validation" else row for row in rows]
+    refused(flat, "all pairs of the validation split have the same mean rating; it cannot select a state")
     refused(
         [[row[0].replace("7", "x"), *row[1:]] for row in rows], r"(?s)5 of 48 sounds are missing.*--audio-root.*line 23"
     )
     refused([[*row[:4], "test"] for row in rows], "no rating is in a split for training")
-    refused(rows[:24], "0 pairs for validation; 10 are needed|no validation can be cut")
+    refused(rows[:24], "8 pairs for training and validation together; at least 20 are needed")
     refused([*rows[:-1], [*rows[-1][:4], "train"]], "one pair is in two splits")
     refused(rows, "targets must be one of", targets="median")
     refused(rows, "unknown|none of", screen=["gut feeling"])
@@ -131,10 +135,12 @@ def test_what_is_doubtful_is_said(tmp_path: Path) -> None:
     path = rated_tones(tmp_path, SPLITS)
     rows = read(path)
     alone = [row for row in rows if row[2] == "ann"]
-    assert any("one listener, ann" in note for note in material(write(path, alone)).notes)
+    assert any("those of one listener, ann" in note for note in material(write(path, alone)).notes)
     off = [*rows, [rows[0][0], rows[0][1], "dan", "11", rows[0][4]]]
     assert any("1 rows" in note and "line 146" in note for note in material(write(path, off)).notes)
-    assert any("says no scale" in note for note in read_material(read_ratings(write(path, rows, COLUMNS))).notes)
+    assert any(
+        "no rating scale given" in note for note in read_material(read_ratings(write(path, rows, COLUMNS))).notes
+    )
 
 
 @pytest.mark.skipif(not REL.is_file(), reason="RELATE's ratings are not here")

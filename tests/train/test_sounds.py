@@ -21,12 +21,12 @@ def random(seed: int = 0) -> np.random.Generator:
 
 def test_kept_or_decoded_again_a_sound_is_the_same(write: Writer) -> None:
     paths = [write(f"{number}.wav", noise(0.5, seed=number)) for number in range(4)]
-    kept, again = Sounds(paths, 16000), Sounds(paths, 16000, memory=20_000)  # room for one
+    kept, again = Sounds(paths, 16000), Sounds(paths, 16000, memory=40_000)  # room for one
     for sounds in (kept, again):
         sounds.read(2)
     for number, path in enumerate(paths):
         np.testing.assert_array_equal(kept[number], again[number])
-        np.testing.assert_allclose(kept[number], read_sound(path, 16000), atol=1e-4)
+        np.testing.assert_array_equal(kept[number], read_sound(path, 16000))
         path.unlink()
     assert len(kept[3]) == 8000
     with pytest.raises(BadAudio, match="no such file"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ import numpy as np
 
 from clapometer.cache import VectorStore
 from clapometer.embed import Progress, embed_sounds
-from clapometer.errors import BadOption
+from clapometer.errors import BadOption, first_of
+from clapometer.provenance import file_hashes
 from clapometer.records import Window
 from clapometer.score import check_sounds
 from clapometer.tasks.folder import Folder, labels_of, open_folder, read_clips
@@ -65,11 +66,23 @@ class Heard:
         places: places in `Data.clips` of those that could be read.
         vectors: (places, dimension), unit length.
         failed: the others, and why.
+        digests: (places,), SHA-256 of the files, hexadecimal.
     """
 
     places: list[int]
     vectors: Vectors
     failed: dict[str, str]
+    digests: tuple[str, ...]
+
+    def only(self, places: Collection[int]) -> Heard:
+        """The clips at some places, with the failures of all."""
+        rows = [row for row, place in enumerate(self.places) if place in places]
+        return Heard(
+            [self.places[row] for row in rows],
+            self.vectors[rows],
+            self.failed,
+            tuple(self.digests[row] for row in rows),
+        )
 
     def of(self, places: Sequence[int]) -> tuple[list[int], Vectors]:
         """Those of some places that could be read, with their vectors."""
@@ -87,10 +100,13 @@ def read_task(task: Task, root: Path, folds: Sequence[str] = ()) -> Data:
         folds: those that are tested; default: all.
 
     Raises:
-        BadOption: the folder does not look as published, or there is no such fold.
+        BadOption: the folder does not look as published, or there is no such fold; in a table of the user's own a sound
+            is in two parts or folds, under two names.
     """
     folder = open_folder(task, root)
     clips = read_clips(folder)
+    if task.own:
+        _check_parts(folder, clips)
     there = {clip.fold for clip in clips if clip.fold}
     if folds:
         strange = [fold for fold in folds if fold not in there]
@@ -105,6 +121,25 @@ def read_task(task: Task, root: Path, folds: Sequence[str] = ()) -> Data:
     labels = () if task.metric == "retrieval" else labels_of(folder)
     turns = tuple(sorted({clips[place].fold for place in tested if clips[place].fold}, key=_in_order))
     return Data(task, folder, labels, clips, tested, turns)
+
+
+def _check_parts(folder: Folder, clips: Sequence[Clip]) -> None:
+    """Check that no content is in two parts or folds; a missing file is told later."""
+    part = {folder.root / clip.audio: (clip.audio, clip.fold or clip.split) for clip in clips}
+    if len({turn for _, turn in part.values()}) < 2:
+        return
+    first: dict[str, tuple[str, str]] = {}
+    twice = []
+    for path, content in sorted(file_hashes(part).items()):
+        if isinstance(content, str):
+            name, turn = part[path]
+            other, before = first.setdefault(content, part[path])
+            twice += [f"{name} ({turn}) has the content of {other} ({before})"] * (turn != before)
+    if twice:
+        raise BadOption(
+            f"{folder.root}: {len(twice)} sounds are in two parts, under two names, so that training data would "
+            f"be tested; keep each in one part:{first_of(twice)}"
+        )
 
 
 def check_some(data: Data, places: Sequence[int]) -> None:
@@ -148,7 +183,8 @@ def hear(
     if not good:
         raise BadOption(f"none of the {len(places)} sounds can be read; the first: {embedded.errors[0]}")
     failed = {data.clips[place].audio: why for place, why in zip(places, embedded.errors, strict=True) if why}
-    return Heard([places[number] for number in good], embedded.vectors[good], failed)
+    digests = tuple(embedded.digests[number] for number in good)
+    return Heard([places[number] for number in good], embedded.vectors[good], failed, digests)
 
 
 def _in_order(name: str) -> tuple[int, str]:

@@ -26,7 +26,7 @@ class Beside:
 
 
 def beside(
-    data: Data, setup: Setup, figures: Figures, model: str, templates: Sequence[Template], missing: int
+    data: Data, setup: Setup, figures: Figures, model: str, templates: Sequence[Template], missing: int, copies: int
 ) -> list[Beside]:
     """The published figures of a task, those of this model and this use of it first.
 
@@ -36,22 +36,22 @@ def beside(
         figures: what came of it.
         model: the name on the model's card.
         templates: of the prompts; none where there are none.
-        missing: clips that could not be heard.
+        missing: clips that could not be read.
+        copies: tested clips that were left out as copies of training clips.
     """
     rows = []
     for published in data.task.published:
         name = published.figure or figures.main
-        differs = "; ".join(_differences(published, data, setup, model, [one.text for one in templates], missing))
+        found = _differences(published, data, setup, model, [one.text for one in templates])
+        found += [f"{missing} clips missing here"] * bool(missing)
+        found += [f"{copies} copies of training clips left out here"] * bool(copies)
+        differs = "; ".join([*found, *filter(None, [published.note])])
         rows.append(Beside(published, figures.estimates.get(name), differs or "nothing that is known"))
     return sorted(rows, key=lambda row: (row.published.model != model, row.published.setup != setup))
 
 
-def _differences(
-    published: Published, data: Data, setup: Setup, model: str, templates: list[str], missing: int
-) -> list[str]:
+def _differences(published: Published, data: Data, setup: Setup, model: str, templates: list[str]) -> list[str]:
     found = []
-    if published.sure == "recalled":
-        found.append("not verified: do not quote")
     if published.model != model:
         found.append("another model")
     if published.setup != setup:
@@ -65,10 +65,6 @@ def _differences(
         found.append(f"{published.figure} there")
     if data.folds and data.folds != data.all_folds:
         found.append(f"only fold {', '.join(data.folds)} here")
-    if missing:
-        found.append(f"{missing} clips missing here")
-    if published.note:
-        found.append(published.note)
     return found
 
 

@@ -22,12 +22,12 @@ from clapometer.benchmark.supervised import Part, figure_of, part_of
 from clapometer.embed import Progress, embed_sounds
 from clapometer.errors import BadOption
 from clapometer.model import Clap
-from clapometer.records import Window
+from clapometer.records import FUSED, Window
 from clapometer.tasks.task import Template
 from clapometer.train.loop import train
 from clapometer.train.objective import KnownRows, Objective
 from clapometer.train.options import Augmentation, TrainOptions
-from clapometer.train.sounds import Sounds, amplified, decoded, fitted, masked
+from clapometer.train.sounds import Sounds, amplified, decoded, fitted, masked, windows
 from clapometer.zeroshot import class_vectors
 
 AUGMENTATION = Augmentation(mix=0.0)
@@ -60,7 +60,7 @@ class Tuning:
 class ClassBatch:
     """Sounds with their classes; the text tower has nothing to do."""
 
-    waveforms: Tensor
+    windows: list[list[Tensor]]
     truth: Tensor
     """(n, labels), 1 where a sound has a label."""
     texts: list[str]
@@ -99,8 +99,9 @@ def fine_tuned(
 ) -> tuple[Numbers, list[int], dict[str, Any]]:
     """Logits of the tested clips by a copy of the model that was trained, their places, and what was chosen.
 
-    The audio tower and what projects its vectors learn, with the head; the text tower does not. Clips are learnt from
-    in random stretches as long as the window, louder or quieter, and masked; they are tested as everywhere else.
+    The audio tower and what projects its vectors are trained, with the head; the text tower is frozen. Clips are
+    augmented: random stretches as long as the window, or whole clips where the window is fused, louder or quieter, and
+    masked. They are tested as everywhere else.
     """
     tags = data.task.metric == "map"
     parts = [part_of(data, heard, some) for some in (plan.train, plan.validation, plan.tested)]
@@ -150,8 +151,8 @@ def _run(
         weight_decay=tuning.weight_decay, parts=learning_parts(model), learn_temperature=False, seed=tuning.seed,
         validate_every=epoch, save_every=epoch * tuning.epochs,
     )  # fmt: skip
-    size = round(window.seconds * sounds.sample_rate)
-    batches = _Batches(sounds, train_part.truth, size, tuning, model.card.dimension)
+    model.card = replace(model.card, window=window)
+    batches = _Batches(sounds, train_part.truth, window, tuning, model.card.dimension)
     with tempfile.TemporaryDirectory() as folder:
         train(model, batches, head, options, Path(folder) / "run", validate=validate, progress=progress)
     return best[0]
@@ -160,9 +161,9 @@ def _run(
 class _Batches:
     """The batch of a step, which depends on the seed and the step alone; every clip once before one comes again."""
 
-    def __init__(self, sounds: Sounds, truth: Numbers, size: int, tuning: Tuning, dimension: int) -> None:
-        self.sounds, self.truth, self.size, self.tuning = sounds, torch.from_numpy(truth).float(), size, tuning
-        self.nothing = KnownRows(torch.zeros(tuning.batch_size, dimension))
+    def __init__(self, sounds: Sounds, truth: Numbers, window: Window, tuning: Tuning, dimension: int) -> None:
+        self.sounds, self.truth, self.window, self.tuning = sounds, torch.from_numpy(truth).float(), window, tuning
+        self.nothing = KnownRows(list(torch.zeros(tuning.batch_size, 1, dimension)))
 
     def __call__(self, step: int) -> ClassBatch:
         count, batch = len(self.sounds), self.tuning.batch_size
@@ -171,13 +172,17 @@ class _Batches:
         numbers = [int(orders[turn][place]) for turn, place in places]
         random = np.random.default_rng((self.tuning.seed, 1, step))
         heard = [self.sounds[number] for number in numbers]
-        size = min(self.size, max(map(len, heard)))  # a window of a short clip is mostly silence
-        waveforms = np.stack([self._changed(fitted(samples, size, random), random) for samples in heard])
-        return ClassBatch(torch.from_numpy(waveforms), self.truth[numbers], [""] * batch, self.nothing)
+        if self.window.long not in FUSED:
+            size = round(self.window.seconds * self.sounds.sample_rate)
+            size = min(size, max(map(len, heard)))  # a window of a short clip is mostly silence
+            heard = [fitted(samples, size, random) for samples in heard]
+        parts = [self._windows(samples, random) for samples in heard]
+        return ClassBatch(parts, self.truth[numbers], [""] * batch, self.nothing)
 
-    def _changed(self, samples: Samples, random: np.random.Generator) -> Samples:
+    def _windows(self, samples: Samples, random: np.random.Generator) -> list[Tensor]:
         samples = masked(samples, self.sounds.sample_rate, AUGMENTATION, random)
-        return amplified(samples, random.uniform(-AUGMENTATION.gain, AUGMENTATION.gain))
+        samples = amplified(samples, random.uniform(-AUGMENTATION.gain, AUGMENTATION.gain))
+        return windows(samples, self.sounds.sample_rate, self.window)
 
 
 def learning_parts(clap: Clap) -> tuple[str, ...]:

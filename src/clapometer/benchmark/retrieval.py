@@ -12,14 +12,14 @@ from clapometer.benchmark.result import Figures
 from clapometer.cache import VectorStore
 from clapometer.embed import Progress, embed_texts
 from clapometer.errors import BadOption
-from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.bootstrap import Resamples
 from clapometer.stats.classes import groups_of
-from clapometer.stats.retrieval import retrieval_figures
+from clapometer.stats.retrieval import TEXT_TO_AUDIO, both_ways
 
 if TYPE_CHECKING:
     from clapometer.model import Clap
 
-MAIN = "text_to_audio R@1"
+MAIN = f"{TEXT_TO_AUDIO} R@1"
 
 
 def retrieved(
@@ -54,20 +54,13 @@ def retrieved(
     read = embed_texts(clap, captions, batch_size=batch_size, workers=workers, store=store, progress=progress)
     for error in filter(None, read.errors):
         raise BadOption(f"{data.folder.root}: a caption cannot be read: {error}")
-    likeness = np.einsum("id,jd->ij", heard.vectors.astype(np.float64), read.vectors.astype(np.float64))
-    right = np.zeros(likeness.shape, np.bool_)
+    similarity = np.einsum("id,jd->ij", heard.vectors.astype(np.float64), read.vectors.astype(np.float64))
+    right = np.zeros(similarity.shape, np.bool_)
     for number, mine in enumerate(owners.values()):
         right[mine, number] = True
-    estimates: dict[str, Estimate] = {}
     of_clip = [clip.group or f"clip {number}" for number, clip in enumerate(clips)]
     of_caption = [of_clip[mine[0]] for mine in owners.values()]
-    directions = (
-        ("text_to_audio", likeness.T, right.T, of_caption),
-        ("audio_to_text", likeness, right, of_clip),
-    )
-    for direction, values, wanted, groups in directions:
-        found, _ = retrieval_figures(values, wanted, resamples, groups_of(groups))
-        estimates |= {f"{direction} {name}": figure for name, figure in found.items()}
+    estimates = both_ways(similarity, right, resamples, (groups_of(of_caption), groups_of(of_clip)))
     counts = {"clips": len(clips), "captions": len(captions), "texts_cut": sum(clap.is_cut(text) for text in captions)}
     drawn = f"{len({*of_clip})} clips or recordings with all their captions"
     return Figures(MAIN, estimates, {}, [], drawn=drawn), counts

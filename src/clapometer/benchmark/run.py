@@ -14,8 +14,9 @@ import numpy as np
 
 from clapometer.benchmark.clips import Data, Heard, check_some, hear, read_task
 from clapometer.benchmark.comparison import beside, told
+from clapometer.benchmark.exclusion import FEWEST_UNSEEN, Excluded, by_content, by_dataset, unseen_texts, without
 from clapometer.benchmark.figures import RESAMPLES, classified, tagged
-from clapometer.benchmark.plans import Plan, plans
+from clapometer.benchmark.plans import Plan, apart, plans
 from clapometer.benchmark.result import Answers, Figures, Result
 from clapometer.benchmark.retrieval import retrieved
 from clapometer.benchmark.zeroshot import templates_of, zero_shot
@@ -103,6 +104,7 @@ def benchmark(
     store: VectorStore | None = None,
     seed: int = 0,
     tuning: Tuning | None = None,
+    include_seen: bool = False,
     progress: Progress | None = None,
 ) -> Result:
     """Measure a model on a published task.
@@ -124,6 +126,7 @@ def benchmark(
         store: where vectors are taken from and kept.
         seed: of the MLP head and of fine-tuning; nothing else is random but the bootstrap, whose seed is fixed.
         tuning: how to fine-tune.
+        include_seen: test clips that the model was trained on or selected by, too; the record says so.
         progress: told of sounds, texts and steps.
 
     Returns:
@@ -143,11 +146,27 @@ def benchmark(
     asked = task if isinstance(task, Question) else question(task, root, setup=setup, templates=templates, folds=folds)
     data, window = asked.data, window or clap.card.window
     how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "store": store, "progress": progress}
+    known = by_dataset(data, clap.seen)
+    if not include_seen:
+        data, left = without(data, asked.plans, known)
+        asked = replace(asked, data=data, plans=left)
     heard = hear(clap, data, asked.places, window=window, **how)
+    of_content = by_content(data, heard, clap.seen)
+    if not include_seen:
+        data, left = without(data, asked.plans, of_content)
+        asked = replace(asked, data=data, plans=left)
+        heard = heard.only(asked.places)
+    excluded = Excluded({**of_content, **known}, include_seen, clap.seen)
+    turns, copies = apart(data, asked.plans, heard)
+    asked = replace(asked, plans=turns)
     answers: Answers | None = None
     more: dict[str, Any] = {}
     if asked.setup == "retrieval":
         figures, more["texts"] = retrieved(clap, data, heard, **how)
+        unseen = unseen_texts(data, heard, clap.seen)
+        more["texts"]["clips_with_unseen_captions"] = len(unseen)
+        if FEWEST_UNSEEN <= len(unseen) < len(heard.places):
+            more["unseen_texts"] = _as_json(retrieved(clap, data, heard.only(unseen), **how)[0])
     elif asked.setup == "zeroshot":
         answers, more["prompts"] = zero_shot(clap, data, heard, asked.templates, batch_size)
         figures = _figures(data, answers)
@@ -165,7 +184,9 @@ def benchmark(
         **_as_json(figures),
         "resamples": {**asdict(RESAMPLES), "drawn": figures.drawn},
     }
-    rows = beside(data, asked.setup, figures, clap.card.name, asked.templates, len(heard.failed))
+    record["tested"]["copies_of_training"] = copies
+    record["seen"], record["includes_seen"] = excluded.as_record(), excluded.marks
+    rows = beside(data, asked.setup, figures, clap.card.name, asked.templates, len(heard.failed), len(copies))
     record["published"] = [{**asdict(one.published), "here": told(one.ours), "differs": one.differs} for one in rows]
     return Result(data.task, asked.setup, figures, answers, record, heard.failed)
 
@@ -267,12 +288,26 @@ def warnings_of(result: Result, model: str) -> list[str]:
     """
     task, record = result.task, result.record
     found = []
-    seen = task.seen.get(model)
-    if seen is not None and not (seen.clean and set(record["tested"]["folds"]) <= set(seen.clean)):
-        found.append(f"{model} was trained on some of {task.title}: {seen.what}")
+    seen = record["seen"]
+    if counts := ", ".join(f"{count} {reason}" for reason, count in seen["excluded"].items()):
+        what = f"tested clips are training or validation data of {model} ({counts})"
+        done = "are included" if seen["included"] else "were left out; --include-seen tests them too"
+        found.append(f"{what} and {done}")
+    if not seen["known"]:
+        found.append(f"training data unknown: clips that {model} was trained on cannot be left out")
+    texts = record.get("texts", {})
+    if (unseen := texts.get("clips_with_unseen_captions", texts.get("clips"))) != texts.get("clips"):
+        apart = "; metrics among the others are in the record as unseen_texts" if "unseen_texts" in record else ""
+        found.append(f"captions of {texts['clips'] - unseen} of {texts['clips']} clips were seen in training{apart}")
     for name, count in record["task"]["counts"].items():
         if (expected := task.counts.get(name)) is not None and expected != count:
             found.append(f"{task.title} was published with {expected} {name}; there are {count} here")
+    if copies := record["tested"]["copies_of_training"]:
+        copy, original = next(iter(copies.items()))
+        found.append(
+            f"{len(copies)} tested clips were left out, for they are copies of training clips, such as {copy} (of "
+            f"{original})"
+        )
     if result.failed:
         first = next(iter(result.failed.items()))
         found.append(f"{len(result.failed)} clips are missing or unreadable, the first: {first[1]}")

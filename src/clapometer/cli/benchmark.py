@@ -68,6 +68,12 @@ Output = Annotated[
 ]
 Rates = Annotated[str, typer.Option("--rates", metavar="LIST", help="Learning rates that fine-tuning tries.")]
 Epochs = Annotated[int, typer.Option("--epochs", min=1, help="How often fine-tuning hears each clip, at most.")]
+IncludeSeen = Annotated[
+    bool,
+    typer.Option(
+        "--include-seen", help="Test clips that the model was trained on or selected by, too, and mark every metric."
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the MLP head and of fine-tuning.")]
 
 
@@ -83,6 +89,7 @@ def benchmark(
     rates: Rates = "1e-4,3e-5",
     epochs: Epochs = 10,
     seed: Seed = 0,
+    include_seen: IncludeSeen = False,
     batch_size: BatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
@@ -97,7 +104,8 @@ def benchmark(
     Prints the task's metric with its 95 % interval, and what others have
     measured, with the source and with what differs. Supervised set-ups keep
     to the published folds and choose their settings on a validation part,
-    never on what is tested.
+    never on what is tested. Clips that the model was trained on or selected by
+    are left out and counted.
 
     Exit status: 0 all well, 1 some clips are missing or unreadable, 2 bad input.
     """
@@ -132,6 +140,7 @@ def benchmark(
             store=store,
             seed=seed,
             tuning=tuning,
+            include_seen=include_seen,
             progress=engine.progress,
         )
         results.append(found)
@@ -185,17 +194,22 @@ def _list(json: bool) -> None:
 def _print(found: Result) -> None:
     from clapometer.benchmark.comparison import told
     from clapometer.cli.layout import print_table
+    from clapometer.seen import MARK
     from clapometer.tasks.task import SETUP_NAMES
 
     record = found.record
     folds = f", fold {', '.join(record['tested']['folds'])}" if record["tested"]["folds"] else ""
-    heard = record["tested"]["clips"] - len(found.failed)
-    print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {heard} clips{folds}")
+    tested = len(found.answers.clips) if found.answers else record["tested"]["clips"] - len(found.failed)
+    print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {tested} clips{folds}")
+    mark = f" {MARK}" * record["includes_seen"]
     for name, figure in found.figures.estimates.items():
-        print(f"  {name:<26}{told(figure)}")
+        print(f"  {name:<26}{told(figure)}{mark}")
     print(f"  {'drawn for the intervals':<26}{found.figures.drawn}")
     if len(found.figures.folds) > 1:
-        print(f"  {'by fold':<26}" + "  ".join(f"{name} {value:.4f}" for name, value in found.figures.folds.items()))
+        folds = "  ".join(f"{name} {value:.4f}{mark}" for name, value in found.figures.folds.items())
+        print(f"  {'by fold':<26}{folds}")
+    if mark:
+        print(f" {mark} includes clips that the model was trained on or selected by")
     templates = [one["text"] for one in record.get("prompts", {}).get("templates", [])]
     if templates:
         print(f"  {'prompts':<26}" + " | ".join(templates))

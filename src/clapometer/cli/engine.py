@@ -57,8 +57,8 @@ WindowOption = Annotated[
     typer.Option(
         "--window",
         metavar="CHANGES",
-        help="What the model hears of long and short clips, such as `hop=5`, `head` or `seconds=10,short=repeat`; "
-        "default: the model's own.",
+        help="Treatment of long and short clips, such as `hop=5`, `head` or `seconds=10,short=repeat`; default: the "
+        "model's own.",
         show_default=False,
     ),
 ]
@@ -98,8 +98,8 @@ class Engine:
         check_engine(self.engine)
         if self.engine != TORCH and (self.device not in ("auto", "cpu") or self.precision != "fp32"):
             raise BadOption(f"--engine {self.engine} is for --device cpu and --precision fp32; leave the others out")
-        if self.window:  # against a window that everything fits into: the model's own is not known yet
-            Window(seconds=1e9, hop=1e9).changed(self.window)
+        if self.window:  # the model's own is not known yet
+            Window.check(self.window)
 
     def load(self) -> Clap:
         """The model. Torch gets one thread: the workers are the threads, and a number does not depend on how many."""
@@ -112,7 +112,7 @@ class Engine:
 
     def window_of(self, clap: Clap) -> Window:
         """Treatment of short and long clips."""
-        return clap.card.window.changed(self.window) if self.window else clap.card.window
+        return clap.window_of(self.window)
 
     def calibration(self, clap: Clap) -> Calibration | None:
         """The map from cosines to ratings that stands beside the model, if it is of these weights."""

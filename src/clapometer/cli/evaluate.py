@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli.engine import JsonOption, QuietOption
+from clapometer.cli.ratings import Screen
 from clapometer.errors import BadOption
 
 Scores = Annotated[
@@ -46,7 +47,7 @@ Split = Annotated[
     typer.Option(
         "--split",
         metavar="NAMES",
-        help="Splits to evaluate, with commas, or `all`; default: all but train and excluded.",
+        help="Splits to evaluate, separated by commas, or `all`; default: all but train and excluded.",
         show_default=False,
     ),
 ]
@@ -106,6 +107,14 @@ Root = Annotated[
         "scores are.",
     ),
 ]  # fmt: skip
+IncludeSeen = Annotated[
+    bool,
+    typer.Option(
+        "--include-seen",
+        help="Evaluate pairs that the model was trained on or selected by, too, and mark every metric.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a calibration that the model has already.")]
 Calibrate = Annotated[
     Path | None,
     typer.Option(
@@ -125,11 +134,13 @@ def evaluate(
     events: Events = None,
     split: Split = "",
     train: Train = "train",
+    include_seen: IncludeSeen = False,
     score_column: Column = "score",
     score_scale: ScoreScale = "",
     columns: Columns = "",
     scale: Scale = "",
     natural: Natural = "",
+    screen: Screen = None,
     ceiling: Ceiling = True,
     level: Level = 0.95,
     resamples: Number = 10_000,
@@ -137,14 +148,16 @@ def evaluate(
     seed: Seed = 0,
     audio_root: Root = None,
     calibrate: Calibrate = None,
+    overwrite: Overwrite = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Say how far scores agree with listeners, with intervals, and which of two scores agrees better.
+    """Agreement of scores with listeners' ratings, with confidence intervals, and which of two scores agrees better.
 
     Scores and ratings are joined by sound and text. SRCC, LCC, KTAU (tau-b) and MSE (on 0 to 1) stand for all pairs,
     within systems and between systems, beside the constant, the mean of the system that made the sound, and the
-    ceiling that the listeners' noise sets.
+    ceiling that the listeners' noise sets. Pairs that the model behind the scores
+    was trained on or selected by (column `seen` of the scores) are left out.
 
     Exit status: 0 every rated pair has a score, 1 some have none, 2 bad input.
     """
@@ -164,14 +177,17 @@ def evaluate(
         score_scale=_bounds("--score-scale", score_scale),
         natural=_names(natural) or NATURAL,
         events=events,
+        screen=tuple(screen or ()),
         ceiling=ceiling,
+        include_seen=include_seen,
         resamples=Resamples(resamples, resample, level, seed),
     )
     from clapometer.cli.evaluate_files import Task, evaluate_files
 
     task = Task(
-        tuple(scores), ratings, columns, _bounds("--scale", scale), options, output, audio_root, calibrate, json, quiet
-    )
+        tuple(scores), ratings, columns, _bounds("--scale", scale), options, output, audio_root, calibrate, overwrite,
+        json, quiet,
+    )  # fmt: skip
     raise typer.Exit(1 if evaluate_files(task) else 0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from clapometer import __version__
-from clapometer.calibration import Calibration, write_calibration
+from clapometer.calibration import FILE, Calibration, write_calibration
 from clapometer.cli import console
 from clapometer.cli.layout import print_table
 from clapometer.cli.rows import SHOWN_PROBLEMS
@@ -24,6 +24,7 @@ from clapometer.evaluation.join import IS_ANCHOR, Loose
 from clapometer.evaluation.result import BETWEEN, Evaluation
 from clapometer.evaluation.run import Options, evaluate
 from clapometer.records import Window
+from clapometer.seen import MARK
 from clapometer.stats.bootstrap import Estimate
 from clapometer.tables.dialects import parse_columns
 from clapometer.tables.ratings_reading import read_ratings
@@ -42,6 +43,7 @@ class Task:
     output: Path | None
     audio_root: Path | None
     calibrate: Path | None
+    overwrite: bool
     json: bool
     quiet: bool
 
@@ -58,6 +60,8 @@ def evaluate_files(task: Task) -> int:
         check_folder(task.output)
     columns = parse_columns(task.columns) if task.columns else None
     ratings = read_ratings(task.ratings, columns=columns, scale=task.scale)
+    if task.calibrate is not None and (task.calibrate / FILE).exists() and not task.overwrite:
+        raise BadOption(f"--calibrate {task.calibrate}: {FILE} is there already; it would be replaced with --overwrite")
     found = evaluate(task.scores, ratings, task.options, progress=partial(console.Progress, quiet=task.quiet))
     calibration = None if task.calibrate is None else _calibration(found, task.calibrate)
     _tell(found, task)
@@ -115,6 +119,7 @@ def _tell_loose(what: str, loose: Sequence[Loose]) -> None:
 
 def _print(found: Evaluation) -> None:
     level = f"{found.resamples.level * 100:g} %"
+    mark = f" {MARK}" * found.includes_seen
     print(f"{len(found.pairs)} pairs, {len(found.ratings)} ratings; SRCC with {level} intervals; MSE on 0 to 1")
     print(f"drawn for the intervals: {found.drawn}\n")
     all_rows = output.in_order((*found.rows, *found.ceiling))
@@ -124,7 +129,12 @@ def _print(found: Evaluation) -> None:
         columns = [*([breakdown] if grouped else []), "score" if grouped else words.title(found, breakdown)]
         numbers = ["systems" if breakdown == BETWEEN else "pairs", "SRCC", "LCC", "KTAU", "MSE"]
         cells = [
-            [*([row.group] if grouped else []), row.predictor, row.n, *_cells((row.srcc, row.lcc, row.ktau, row.mse))]
+            [
+                *([row.group] if grouped else []),
+                row.predictor,
+                row.n,
+                *(f"{cell}{mark}" for cell in _cells((row.srcc, row.lcc, row.ktau, row.mse))),
+            ]
             for row in rows
         ]
         print_table([*columns, *numbers], cells, right=numbers)
@@ -137,7 +147,9 @@ def _print(found: Evaluation) -> None:
         *words.against_constant(found),
     )
     for sentence in filter(None, (*verdicts, words.ranks(found), *more)):
-        print(sentence)
+        print(f"{sentence}{mark}")
+    if found.includes_seen:
+        print(f"{MARK} includes pairs that the model was trained on or selected by")
 
 
 def _cells(figures: Sequence[Estimate]) -> list[str]:
@@ -178,7 +190,9 @@ def _calibration(found: Evaluation, folder: Path) -> Calibration:
         raise BadOption("--calibrate wants the scores of one model, in one table")
     file = found.files[0]
     if not found.calibrated:
-        raise BadOption(f"--calibrate: no map could be fitted: {found.notes[-1]}")
+        raise BadOption(f"--calibrate: no map from cosine to rating was fitted: {found.notes[-1]}")
+    if found.includes_seen:
+        raise BadOption("--calibrate with --include-seen: the map would be judged on pairs that the model learned from")
     beside, model = file.path.with_suffix(".json"), file.record.get("model", {})
     if not file.has_cosine or "weights" not in model:
         raise BadOption(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clapometer.cli import console, training
-from clapometer.cli.engine import DeviceOption, JsonOption, QuietOption
+from clapometer.cli.engine import DeviceOption, JsonOption, QuietOption, WindowOption
 from clapometer.cli.ratings import Columns, Scale, Screen, scale_of
 from clapometer.errors import BadOption
 
@@ -40,7 +41,16 @@ AudioRoot = Annotated[
     typer.Option("--audio-root", metavar="FOLDER", help="Where the sounds are; default: the folder of RATINGS."),
 ]
 Share = Annotated[
-    float, typer.Option("--validation", help="Share of the pairs that validate, where RATINGS has no split for it.")
+    float,
+    typer.Option("--validation", help="Share of the pairs for the validation split, where RATINGS has none."),
+]
+TestShare = Annotated[
+    float,
+    typer.Option(
+        "--test",
+        help="Share of the pairs for the test split, where RATINGS has neither validation nor test; none is created "
+        "of fewer than 20 pairs.",
+    ),
 ]
 Captions = Annotated[
     list[Path] | None,
@@ -82,6 +92,7 @@ def finetune(
     screen: Screen = None,
     audio_root: AudioRoot = None,
     validation: Share = 0.1,
+    test: TestShare = 0.2,
     captions: Captions = None,
     captions_root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of their sounds.")] = None,
     captions_share: Annotated[float, typer.Option(help="Captions a batch, as a share of the rated pairs.")] = 0.5,
@@ -110,7 +121,7 @@ def finetune(
     learn_statistics: Annotated[
         bool, typer.Option("--learn-statistics", help="Batch norms learn new statistics; better with large batches.")
     ] = False,
-    seconds: training.SecondsOption = None,
+    window: WindowOption = "",
     augment: Annotated[bool, typer.Option("--augment", help="Gain, and masks over time and frequency.")] = False,
     seed: training.SeedOption = 0,
     precision: training.TrainPrecisionOption = "fp32",
@@ -124,11 +135,13 @@ def finetune(
 
     Human-CLAP (arXiv 2506.23553): the loss is a sum of a contrastive one that
     is weighted by the ratings and the error of the score. Splits of the table
-    are used where it has them; else a validation is cut that shares no sound
-    and no text with training. FOLDER gets the best state by SRCC on it, a model
-    card with the agreement before and after, and a calibration, with which
+    are used where it has them; else a validation and a test split are created
+    that share no audio and no text with training (FOLDER/ratings.csv has them).
+    FOLDER gets the best state by SRCC on validation, a model card with the
+    agreement before and after on the test, seen.csv (what it has learned from,
+    which `clapometer evaluate` leaves out), and a calibration, with which
     `clapometer score --model FOLDER` writes a column `rating`. A run that was
-    stopped goes on by the same command; `torchrun -m clapometer finetune ...`
+    stopped resumes by the same command; `torchrun -m clapometer finetune ...`
     uses several GPUs.
 
     Exit status: 0 trained, 2 bad input.
@@ -182,8 +195,9 @@ def finetune(
         scale=scale_of(scale) if scale else None,
         audio_root=audio_root,
         validation_share=validation,
+        test_share=test,
         reminder=reminder,
-        seconds=seconds,
+        window=window or None,
         options=options,
         epochs=None if steps is not None else room.EPOCHS if epochs is None else epochs,
         augmentation=Augmentation(mix=0.0) if augment else None,
@@ -209,7 +223,7 @@ def _columns(text: str) -> dict[str, str] | None:
 
 
 def _print(done: Finetuned, *, as_json: bool) -> None:
-    from clapometer.evaluation.words import verdicts
+    from clapometer.train.keeper import SELECTED_ON
     from clapometer.train.processes import processes
 
     if not processes().is_first:
@@ -218,14 +232,18 @@ def _print(done: Finetuned, *, as_json: bool) -> None:
     if as_json:
         rows = {name: found.evaluation.row(name) for name in ("before", "after")}
         figures = {
-            name: {metric: getattr(row, metric).value for metric in ("srcc", "lcc", "ktau", "mse")}
+            name: {
+                metric: value if math.isfinite(value := getattr(row, metric).value) else None
+                for metric in ("srcc", "lcc", "ktau", "mse")
+            }
             for name, row in rows.items()
         }
-        console.print_json({**training.summary(done.trained), "measured_on": found.on, **figures})
+        selected = {} if found.on == "test" else {"note": SELECTED_ON}
+        console.print_json({**training.summary(done.trained), "measured_on": found.on, **selected, **figures})
         return
     training.print_trained(done.trained)
-    for sentence in verdicts(found.evaluation):
-        print(f"on the {found.on}: {sentence}")
+    for sentence in () if done.trained.is_start else found.verdicts:
+        print(f"on the {found.on} split: {sentence}")
     if found.calibration is None:
-        console.say("the validation is too small for a calibration: `clapometer score` will write no column `rating`")
+        console.say(f"no calibration, so `clapometer score` will write no column `rating`: {found.no_calibration}")
     sys.stdout.flush()

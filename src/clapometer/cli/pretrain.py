@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console, training
-from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption
+from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption, WindowOption
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE
 
@@ -25,8 +25,8 @@ Validation = Annotated[
     typer.Option(
         "--val",
         metavar="TABLE",
-        help="Zero-shot accuracy on this table (audio and label, or audio and text) decides which state is the best; "
-        "may be given several times.",
+        help="Keep the state that is best on this table: by zero-shot accuracy (audio and label), or by R@1 from "
+        "sounds to texts (audio and text). None of its sounds may be trained on. May be given several times.",
         show_default=False,
     ),
 ]
@@ -63,7 +63,11 @@ def pretrain(
     rate: training.RateOption = None,
     warmup: Annotated[int, typer.Option(help="Updates over which the learning rate rises.")] = 100,
     weight_decay: training.WeightDecayOption = 0.01,
-    seconds: training.SecondsOption = None,
+    window: WindowOption = "",
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Length of the random stretches of sounds that are trained on; default: the window's."),
+    ] = None,
     mix: Annotated[float, typer.Option(help="Share of sounds that are mixed with another, or followed by it.")] = 0.3,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Gain, mixing, and masks over time and frequency.")
@@ -85,7 +89,8 @@ def pretrain(
 
     Symmetric InfoNCE with a learned temperature. A clip may have several
     captions, a row each; texts that are true of a sound are never its
-    negatives. What the folder gets: the model (the best by --val, or the last),
+    negatives. A sound that is trained on is refused in --val, under any name;
+    texts that are trained on are counted. What the folder gets: the model (the best by --val, or the last),
     last/, log.jsonl, run.json, state.pt. A run that was stopped goes on by the
     same command.
 
@@ -121,6 +126,7 @@ def pretrain(
         validation=val or (),
         templates=tuple(template or (DEFAULT_TEMPLATE,)),
         audio_root=audio_root,
+        window=window or None,
         seconds=seconds,
         options=options,
         epochs=None if steps is not None else 20 if epochs is None else epochs,

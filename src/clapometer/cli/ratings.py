@@ -48,9 +48,10 @@ Screen = Annotated[
         "--screen",
         metavar="RULE",
         help="Keep what a rule keeps; may be given several times. `relate`: listeners whose anchors sum to at most 5 "
-        "(AudioCaps train) or 2 (test). `anchors=5`: the same with one limit. `near=5`: ratings with another of "
-        "the same pair so near. `rest=0.2`: listeners who correlate so with the others. `constant`: listeners "
-        "who do not always say the same.",
+        "(AudioCaps train) or 2 (test). `anchors=0.17`: listeners whose mean rating of anchors is at most this share "
+        "of the scale. `near=5`: ratings within 5 points of another rating of the same pair. `rest=0.2`: listeners who "
+        "correlate with the mean of the others by 0.2 or more. `constant`: drop listeners who gave one rating 10 times "
+        "or more and no other. After `near` and `rest`, reliability and ceiling are those before them.",
         show_default=False,
     ),
 ]
@@ -86,7 +87,8 @@ def ratings(
     (also to those that the file labels excluded). Ratings of anchors are used for screening alone.
 
     The noise ceiling is what a scorer that knows the true mean of each pair would get against these ratings: no
-    metric can be expected to do better. Reliability and ceilings carry 95 % intervals.
+    metric can be expected to do better. Where listeners rated the same pairs, their levels are separated from noise.
+    Reliability and ceilings carry 95 % confidence intervals.
 
     Exit status: 0 all well, 1 some rows could not be used, 2 bad input.
     """

@@ -12,12 +12,17 @@ from clapometer.cli import console
 from clapometer.cli.layout import print_table
 from clapometer.cli.ratings_study import Study
 from clapometer.cli.rows import SHOWN_PROBLEMS
-from clapometer.panel.summary import FEWEST, Group, Spread, Summary
+from clapometer.panel.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling
 from clapometer.tables.ratings import Ratings
 
 _BAR = 40
+_DESIGNS = {
+    "crossed": "crossed, every listener rated every pair",
+    "partly crossed": "partly crossed, listeners rated several but not all pairs",
+    "one-way": "one-way, listeners' levels are part of the noise",
+}
 _DIALECTS = {
     "canonical": "canonical columns",
     "relate": "recognised as RELATE",
@@ -67,7 +72,9 @@ def _tell_problems(ratings: Ratings) -> None:
         console.say(f"note: {note}")
     if not ratings.scale_stated:
         low, high = ratings.scale
-        console.say(f"note: no scale is stated; {low:g} to {high:g}, which occur, is taken; --scale LOW,HIGH says it")
+        console.say(
+            f"note: no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale LOW,HIGH"
+        )
 
 
 def _figures(study: Study, output: Path | None) -> dict[str, Any]:
@@ -94,6 +101,9 @@ def _figures(study: Study, output: Path | None) -> dict[str, Any]:
             {"system": name or None, **({"too_few": True} if ceiling is None else asdict(ceiling))}
             for name, ceiling in summary.ceilings
         ],
+        "after_selection_by_agreement": None
+        if summary.selected is None
+        else {"valid": False} | asdict(summary.selected),
     }
     if study.own_rule is not None:
         figures["relate_rule"] = {"exceptions": study.own_rule[0], "ratings": study.own_rule[1]}
@@ -161,16 +171,32 @@ def _print_reliability(summary: Summary) -> None:
     found = summary.reliability
     print()
     if found is None:
-        print(f"reliability: not told, because fewer than {FEWEST} pairs have two or more ratings")
+        print(f"reliability: not computed, because fewer than {FEWEST} pairs have two or more ratings")
         return
+    print(f"design: {_DESIGNS[found.icc.design]}")
+    kind = "ICC(" if found.icc.design == "one-way" else "ICC(A,"
     rows = [
-        ("ICC(1)", found.icc.single, "share of a rating's variance that is the pair's"),
-        (f"ICC(k), k = {found.icc.k:.2f}", found.icc.mean, "the same of a pair's mean rating"),
+        (f"{kind}1)", found.icc.single, "share of a rating's variance that is the pair's"),
+        (f"{kind}k), k = {found.icc.k:.2f}", found.icc.mean, "the same of a pair's mean rating"),
+    ]
+    if found.icc.consistency_single is not None and found.icc.consistency_mean is not None:
+        rows += [
+            ("ICC(C,1)", found.icc.consistency_single, "the same, listeners' levels not counted as disagreement"),
+            (f"ICC(C,k), k = {found.icc.k:.2f}", found.icc.consistency_mean, ""),
+        ]
+    compared, halves = found.against_rest.listeners, found.split_half.of_listeners
+    rest = (
+        "a rating and the mean of its pair's others"
+        if compared is None
+        else f"mean over {compared:,} listeners, each on their own pairs"
+    )
+    half = f"means of random halves of {'the listeners' if halves else 'each pair' + chr(39) + 's ratings'}"
+    rows += [
         ("Krippendorff's alpha, interval", found.alpha_interval, "1 - observed / expected disagreement"),
         ("Krippendorff's alpha, ordinal", found.alpha_ordinal, "the same of ranks"),
-        ("one against the rest, SRCC", found.against_rest.srcc, "a rating and the mean of its pair's others"),
+        ("one against the rest, SRCC", found.against_rest.srcc, rest),
         ("one against the rest, LCC", found.against_rest.lcc, ""),
-        ("split half, SRCC", found.split_half.srcc, "means of random halves of each pair's ratings"),
+        ("split half, SRCC", found.split_half.srcc, half),
         ("split half, SRCC, Spearman-Brown", found.split_half.srcc_corrected, "as for means of all ratings"),
         ("split half, LCC, Spearman-Brown", found.split_half.lcc_corrected, ""),
     ]
@@ -180,6 +206,11 @@ def _print_reliability(summary: Summary) -> None:
         right=("",),
         wrap=("meaning",),
     )
+    if summary.selected is not None:
+        print(
+            f"of the {summary.selected.ratings:,} ratings before selection by agreement; of those that were kept "
+            f"{kind}1) is {_number(summary.selected.icc)}, which is not valid: they were kept because they agree"
+        )
 
 
 def _print_ceilings(summary: Summary) -> None:
@@ -187,12 +218,18 @@ def _print_ceilings(summary: Summary) -> None:
     rows = [(name or "all", *_ceiling_cells(ceiling)) for name, ceiling in summary.ceilings]
     columns = ("noise ceiling", "pairs", "SRCC", "LCC", "KTAU", "MSE, 0 to 1")
     print_table(columns, rows, right=("pairs",))
-    print("what a scorer that knows each pair's true mean would get against these mean ratings; for MSE, what is left")
+    print("the best any metric could score against these mean ratings; for MSE, the remaining error")
+    if summary.selected is not None:
+        kept = summary.selected
+        print(
+            "of the ratings before selection by agreement; of those that were kept: SRCC "
+            f"{_number(kept.ceiling_srcc)}, LCC {_number(kept.ceiling_lcc)}, which is not valid"
+        )
 
 
 def _ceiling_cells(ceiling: Ceiling | None) -> tuple[str, ...]:
     if ceiling is None:
-        return ("", f"fewer than {FEWEST} pairs have two ratings", "", "", "")
+        return ("", f"fewer than {FEWEST_FOR_CEILING} pairs have two ratings", "", "", "")
     shown = [f"{_number(each.value)}  {_interval(each)}" for each in (ceiling.srcc, ceiling.lcc, ceiling.ktau)]
     return (f"{ceiling.pairs:,}", *shown, f"{_number(ceiling.mse.value, 4)}  {_interval(ceiling.mse, 4)}")
 
@@ -204,7 +241,7 @@ def _print_screening(study: Study) -> None:
     name = "screening" if study.applied else "screening, each rule alone"
     columns = (name, "ratings", "pairs", "listeners", "not judged", "keeps")
     rows = [
-        (step.rule, f"-{step.ratings:,}", f"-{step.pairs:,}", f"-{step.listeners:,}", f"{step.unjudged:,}", step.about)
+        (step.rule, *map(_less, (step.ratings, step.pairs, step.listeners)), f"{step.unjudged:,}", step.about)
         for step in study.steps
     ]
     print_table(columns, rows, right=columns[1:5], wrap=("keeps",))
@@ -215,9 +252,15 @@ def _print_screening(study: Study) -> None:
         print(f"RELATE's rule selects as the file says, with {exceptions:,} exceptions in {of:,} ratings")
 
 
+def _less(count: int) -> str:
+    return f"-{count:,}" if count else "0"
+
+
 def _number(value: float, digits: int = 3) -> str:
-    return "not known" if math.isnan(value) else f"{value:.{digits}f}"
+    return "not defined" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _interval(estimate: Estimate, digits: int = 3) -> str:
-    return "" if math.isnan(estimate.low) else f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}"
+    if math.isnan(estimate.low):
+        return ""
+    return f"{_number(estimate.low, digits)} to {_number(estimate.high, digits)}"

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.panel.rules import EXCLUDED, Step, against_relate, parse_rule, screened, tried, usual_rules
+from clapometer.panel.rules import Step, against_relate, parse_rule, screened, tried, unselected, usual_rules
 from clapometer.panel.summary import Summary, summarise
 from clapometer.stats.screening import Mask
 from clapometer.tables.ratings import Ratings
+from clapometer.tables.splits import EXCLUDED
 
 ALL = "all"
 
@@ -57,6 +58,7 @@ def study(ratings: Ratings, split: str, rules: Sequence[str]) -> Study:
         left, steps = screened(ratings, start, parsed)
     else:
         left, steps = start, _tried(ratings, start)
+    before = unselected(ratings, start, parsed)
     used = ratings.take(left)
     excluded = int((real & ~start & (ratings.split == EXCLUDED)).sum())
     left_out = {
@@ -71,7 +73,7 @@ def study(ratings: Ratings, split: str, rules: Sequence[str]) -> Study:
         applied=bool(parsed),
         steps=tuple(steps),
         own_rule=against_relate(ratings),
-        summary=summarise(used),
+        summary=summarise(used, None if before is None else ratings.take(before)),
     )
 
 

@@ -14,12 +14,13 @@ import numpy as np
 import scipy
 
 from clapometer import __version__
+from clapometer.cli import console
 from clapometer.cli.ratings_report import plain
 from clapometer.cli.ratings_study import Study
 from clapometer.errors import BadOption
 from clapometer.provenance import file_hash
 from clapometer.stats.aggregation import Aggregated, aggregate
-from clapometer.stats.standardise import Standardised, standardise
+from clapometer.stats.standardise import Standardised, doubts, standardise
 from clapometer.tables import format_of, whole_file, write_rows
 
 NAMES = ("audio", "text", "system", "split")
@@ -36,6 +37,9 @@ def write(study: Study, output: Path, *, standardised: bool) -> None:
     """
     ratings = study.used
     own = _standardised(study) if standardised else None
+    if own is not None:
+        for doubt in doubts(ratings.rating, ratings.pairs.index, ratings.listeners[0]):
+            console.say(f"warning: --standardise: {doubt}")
     found = aggregate(ratings.rating, ratings.pairs.index, None if own is None else own.z)
     named = [name for name in NAMES if getattr(ratings.pairs, name).astype(bool).any()]
     columns = [*named, "rating", "scale_min", "scale_max", "count", *NUMBERS]
@@ -61,7 +65,7 @@ def _rows(study: Study, found: Aggregated, named: list[str]) -> Iterator[dict[st
     pairs, (low, high) = study.used.pairs, study.used.scale
     for number in range(len(pairs)):
         row: dict[str, Any] = {name: getattr(pairs, name)[number] for name in named}
-        row |= {"rating": float(found.mean[number]), "scale_min": low, "scale_max": high}
+        row |= {"rating": float(pairs.mean[number]), "scale_min": low, "scale_max": high}
         row |= {"count": int(found.count[number])}
         values = {name: float(getattr(found, name)[number]) for name in NUMBERS}
         if found.standardised is not None:
@@ -99,5 +103,6 @@ def _record(study: Study, own: Standardised | None) -> dict[str, Any]:
             "sd": own.sd,
             "listeners_without_a_spread": without,
             "ratings_left_out": int(np.isnan(own.z).sum()),
+            "warnings": doubts(used.rating, used.pairs.index, used.listeners[0]),
         }
     }

@@ -14,8 +14,11 @@ from clapometer.cli.engine import MINI, MINI_IS_SMALL, Engine
 from clapometer.cli.layout import print_table
 from clapometer.records import Score
 from clapometer.score import Summary, summarise
+from clapometer.seen import COLUMN
 from clapometer.tables import Row, Table, clear_names, format_of, whole_file, write_rows
 
+TEXTS = (COLUMN, "error")
+"""The added columns that hold text."""
 _NUMBERS = ("n", "failed", "mean", "q1", "median", "q3")
 
 
@@ -29,8 +32,8 @@ class ScoredTable:
 
     @property
     def added(self) -> tuple[str, ...]:
-        """The columns that stand behind those of the input; `rating` where the model is calibrated."""
-        return ("score", "cosine", *(["rating"] if "calibration" in self.record else []), "error")
+        """The columns that are added to those of the input; `rating` where the model is calibrated."""
+        return ("score", "cosine", *(["rating"] if "calibration" in self.record else []), COLUMN, "error")
 
 
 def write(result: ScoredTable, output: Path) -> None:
@@ -41,7 +44,7 @@ def write(result: ScoredTable, output: Path) -> None:
     """
     table = result.table
     names = clear_names(table.columns, result.added)
-    types: dict[str, Any] = {name: str if name == "error" else float for name in result.added}
+    types: dict[str, Any] = {name: str if name in TEXTS else float for name in result.added}
     if table.schema is not None:
         types |= {names[name]: table.schema.field(name).type for name in table.columns}
     with whole_file(output) as file:
@@ -75,6 +78,12 @@ def report(engine: Engine, result: ScoredTable, output: Path | None, as_json: bo
         )
     if small:
         engine.note(f"note: {MINI_IS_SMALL}")
+    excluded = record["seen"]["excluded_by_evaluate"]
+    if excluded:
+        engine.note(
+            f"note: {excluded} of {len(result.scores)} rows are training or validation data of the model (column "
+            f"{COLUMN}); `clapometer evaluate` leaves them out"
+        )
     if output is not None:
         engine.note(f"written: {output}, and how it came about: {output.with_suffix('.json')}")
     elif not as_json:
@@ -112,7 +121,7 @@ def _rows(result: ScoredTable, names: Mapping[str, str]) -> Iterator[Row]:
 
 def _value(score: Score, name: str) -> float | str | None:
     value = getattr(score, name)
-    return rounded(value) if name != "error" else str(value)
+    return str(value) if name in TEXTS else rounded(value)
 
 
 def _figures(result: ScoredTable, output: Path | None, note: str) -> dict[str, Any]:
@@ -124,6 +133,7 @@ def _figures(result: ScoredTable, output: Path | None, note: str) -> dict[str, A
         "sounds": record["counts"]["sounds"],
         "texts": record["counts"]["texts"],
         "texts_cut": record["texts_cut"]["texts"],
+        "seen": record["seen"],
     }
     if note:
         figures["note"] = note

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from clapometer.folders import within
 from clapometer.provenance import file_hash, provenance
 from clapometer.records import Score
 from clapometer.score import FORMULA, ScoredPairs, score_pairs
+from clapometer.seen import exclusion
 from clapometer.tables import Table, read_table
 
 if TYPE_CHECKING:
@@ -121,6 +123,11 @@ def _record(
             "texts": len(scored.cut),
             "rows": len(lines),
             "lines": lines,
+        },
+        "seen": {
+            **clap.seen.as_record(),
+            "rows": dict(Counter(score.seen for score in scores if score.seen)),
+            "excluded_by_evaluate": sum(1 for score in scores if exclusion(score.seen)),
         },
         "summary": summary_figures(table, scores),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -33,9 +34,6 @@ CheckpointingOption = Annotated[
     bool,
     typer.Option("--checkpointing", help="Compute blocks of the networks anew for gradients: less memory, slower."),
 ]
-SecondsOption = Annotated[
-    float | None, typer.Option("--seconds", help="Length of the sounds in a batch; default: the model's window.")
-]
 WeightDecayOption = Annotated[float, typer.Option("--weight-decay", help="AdamW's.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 TrainPrecisionOption = Annotated[
@@ -59,22 +57,35 @@ def parts(given: str) -> tuple[str, ...]:
 
 
 def summary(trained: Trained) -> dict[str, Any]:
-    """What `--json` prints of a run."""
+    """What `--json` prints of a run; an undefined metric is null."""
+    from clapometer.train.keeper import SELECTED_ON
+
+    metrics = {name: value if math.isfinite(value) else None for name, value in trained.figures.items()}
     return {
         "model": str(trained.folder),
         "steps": trained.steps,
         "resumed_from": trained.resumed_from,
         "loss": trained.loss,
         "best_step": trained.best_step,
-        **trained.figures,
+        "is_the_start": trained.is_start,
+        **({"validation": {**metrics, "note": SELECTED_ON}} if metrics else {}),
     }
 
 
 def print_trained(trained: Trained) -> None:
     """What is printed of a run for people."""
-    measured = "".join(f"  {name} {value:.4f}" for name, value in trained.figures.items())
+    from clapometer.train.keeper import SELECTED_ON
+
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in trained.figures.items())
+    validation = f"  validation: {metrics} ({SELECTED_ON})" if metrics else ""
     print(f"{trained.steps} steps  loss {trained.loss:.4f}")
-    print(f"{trained.folder}: the model of step {trained.best_step}{measured}; use it with --model {trained.folder}")
+    if trained.is_start:
+        why = "no step had a higher validation metric"
+        if math.isnan(next(iter(trained.figures.values()))):
+            why = "the validation metric is undefined at every step, so that no state can be selected"
+        print(f"{trained.folder}: this is the model you started from; {why}{validation}")
+        return
+    print(f"{trained.folder}: the model of step {trained.best_step}{validation}; use it with --model {trained.folder}")
 
 
 def _factor(given: str) -> tuple[str, float]:

@@ -37,10 +37,16 @@ def as_json(found: Evaluation) -> dict[str, Any]:
             "problems": ratings.problem_counts(),
         },
         "scores": [_file(found, number) for number in range(len(found.files))],
+        "excluded": found.exclusion.as_json(found.candidates),
+        "includes_seen": found.includes_seen,
         "resamples": {**asdict(found.resamples), "unit": found.drawn},
         "score_scale": list(found.score_scale),
-        "agreement": [_entry(row) for row in in_order((*found.rows, *found.ceiling))],
-        "differences": [_entry(difference) for difference in found.differences],
+        "agreement": [
+            _entry(row) | {"includes_seen": found.includes_seen} for row in in_order((*found.rows, *found.ceiling))
+        ],
+        "differences": [
+            _entry(difference) | {"includes_seen": found.includes_seen} for difference in found.differences
+        ],
         "group_differences": [asdict(difference) for difference in found.group_differences],
         "ranks": {name: None if (rank := found.rank(name)) is None else asdict(rank) for name in found.names},
         "systems_within": list(found.systems_within),
@@ -64,25 +70,30 @@ def agreement_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]
     """Columns and rows: one for each predictor and group."""
     rows = [
         {"predictor": row.predictor, "breakdown": row.breakdown, "group": row.group, "n": row.n, **_flat(row)}
+        | {"includes_seen": found.includes_seen}
         for row in in_order((*found.rows, *found.ceiling))
     ]
-    return ["predictor", "breakdown", "group", "n", *_FLAT], rows
+    return ["predictor", "breakdown", "group", "n", *_FLAT, "includes_seen"], rows
 
 
 def difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: first less second, in each group."""
     rows = [
         {"first": one.first, "second": one.second, "breakdown": one.breakdown, "group": one.group, **_flat(one)}
+        | {"includes_seen": found.includes_seen}
         for one in found.differences
     ]
-    return ["first", "second", "breakdown", "group", *_FLAT], rows
+    return ["first", "second", "breakdown", "group", *_FLAT, "includes_seen"], rows
 
 
 def group_difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: the first group of a breakdown less the second, for each score file."""
     named = ["predictor", "breakdown", "first", "second"]
-    rows = [{**{name: getattr(one, name) for name in named}, **_flat(one)} for one in found.group_differences]
-    return [*named, *_FLAT], rows
+    rows = [
+        {**{name: getattr(one, name) for name in named}, **_flat(one), "includes_seen": found.includes_seen}
+        for one in found.group_differences
+    ]
+    return [*named, *_FLAT, "includes_seen"], rows
 
 
 def pair_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from clapometer.evaluation.exclusion import Exclusion
 from clapometer.evaluation.join import Joined, Loose
 from clapometer.evaluation.scores import ScoreFile
 from clapometer.stats.bootstrap import Estimate, Resamples, ranks_of
@@ -20,6 +21,8 @@ Numbers = npt.NDArray[np.float64]
 Metric = Literal["srcc", "lcc", "ktau", "mse"]
 
 ALL, WITHIN, BETWEEN = "all", "within systems", "between systems"
+TEXT = "text seen in training"
+"""The breakdown by whether the text of a pair was seen in training."""
 CONSTANT, GENERATOR = "constant", "system's mean"
 """The two predictors that know nothing of sound and text."""
 CEILING = "ceiling"
@@ -151,8 +154,12 @@ class Evaluation:
     joined: tuple[Joined, ...]
     places: Places
     """(pairs,): their numbers in `joined`, which also holds the pairs of other splits."""
+    candidates: Places
+    """The numbers of the rated pairs in these splits, with those that were excluded."""
+    exclusion: Exclusion
+    """Pairs that the models behind the scores have learned from."""
     wanted: int
-    """Rated pairs in these splits, whether they have scores or not."""
+    """Rated pairs in these splits that were not excluded, whether they have scores or not."""
     unscored: tuple[tuple[Loose, ...], ...]
     """For each file the pairs to be evaluated that it lacks."""
     resamples: Resamples
@@ -160,6 +167,11 @@ class Evaluation:
     """What the resamples drew, in words."""
     score_scale: tuple[float, float]
     notes: tuple[str, ...]
+
+    @property
+    def includes_seen(self) -> bool:
+        """Whether the metrics include pairs that a model has learned from."""
+        return self.exclusion.included and bool(self.exclusion.left_out[self.places].any())
 
     @property
     def pairs(self) -> Pairs:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
-from clapometer.evaluation.ceiling import ceilings
+from clapometer.evaluation.ceiling import before_selection, ceilings, remarks
+from clapometer.evaluation.exclusion import SEEN, UNSEEN, Exclusion, excluded
 from clapometer.evaluation.figures import figures, within_systems
 from clapometer.evaluation.groups import (
     EVENT,
@@ -27,23 +28,21 @@ from clapometer.evaluation.groups import (
 )
 from clapometer.evaluation.join import Joined, Loose, join, without_score
 from clapometer.evaluation.predictors import constant, systems_mean
-from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, Calibrated, Evaluation, Numbers
+from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers, Row
 from clapometer.evaluation.scores import ScoreFile, read_all_scores
 from clapometer.evaluation.units import design, in_name_order
+from clapometer.panel.rules import parse_rule, screened, unselected
 from clapometer.stats.bootstrap import Design, Resamples, Votes
 from clapometer.stats.isotonic import MonotoneMap, isotonic
 from clapometer.tables.ratings import Ratings
 from clapometer.tables.ratings_reading import read_ratings
+from clapometer.tables.splits import EXCLUDED, TRAIN, canonical_split, splits_named
 
 Places = npt.NDArray[np.int64]
 Progress = Callable[[str, int], Callable[[int], None]]
 EVERY = "all"
 FEWEST = 3
 """Pairs of which a correlation can be taken at all."""
-TRAINING = ("train", "training")
-"""Splits that are kept for fitting unless they are asked for."""
-LEFT_OUT = ("excluded",)
-"""The rest of RELATE, which belongs to no split."""
 ENOUGH_TO_FIT = 50
 """Pairs below which no map is fitted."""
 
@@ -56,9 +55,9 @@ class Options:
     """Columns to break everything down by; `event` for the events of the captions."""
     split: tuple[str, ...] = ()
     """Splits whose pairs are evaluated; `all` for every one; default: all but those for training and RELATE's
-    `excluded`."""
-    train: tuple[str, ...] = TRAINING
-    """Splits on which trivial predictors and maps are fitted."""
+    `excluded`. Case and synonyms (`dev` for `validation`) do not matter."""
+    train: tuple[str, ...] = (TRAIN,)
+    """Splits on which trivial predictors and maps are fitted; case and synonyms (`training`) do not matter."""
     score_column: str = "score"
     score_scale: tuple[float, float] | None = None
     """Lowest and highest possible score, for the MSE; default: 0 and 1, and for a column `rating` the listeners'."""
@@ -66,8 +65,14 @@ class Options:
     """Systems that are recordings."""
     events: Path | None = None
     """List of words for `event`; default: that of the package."""
+    screen: tuple[str, ...] = ()
+    """Rules of screening, such as `rest=0`, applied to all ratings in their order; see `clapometer ratings --help`.
+    After a rule that selects by agreement the ceiling is that of the ratings before it."""
     ceiling: bool = True
     """Whether to say what a perfect predictor could reach, which takes seconds."""
+    include_seen: bool = False
+    """Whether to evaluate pairs that the model behind a score file was trained on or selected by; metrics on them do
+    not show agreement on unseen data."""
     resamples: Resamples = field(default_factory=Resamples)
 
 
@@ -80,7 +85,9 @@ def evaluate(
 ) -> Evaluation:
     """How far scores agree with listeners.
 
-    Everything is computed on the same pairs: those that were rated, are in the splits, and have a score in every file.
+    Everything is computed on the same pairs: those that were rated, are in the splits, have a score in every file, and
+    are not in the training or validation data of a model behind the scores, as far as the column `seen` of the score
+    files tells (`clapometer.seen`).
 
     Args:
         scores: tables that `clapometer score` wrote, or others with a sound, a text and a number a row; `name=path`
@@ -108,20 +115,32 @@ def evaluate(
     given = [scores] if isinstance(scores, (str, os.PathLike)) else list(scores)
     files = read_all_scores([os.fspath(one) for one in given], options.score_column)
     everything = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
-    rated = in_name_order(everything.only())
+    rated, before, screening = _screened(everything, options.screen)
     chosen, training, notes = _splits(rated, options)
     anchors = everything.take(everything.is_anchor).pairs
     joins = [join(file, rated.pairs, anchors) for file in files]
-    test, places = _of_splits(rated, chosen, np.ones(len(rated.pairs), bool))
+    everywhere = np.ones(len(rated.pairs), bool)
+    candidates = _of_splits(rated, chosen, everywhere)[1]
+    exclusion = excluded(files, joins, include=options.include_seen)
+    usable = everywhere if options.include_seen else ~exclusion.left_out
+    test, places = _of_splits(rated, chosen, usable)
+    if not len(places):
+        raise BadTable(
+            f"{rated.path}: all {len(candidates)} rated pairs are training or validation data of the models "
+            f"({', '.join(f'{count} {why}' for why, count in exclusion.counts(candidates).items())}); metrics on them "
+            "say nothing about unseen data. Rate other pairs, or take --include-seen"
+        )
     wanted = len(places)
     unscored = tuple(tuple(without_score(joined, rated.pairs, places)) for joined in joins)
     scored = np.logical_and.reduce([np.isfinite(joined.score) for joined in joins])
     _check_joined(files, joins, places, scored)
-    test, places = _of_splits(rated, chosen, scored)
-    train = _of_splits(rated, training, np.ones(len(rated.pairs), bool)) if training else None
-    material = _Material(files, joins, test, places, train, options)
-    notes = [*everything.notes, *notes, *material.scale_notes()]
-    return _evaluated(material, chosen, training, wanted, unscored, notes, progress)
+    test, places = _of_splits(rated, chosen, scored & usable)
+    train = _of_splits(rated, training, everywhere) if training else None
+    valid = test if before is None else before_selection(before, test)
+    material = _Material(files, joins, test, places, train, exclusion, options, valid)
+    notes = [*everything.notes, *screening, *notes, *exclusion.notes(candidates)]
+    notes += [*material.scale_notes(), *material.text_notes()]
+    return _evaluated(material, chosen, training, candidates, wanted, unscored, notes, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +154,10 @@ class _Material:
     places: Places
     """(pairs of test,): their numbers in the joins."""
     train: tuple[Ratings, Places] | None
+    exclusion: Exclusion
     options: Options
+    unselected: Ratings
+    """The ratings of these pairs before selection by agreement, from which the ceiling comes."""
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -159,11 +181,22 @@ class _Material:
             if row.min() < (-1 if cosines else low) or row.max() > high
         ]
 
+    def text_notes(self) -> list[str]:
+        """How many of the texts a model has seen without a rating, which does not exclude a pair."""
+        seen = self.exclusion.seen_text[self.places]
+        if not seen.any():
+            return []
+        apart = "" if seen.all() else f"; metrics are reported on the pairs with unseen text, too ({TEXT}: {UNSEEN})"
+        return [f"the texts of {seen.sum()} of {len(seen)} pairs were seen in training (without a rating){apart}"]
+
     def groups(self) -> list[Group]:
         """All groups that are asked for."""
         options, pairs = self.options, self.test.pairs
         systems = pairs.system.tolist()
         found = [*by_system(systems), *by_origin(systems, options.natural)]
+        seen = self.exclusion.seen_text[self.places]
+        if seen.any() and not seen.all():
+            found += [Group(TEXT, name, np.flatnonzero(which)) for name, which in ((UNSEEN, ~seen), (SEEN, seen))]
         for name in options.by:
             if name == EVENT:
                 found += by_event(pairs.text.tolist(), options.events)
@@ -197,14 +230,23 @@ class _Material:
         ratings, places = self.train
         for file, joined in zip(self.files, self.joins, strict=True):
             values = joined.cosine[places]
-            known = np.isfinite(values)
+            # Cosines of pairs that the model was trained on are too good: a map fitted on them is wrong elsewhere.
+            trained = np.array([self.exclusion.by_file[file.name][place].endswith(":train") for place in places], bool)
+            known = np.isfinite(values) & ~trained
             if known.sum() < ENOUGH_TO_FIT:
+                why = f" that its model was not trained on (it was on {trained.sum()})" if trained.any() else ""
                 notes.append(
-                    f"{file.name} has scores for {known.sum()} of the {len(places)} pairs of the training split; a map "
-                    f"from scores to ratings needs {ENOUGH_TO_FIT}"
+                    f"{file.name} has scores for {known.sum()} of the {len(places)} pairs of the training split{why}; "
+                    f"a map from scores to ratings needs {ENOUGH_TO_FIT}"
                 )
                 continue
             mapping = isotonic(values[known], ratings.pairs.mean[known])
+            if mapping.is_flat:
+                notes.append(
+                    f"{file.name}: no map from scores to ratings, since it would be flat: every pair would get "
+                    f"{mapping.y[0]:.3g}"
+                )
+                continue
             source = "cosine" if file.has_cosine else file.column
             found.append((file.name, source, mapping, int(known.sum()), mapping(joined.cosine[self.places])))
         return found, notes
@@ -214,6 +256,7 @@ def _evaluated(
     material: _Material,
     chosen: tuple[str, ...],
     training: tuple[str, ...],
+    candidates: Places,
     wanted: int,
     unscored: tuple[tuple[Loose, ...], ...],
     notes: list[str],
@@ -249,6 +292,12 @@ def _evaluated(
     rows = found.rows()
     mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}
     unit = test.scale[1] - test.scale[0]
+    limits: tuple[Row, ...] = ()
+    if options.ceiling:
+        limits = ceilings(material.unselected, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)])
+        scored = [row for row in rows if row.predictor in names]
+        selected = None if material.unselected is test else test
+        notes = [*notes, *remarks(material.unselected, selected, scored, limits)]
     return Evaluation(
         files=tuple(material.files),
         ratings=test,
@@ -264,9 +313,11 @@ def _evaluated(
             Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
             for name, source, mapping, n, _ in maps
         ),
-        ceiling=ceilings(test, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)]) if options.ceiling else (),
+        ceiling=limits,
         joined=tuple(material.joins),
         places=material.places,
+        candidates=candidates,
+        exclusion=material.exclusion,
         wanted=wanted,
         unscored=unscored,
         resamples=options.resamples,
@@ -280,6 +331,19 @@ def _mapped(name: str) -> str:
     return f"{name}, calibrated"
 
 
+def _screened(everything: Ratings, screen: Sequence[str]) -> tuple[Ratings, Ratings | None, list[str]]:
+    """The ratings that are left, those before selection by agreement where there was one, and what rules removed."""
+    if not screen:
+        return in_name_order(everything.only()), None, []
+    rules = [parse_rule(rule, everything) for rule in screen]
+    real = ~everything.is_anchor
+    left, steps = screened(everything, real, rules)
+    before = unselected(everything, real, rules)
+    notes = [f"screening: {step.rule} removed {step.ratings} ratings and {step.pairs} pairs" for step in steps]
+    unscreened = None if before is None else in_name_order(everything.take(before))
+    return in_name_order(everything.take(left)), unscreened, notes
+
+
 def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
     """The splits that are evaluated, those that are fitted on, and what is to be said of the choice."""
     known = list(dict.fromkeys(rated.split.tolist()))
@@ -289,10 +353,13 @@ def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[st
         return (), (), []
     if options.split == (EVERY,):
         return tuple(known), (), ["evaluated: the pairs of all splits; nothing is fitted"]
-    if options.split:
-        rated.only(split=options.split)  # says which one is not there
-    training = tuple(name for name in known if name.casefold() in options.train and name not in options.split)
-    chosen = options.split or tuple(name for name in known if name not in training and name not in LEFT_OUT)
+    for name in options.split:
+        if not splits_named([name], known):
+            rated.only(split=[name])  # says which splits there are
+    asked = splits_named(options.split, known)
+    training = tuple(name for name in splits_named(options.train, known) if name not in asked)
+    others = [name for name in known if name not in training and canonical_split(name) != EXCLUDED]
+    chosen = asked or tuple(others)
     if not chosen:  # ratings for training alone
         chosen, training = training, ()
     others = [name or "(none)" for name in known if name not in chosen]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
+from clapometer.seen import COLUMN, is_label
 from clapometer.tables import Row, Table, read_table
 
 Numbers = npt.NDArray[np.float64]
@@ -40,11 +41,23 @@ class ScoreFile:
     table: Table
     record: dict[str, Any] = field(default_factory=dict)
     """How the scores came about: the JSON file that `clapometer score` puts beside them; empty where there is none."""
+    seen: list[str] | None = None
+    """For each row what of it the model has learned from (`clapometer.seen`); None where the file does not say."""
 
     @property
     def has_cosine(self) -> bool:
         """Whether unclipped scores stand beside the scores."""
         return "cosine" in self.table.columns
+
+    @property
+    def seen_is_known(self) -> bool:
+        """Whether all training data of the model are listed: the file has a column `seen`, and the record says so."""
+        return self.seen is not None and bool(self.record.get("seen", {}).get("known", False))
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that the model was trained on, as far as the record lists them."""
+        return tuple(map(str, self.record.get("seen", {}).get("datasets", ())))
 
     @property
     def model(self) -> str:
@@ -81,7 +94,14 @@ def read_scores(given: str, column: str = "score") -> ScoreFile:
     cosine = _numbers(table, "cosine")[0] if "cosine" in table.columns else score
     texts = [_text(row.get("text")) for row in table.rows] if "text" in table.columns else None
     sounds = [_text(row.get(audio)) for row in table.rows]
-    return ScoreFile(name, path, column, sounds, texts, score, cosine, why, table, _record(path))
+    seen = [_text(row.get(COLUMN)) for row in table.rows] if COLUMN in table.columns else None
+    for number, label in enumerate(seen or ()):
+        if not is_label(label):
+            raise BadTable(
+                f"{table.where(number)}: the column {COLUMN!r} must be as `clapometer score` writes it, such as "
+                f"'audio:train' or empty, not {label!r:.60}; rename the column if it means something else"
+            )
+    return ScoreFile(name, path, column, sounds, texts, score, cosine, why, table, _record(path), seen)
 
 
 def read_all_scores(given: Sequence[str], column: str = "score") -> list[ScoreFile]:

@@ -32,6 +32,7 @@ from clapometer.families.laion_names import (
 )
 from clapometer.families.lively import enliven
 from clapometer.families.towers import TwoTowers, card_of_path, restored, sizes_of
+from clapometer.model import in_groups
 from clapometer.nets.decibels import DecibelMel, DecibelMelConfig
 from clapometer.nets.htsat import Htsat, HtsatConfig
 from clapometer.nets.text_tower import TextTower, TextTowerConfig
@@ -94,10 +95,12 @@ class LaionClap(TwoTowers[LaionConfig]):
         return 1 + round(self.card.window.seconds * self.card.sample_rate) // self.config.frontend.hop
 
     def audio_vectors(self, waveforms: Tensor) -> Tensor:
-        return self._vectors(waveforms, fuse_all=False)
+        return self.window_vectors(list(waveforms), self.card.window)
 
-    def window_vectors(self, waveforms: Tensor, window: Window) -> Tensor:
-        return self._vectors(waveforms, fuse_all=window.long == "fused-all")
+    def window_vectors(self, windows: Sequence[Tensor], window: Window) -> Tensor:
+        # Longer clips of any lengths go through the network together: shrunk and in chunks, they are of one size.
+        mels = in_groups(windows, lambda waveforms: self._mels(waveforms.to(self.device), window))
+        return torch.stack(in_groups(mels, self._projected))
 
     def check_window(self, window: Window) -> None:
         if window.long not in FUSED:
@@ -120,17 +123,21 @@ class LaionClap(TwoTowers[LaionConfig]):
         """Write a folder that `transformers.ClapModel.from_pretrained` loads; see `write_transformers`."""
         write_transformers(self, folder)
 
-    def _vectors(self, waveforms: Tensor, *, fuse_all: bool) -> Tensor:
+    def _mels(self, waveforms: Tensor, window: Window) -> Tensor:
+        """Spectrograms, (batch, 1, frames, mels); on the fusion path, with three chunks, (batch, 4, frames, mels)."""
         missing = self.config.frontend.fft - waveforms.shape[-1]
-        mels = self.frontend(functional.pad(waveforms, (0, missing)) if missing > 0 else waveforms)
-        chunks = None
-        if self.config.audio.fused and mels.shape[1] > self.window_frames:
+        mels: Tensor = self.frontend(functional.pad(waveforms, (0, missing)) if missing > 0 else waveforms)
+        if window.long in FUSED and mels.shape[1] > self.window_frames:
             mels, chunks = self._chunks(mels)
-        elif fuse_all:
-            chunks = mels.unsqueeze(1).expand(-1, 3, -1, -1)
-        else:
-            self._check_frames(waveforms.shape[-1])
-        return self.audio_projection(self.audio(mels, chunks))  # type: ignore[no-any-return]
+            return torch.cat([mels.unsqueeze(1), chunks], 1)
+        if window.long == "fused-all":
+            return mels.unsqueeze(1).expand(-1, 4, -1, -1)
+        self._check_frames(waveforms.shape[-1])
+        return mels.unsqueeze(1)
+
+    def _projected(self, mels: Tensor) -> Tensor:
+        chunks = mels[:, 1:] if mels.shape[1] > 1 else None
+        return self.audio_projection(self.audio(mels[:, 0], chunks))  # type: ignore[no-any-return]
 
     def _chunks(self, mels: Tensor) -> tuple[Tensor, Tensor]:
         """Spectrograms of long clips -> the same shrunk to the frames of a window, and their three chunks."""

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from clapometer.errors import BadOption
 from clapometer.families.laion_names import to_hugging_face
+from clapometer.seen import write_seen
 
 if TYPE_CHECKING:
     from clapometer.families.laion import LaionClap
@@ -80,6 +81,7 @@ def write_transformers(model: LaionClap, folder: str | os.PathLike[str]) -> None
     )
     extractor.save_pretrained(folder)
     model.save_tokenizer(folder)
+    write_seen(model.seen, folder)
     (folder / "tokenizer_config.json").write_text(json.dumps(_tokenizer_settings(text.positions), indent=2) + "\n")
     state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     save_file(to_hugging_face(state), folder / "model.safetensors", metadata={"format": "pt"})

@@ -30,7 +30,7 @@ MODELS = (
         sample_rate=16000,
         window=Window(seconds=30.0, hop=30.0, short="keep", long="windows"),
         dimension=768,
-        licence="not stated (speech tower: CC BY-NC-SA 4.0)",
+        licence="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
         source="arXiv 2406.07203; https://huggingface.co/KeiKinn/paraclap, best.pth.tar",
         published=(
             "The published code hears a file of any length at once; here clips beyond 30 s are heard in windows, so "

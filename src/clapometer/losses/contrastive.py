@@ -13,8 +13,8 @@ def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | No
 
         -1/2 [log softmax_j(s_ij)_i + log softmax_j(s_ji)_i]
 
-    as in CLIP (Radford et al. 2021, arXiv 2103.00020, figure 3) and CLAP (Elizalde et al. 2022, arXiv 2206.04769,
-    equation 3). Pairs that fit each other without having been drawn together are left out of both sums.
+    as in CLIP (Radford et al. 2021, arXiv 2103.00020, figure 3) and CLAP (Elizalde et al. 2022, arXiv 2206.04769, its
+    fourth displayed equation). Pairs that fit each other without having been drawn together are left out of both sums.
 
     Args:
         audio: (n, dimension), unit length; row i belongs to row i of `text`.

@@ -11,11 +11,12 @@ import numpy as np
 from clapometer.errors import BadOption
 from clapometer.stats.screening import Mask, Screened, by_anchors, like_the_rest, near_another, not_constant
 from clapometer.tables.ratings import Ratings
+from clapometer.tables.splits import EXCLUDED
 
 RELATE_COLUMN = "in AudioCaps"
 RELATE_LIMITS = {"train": 5.0, "test": 2.0}
-EXCLUDED = "excluded"
-"""What RELATE writes in the column of the split for ratings that it does not use."""
+ANCHORS = 0.17
+"""Mean of the anchors, as a share of the scale, up to which a listener is kept: 5 of 3 x 10 points, as in RELATE."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Kind:
     """The number where none is given; None where the rule takes none."""
     kept: Callable[[Ratings, Mask, float], Screened]
     """From all ratings, which of them are still there, and the number: what is kept of these."""
+    by_agreement: bool = False
+    """Whether it keeps ratings because they agree with others: the agreement of what is left is then its own work, and
+    no measure of the listeners."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class Rule:
 
     def __str__(self) -> str:
         return self.name if math.isnan(self.number) else f"{self.name}={self.number:g}"
+
+    @property
+    def by_agreement(self) -> bool:
+        """Whether it keeps ratings because they agree with others."""
+        return KINDS[self.name].by_agreement
 
     @property
     def about(self) -> str:
@@ -60,10 +69,12 @@ class Step:
     """Listeners of whom no rating is left."""
     unjudged: int
     """Ratings that it could not judge, for want of anchors or of other ratings."""
+    by_agreement: bool
+    """Whether it keeps ratings because they agree with others."""
 
 
 def parse_rule(text: str, ratings: Ratings) -> Rule:
-    """A rule as written on a command line: `relate`, `anchors=5`, `near=5`, `rest=0.2`, `constant`.
+    """A rule as written on a command line: `relate`, `anchors=0.2`, `near=5`, `rest=0.2`, `constant`.
 
     Raises:
         BadOption: an unknown rule, or a number that does not belong to it.
@@ -106,6 +117,23 @@ def screened(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> tuple[Mask
     return here, steps
 
 
+def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | None:
+    """The ratings from which reliability and noise ceiling are computed: without the rules that select by agreement.
+
+    None where there is no such rule, or such rules removed nothing, so that what `screened` leaves is as good.
+
+    Args:
+        ratings: all, with those of anchors.
+        start: (ratings,): which of them are to be screened; no anchors.
+        rules: in the order in which they apply.
+    """
+    others = [rule for rule in rules if not rule.by_agreement]
+    if len(others) == len(rules):
+        return None
+    before = screened(ratings, start, others)[0]
+    return None if (before == screened(ratings, start, rules)[0]).all() else before
+
+
 def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
     """What a rule leaves of some ratings, which may be nothing, and what it removes.
 
@@ -121,6 +149,7 @@ def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
         _lost(ratings.pairs.index, here, left),
         _lost(ratings.listeners[0], here, left) if ratings.has_listeners else 0,
         int((here & ~found.judged).sum()),
+        rule.by_agreement,
     )
 
 
@@ -168,7 +197,7 @@ def _who(ratings: Ratings) -> np.typing.NDArray[np.int64]:
 def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
     part = ratings.extra.get(RELATE_COLUMN)
     if part is None:
-        raise BadOption(f"screening by relate: {ratings.path} has no column {RELATE_COLUMN!r}; use anchors=5")
+        raise BadOption(f"screening by relate: {ratings.path} has no column {RELATE_COLUMN!r}; use anchors")
     limit = np.full(len(ratings), math.inf)
     for name, most in RELATE_LIMITS.items():
         limit[part == name] = most
@@ -176,7 +205,12 @@ def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
 
 
 def _anchors(ratings: Ratings, _here: Mask, limit: float) -> Screened:
-    return by_anchors(ratings.rating, _who(ratings), ratings.is_anchor, limit)
+    if not 0 <= limit <= 1:
+        raise BadOption(
+            f"screening: anchors={limit:g} is no share of the scale; give the highest mean rating of anchors from 0 "
+            f"(lowest rating) to 1 (highest), such as anchors={ANCHORS:g}"
+        )
+    return by_anchors(ratings.target, _who(ratings), ratings.is_anchor, limit, mean=True)
 
 
 def _near(ratings: Ratings, here: Mask, distance: float) -> Screened:
@@ -197,13 +231,20 @@ KINDS = {
         None,
         _relate,
     ),
-    "anchors": Kind("listeners whose ratings of anchors sum to at most {}", lambda _: 5.0, _anchors),
+    "anchors": Kind(
+        "listeners whose ratings of anchors are on average at most {} of the scale above its lowest",
+        lambda _: ANCHORS,
+        _anchors,
+    ),
     "near": Kind(
         "ratings with another of the same pair within {} (SPO-CLAPScore)",
         lambda ratings: (ratings.scale[1] - ratings.scale[0]) / 2,
         _near,
+        by_agreement=True,
     ),
-    "rest": Kind("listeners who correlate with the mean of the others by {} or more", lambda _: 0.0, _rest),
-    "constant": Kind("listeners who did not give the same rating always", None, _constant),
+    "rest": Kind(
+        "listeners who correlate with the mean of the others by {} or more", lambda _: 0.0, _rest, by_agreement=True
+    ),
+    "constant": Kind("listeners who did not give the same rating 10 times or more and no other", None, _constant),
 }
 """The rules by name."""

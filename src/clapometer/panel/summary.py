@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -9,13 +10,16 @@ import numpy as np
 
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
-from clapometer.stats.krippendorff import alpha
-from clapometer.stats.oneway import Icc, icc
+from clapometer.stats.icc import Icc, icc, icc_of
+from clapometer.stats.krippendorff import alpha_of
 from clapometer.stats.reliability import AgainstRest, SplitHalf, against_rest, split_half
+from clapometer.stats.variance import variances
 from clapometer.tables.ratings import Integers, Ratings
 
-FEWEST = 20
-"""Pairs with two or more ratings, below which nothing is said about the noise of a group."""
+FEWEST = 3
+"""Pairs with two or more ratings, below which no reliability is computed."""
+FEWEST_FOR_CEILING = 10
+"""The same of noise ceilings."""
 _BINS = 11
 
 
@@ -59,6 +63,23 @@ class Reliability:
 
 
 @dataclass(frozen=True)
+class Selected:
+    """Reliability and ceiling of ratings that were kept because they agree: no measure of the listeners.
+
+    Rules such as `near` and `rest` turn ratings given at random into reliable ones. These figures stand beside the
+    valid ones, those of the ratings before the selection, and nothing else is computed from them; they have no
+    intervals.
+    """
+
+    ratings: int
+    """Before the selection."""
+    icc: float
+    """ICC(1) or ICC(A,1) of the ratings that were kept."""
+    ceiling_srcc: float
+    ceiling_lcc: float
+
+
+@dataclass(frozen=True)
 class Summary:
     """Everything that is said of a set of ratings."""
 
@@ -70,18 +91,29 @@ class Summary:
     distribution: tuple[tuple[float, float, int], ...]
     """Lowest and highest rating of each bin, the same where it holds one value, and how many ratings it has."""
     reliability: Reliability | None
-    """None where fewer than 20 pairs have two ratings."""
+    """None where fewer than 3 pairs have two ratings."""
     ceilings: tuple[tuple[str, Ceiling | None], ...]
-    """Of all pairs, whose name is empty, and of each system; on 0 to 1. None where too few pairs have two ratings."""
+    """Of all pairs, whose name is empty, and of each system; on 0 to 1. None where fewer than 10 pairs have two
+    ratings."""
+    selected: Selected | None
+    """What selection by agreement makes of reliability and ceiling. None where there was none."""
 
 
-def summarise(ratings: Ratings) -> Summary:
-    """Summarise ratings; those of anchors must have been left out."""
+def summarise(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
+    """Summarise ratings; those of anchors must have been left out. The order of rows does not matter.
+
+    Args:
+        ratings: those that are used.
+        unselected: where ratings were selected by agreement, those before that, from which reliability and ceilings
+            come.
+    """
+    ratings = ratings.sorted()
+    valid = ratings if unselected is None else unselected.sorted()
     pairs = ratings.pairs
     systems = _groups(ratings, "system")
-    ceilings = [("", _ceiling(ratings))]
+    ceilings = [("", _ceiling(valid))]
     if len(systems) > 1:
-        ceilings += [(group.name, _ceiling(ratings.take(ratings.system == group.name))) for group in systems]
+        ceilings += [(group.name, _ceiling(valid.take(valid.system == group.name))) for group in systems]
     return Summary(
         all=_group(ratings, ""),
         splits=_groups(ratings, "split"),
@@ -89,8 +121,9 @@ def summarise(ratings: Ratings) -> Summary:
         per_pair=_spread(pairs.count),
         per_listener=_spread(np.bincount(ratings.listeners[0])) if ratings.has_listeners else None,
         distribution=_distribution(ratings),
-        reliability=_reliability(ratings),
+        reliability=_reliability(valid),
         ceilings=tuple(ceilings),
+        selected=None if unselected is None else _selected(ratings, len(unselected)),
     )
 
 
@@ -129,18 +162,35 @@ def _several(ratings: Ratings) -> int:
     return int((ratings.pairs.count > 1).sum())
 
 
-def _ceiling(ratings: Ratings) -> Ceiling | None:
-    return noise_ceiling(ratings.target, ratings.pairs.index) if _several(ratings) >= FEWEST else None
+def _who(ratings: Ratings) -> Integers | None:
+    return ratings.listeners[0] if ratings.has_listeners else None
+
+
+def _ceiling(ratings: Ratings, *, intervals: bool = True) -> Ceiling | None:
+    if _several(ratings) < FEWEST_FOR_CEILING:
+        return None
+    return noise_ceiling(ratings.target, ratings.pairs.index, _who(ratings), intervals=intervals)
 
 
 def _reliability(ratings: Ratings) -> Reliability | None:
     if _several(ratings) < FEWEST:
         return None
-    rating, pair = ratings.rating, ratings.pairs.index
+    rating, pair, who = ratings.rating, ratings.pairs.index, _who(ratings)
+    found = variances(rating, pair, who)
     return Reliability(
-        icc(rating, pair),
-        alpha(rating, pair),
-        alpha(rating, pair, level="ordinal"),
-        against_rest(rating, pair),
-        split_half(rating, pair),
+        icc_of(found),
+        alpha_of(found, rating, pair),
+        alpha_of(found, rating, pair, level="ordinal"),
+        against_rest(rating, pair, who),
+        split_half(rating, pair, who),
+    )
+
+
+def _selected(ratings: Ratings, before: int) -> Selected:
+    ceiling = _ceiling(ratings, intervals=False)
+    return Selected(
+        before,
+        icc(ratings.rating, ratings.pairs.index, _who(ratings)).single.value,
+        math.nan if ceiling is None else ceiling.srcc.value,
+        math.nan if ceiling is None else ceiling.lcc.value,
     )

@@ -26,6 +26,7 @@ from clapometer.evaluation.result import (
     Row,
 )
 from clapometer.report import charts, pairs
+from clapometer.seen import MARK
 from clapometer.stats.bootstrap import NAN, Estimate
 
 _TRIVIAL = (GENERATOR, CONSTANT)
@@ -74,6 +75,7 @@ def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
             *words.against_trivial(found),
             *words.against_constant(found),
         ],
+        "dagger": MARK if found.includes_seen else "",
         "drawn": found.drawn,
         "ranked": len(found.names) > 1,
         "between_title": f"Between these {len(found.systems)} systems",

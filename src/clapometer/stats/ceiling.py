@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import chdtri
 
-from clapometer.stats.agreement import ktau, srcc
 from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import Numbers, Places, interval
-from clapometer.stats.oneway import components, drawn_components, sums
+from clapometer.stats.estimate import LEVEL, NORMAL, Numbers, Places, alone, f_limits
+from clapometer.stats.variance import Design, Variances, inflation, predicted_levels, variances
+
+if TYPE_CHECKING:
+    from clapometer.stats.latent import Mixture, Model
 
 _FITTED = 10_000
-"""As many pairs are enough to fit the model of the panel; larger studies are represented by so many of theirs."""
-_DRAWN = 20_000
-"""Pairs that are drawn from the model for the figure itself."""
-_REFITTED = 40
-"""Bootstrap samples to which the model is fitted again, each with an eighth of the drawn pairs."""
+"""Ratings, about, that are enough for the ceilings of SRCC and KTAU; larger studies are represented by some pairs."""
+_RESAMPLES = 40
+_DRAWN_AT_ENDS = 4_000
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Ceiling:
     """All of them."""
     several: int
     """Those with two or more ratings, which alone tell of the noise."""
+    design: Design
+    """How listeners and pairs meet, as found in the ratings."""
     srcc: Estimate
     lcc: Estimate
     ktau: Estimate
@@ -35,72 +39,113 @@ class Ceiling:
     """The mean squared error that is left; in the square of the unit in which ratings were given."""
 
 
-def noise_ceiling(rating: Numbers, pair: Places, *, resamples: int | None = None, seed: int = 0) -> Ceiling:
+def noise_ceiling(
+    rating: Numbers, pair: Places, listener: Places | None = None, *, intervals: bool = True, seed: int = 0
+) -> Ceiling:
     """The ceiling of SRCC, LCC and KTAU, and the floor of MSE, against the mean ratings of pairs.
 
-    LCC and MSE are in closed form, from the variance components of the one-way design (`oneway`), whatever the
-    distributions are: with the noise variance of a single rating v, the variance of the true means s and n_i ratings of
-    pair i, MSE = mean(v / n_i) and LCC = sqrt(s / (s + MSE)). SRCC and KTAU are those of true and observed means of
-    panels that are drawn from a model of this one (`latent`), and their intervals come from fitting it again to
-    resampled pairs.
+    LCC and MSE are in closed form, from the variance components of the design (`variance`), whatever the distributions
+    are. Where listeners overlap between pairs, a level that all pairs share moves no correlation: with s the variance
+    of the pairs' true means and r that of the errors of mean ratings relative to each other, LCC = sqrt(s / (s + r))
+    (for a crossed design the root of ICC(C,k), corrected for its bias where pairs are few). MSE is the mean squared
+    error itself, levels included. SRCC and KTAU come from a model of the panel (`latent`).
 
     Pairs with one rating count: their mean is noisier than that of others, and the ceiling for it. NaN where no pair
-    has two ratings. Where pairs do not differ by more than noise, LCC is 0.
-
-    The listeners' habits are part of the noise, so that the ceiling is that of means over a few listeners as they come,
-    and the resamples take pairs to be independent, which is nearly so where each listener rated few of many pairs.
+    has two ratings. Where pairs do not differ by more than noise, the ceilings of correlations are 0; where that
+    cannot be excluded, their intervals begin at 0.
 
     Args:
         rating: (ratings,), finite.
         pair: (ratings,): the number of the pair, from 0 without gaps.
-        resamples: how many resamples of the pairs for the intervals of LCC and MSE; default: by the size of the study.
-            0 for no intervals at all.
-        seed: of the resamples and the drawn panels.
+        listener: (ratings,): the number of the listener, from 0 without gaps; None where that is unknown.
+        intervals: whether to compute 95 % confidence intervals.
+        seed: of the draws from the model.
     """
-    pairs = sums(rating, pair)
-    own = components(pairs)
-    drawn = [] if resamples == 0 else drawn_components(pairs, resamples, seed)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lcc, mse = (
-            interval(
-                float(getattr(own, name)[0]),
-                np.concatenate([np.zeros(0), *[getattr(each, name) for each in drawn]]),
-            )
-            for name in ("ceiling", "irreducible")
-        )
-    rating, count = np.asarray(rating, np.float64), pairs.count.astype(np.int64)
-    order, tau = _of_order(rating, pair, count, 0 if resamples == 0 else _REFITTED, seed)
-    return Ceiling(len(count), int((count > 1).sum()), order, lcc, tau, mse)
+    found = variances(rating, pair, listener)
+    count = found.pairs.count
+    rating = np.asarray(rating, np.float64)
+    lcc, mse = _linear(found, float(np.ptp(rating)) ** 2, intervals)
+    order, tau = _order(rating, pair, listener, found, lcc, seed)
+    return Ceiling(len(count), int((count > 1).sum()), found.design, order, lcc, tau, mse)
 
 
-def _of_order(rating: Numbers, pair: Places, count: Places, refits: int, seed: int) -> tuple[Estimate, Estimate]:
-    """SRCC and KTAU between true and observed means of panels like this one."""
-    from clapometer.stats.latent import Panel, fit  # scipy.optimize, whose import takes a while
+def _linear(found: Variances, most: float, intervals: bool) -> tuple[Estimate, Estimate]:
+    """LCC, and MSE up to the most that it can be."""
+    if math.isnan(found.absolute) or found.observed <= 0:
+        return alone(math.nan), alone(found.absolute)
+    share, df = found.relative / found.observed, found.pairs_df
+    # The mean of 1 / F is df / (df - 2) times its true value.
+    value = _root(1 - share * (max(df - 2, 1) / df))
+    if not intervals:
+        return alone(value), alone(found.absolute)
+    between, within = inflation(found)
+    upper, lower = f_limits(found.pairs_df / between, found.relative_df / between)
+    lcc = Estimate(value, _root(1 - share * upper), _root(1 - share * lower))
+    mse = _sum_of_squares(found, within)
+    return lcc, Estimate(mse.value, mse.low, min(mse.high, most))
+
+
+def _sum_of_squares(found: Variances, within: float) -> Estimate:
+    """The interval of a weighted sum of mean squares by Graybill and Wang (JASA 1980), which holds for few
+    listeners.
+    """
+    below = above = 0.0
+    for part, df in ((found.absolute_levels, found.levels_df), (found.absolute_rest, found.residual_df / within)):
+        if part > 0:
+            below += (part * (1 - df / float(chdtri(df, (1 - LEVEL) / 2)))) ** 2
+            above += (part * (df / float(chdtri(df, (1 + LEVEL) / 2)) - 1)) ** 2
+    return Estimate(found.absolute, found.absolute - math.sqrt(below), found.absolute + math.sqrt(above))
+
+
+def _root(reliability: float) -> float:
+    return math.sqrt(max(0.0, reliability))
+
+
+def _order(
+    rating: Numbers, pair: Places, listener: Places | None, found: Variances, lcc: Estimate, seed: int
+) -> tuple[Estimate, Estimate]:
+    """SRCC and KTAU: at the reliability that was found, and at both ends of its interval."""
+    if math.isnan(lcc.value):
+        return alone(math.nan), alone(math.nan)
+    level = np.zeros(len(rating))
+    noise = found.residual
+    if found.listener > 0 and listener is not None:
+        levels, error = predicted_levels(found, rating, pair, listener)
+        level, noise = levels[listener], noise + error
+    order = np.argsort(pair, kind="stable")
+    rating, pair, level = rating[order], np.asarray(pair)[order], level[order]
+    if len(rating) > _FITTED:
+        pairs = len(found.pairs.count)
+        chosen = np.zeros(pairs, bool)
+        chosen[np.random.default_rng(seed).choice(pairs, max(1, pairs * _FITTED // len(rating)), replace=False)] = True
+        kept = chosen[pair]
+        rating, level = rating[kept], level[kept]
+        pair = np.cumsum(np.append(0, np.diff(pair[kept]) > 0))
+    from clapometer.stats.latent import Panel, fitted
+
+    def model(lcc: float, start: Mixture | None = None) -> Model:
+        scaled = noise * (1 - lcc**2) * found.observed / found.relative
+        return fitted(Panel(rating, pair, level, scaled), start)
 
     rng = np.random.default_rng(seed)
-    if len(count) > _FITTED:
-        chosen = np.sort(rng.choice(len(count), _FITTED, replace=False))
-        place = np.full(len(count), -1)
-        place[chosen] = np.arange(_FITTED)
-        kept = place[pair] >= 0
-        rating, pair, count = rating[kept], place[pair[kept]], count[chosen]
-    panel = fit(rating, pair)
-    if panel is None:
-        return interval(math.nan, np.zeros(0)), interval(math.nan, np.zeros(0))
-
-    def figures(panel: Panel, pairs: int) -> tuple[float, float]:
-        # As many with one rating, two and so on as there are; the same chance for each, so that only the models differ.
-        counts = np.sort(count)[np.linspace(0, len(count) - 1, pairs).round().astype(np.int64)]
-        true, observed = panel.drawn(counts, np.random.default_rng(seed))
-        return srcc(true, observed), ktau(true, observed)
-
-    value = figures(panel, _DRAWN)
-    draws = np.array([figures(panel.redrawn(rng), _DRAWN // 8) for _ in range(refits)]).reshape(-1, 2)
-    order, tau = (_within(interval(value[number], draws[:, number])) for number in (0, 1))
-    return order, tau
+    extremes = {0.0: (0.0, 0.0), 1.0: (1.0, 1.0)}
+    if lcc.value in extremes:
+        value, start, errors = extremes[lcc.value], None, np.zeros(2)
+    else:
+        own = model(lcc.value)
+        value, start = own.order(rng), own.mixture
+        # Where 0 cannot be excluded, the reliability's interval is wide enough.
+        errors = own.errors(_RESAMPLES, rng) if lcc.low > 0 else np.zeros(2)
+    if math.isnan(lcc.low):
+        return alone(value[0]), alone(value[1])
+    low, high = (extremes.get(end) or model(end, start).order(rng, drawn=_DRAWN_AT_ENDS) for end in (lcc.low, lcc.high))
+    srcc, ktau = (_interval(value[each], low[each], high[each], float(errors[each])) for each in (0, 1))
+    return srcc, ktau
 
 
-def _within(found: Estimate) -> Estimate:
-    """An interval of what lies between 0 and 1."""
-    low, high = (float(np.clip(end, 0, 1)) for end in (found.low, found.high))
-    return Estimate(found.value, low, high)
+def _interval(value: float, low: float, high: float, error: float) -> Estimate:
+    """The wider one of two intervals: by the reliability's, and by what other pairs would have given."""
+    if error == 0:
+        return Estimate(value, min(value, low), max(value, high))
+    z, half = math.atanh(min(value, 1 - 1e-12)), error * NORMAL
+    return Estimate(value, max(0.0, min(value, low, math.tanh(z - half))), max(value, high, math.tanh(z + half)))

@@ -14,39 +14,45 @@ Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 LEVEL = 0.95
 """Share of the studies whose interval is to hold the true value."""
+NORMAL = 1.959964
+"""Standard deviations of a normal distribution to both sides of its mean within which that share lies."""
 _BLOCK = 4_000_000
-_MANY = 200
-"""From this many resamples on, their own percentiles make the interval; fewer say no more than its width."""
 
 
 def alone(value: float) -> Estimate:
-    """A figure without an interval; NaN where it cannot be told."""
+    """An estimate without an interval; NaN where there is none."""
     return Estimate(value, math.nan, math.nan)
 
 
-def interval(value: float, draws: Numbers) -> Estimate:
-    """An estimate from what the resamples gave.
+def f_limits(df: float, other: float) -> tuple[float, float]:
+    """What a ratio of mean squares is divided by for the lower and the upper end of its confidence interval."""
+    from scipy.special import fdtri
 
-    From 200 resamples on it goes from their 2.5th to their 97.5th percentile; with fewer, which is enough for large
-    studies only, from 1.96 of their standard deviations below the value to as much above.
+    df, other = min(df, 1e9), min(other, 1e9)
+    return float(fdtri(df, other, (1 + LEVEL) / 2)), float(fdtri(df, other, (1 - LEVEL) / 2))
+
+
+def fisher_interval(value: float, draws: Numbers, *, without: Numbers | None = None) -> Estimate:
+    """A correlation with a normal interval on Fisher's z, which stays between -1 and 1.
 
     Args:
-        value: the estimate of the study itself.
+        value: the correlation of the study itself.
         draws: (resamples,): those of its resamples; NaN ones are left out.
+        without: (resamples,): what varies in the draws but not in the value, such as random halves of the same data;
+            its variance is taken off that of the draws.
     """
-    draws = draws[np.isfinite(draws)]
-    if math.isnan(value) or len(draws) < 2:
+    if math.isnan(value) or len(draws[np.isfinite(draws)]) < 2:
         return alone(value)
-    if len(draws) < _MANY:
-        half = 1.959964 * float(draws.std(ddof=1))
-        return Estimate(value, value - half, value + half)
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(value, float(low), float(high))
-
-
-def resamples_for(ratings: int) -> int:
-    """How many resamples a study needs: a large one is near its normal limit, and has a narrow interval anyway."""
-    return int(np.clip(20_000_000 // max(ratings, 1), 20, 1000))
+    if abs(value) > 1 - 1e-12:
+        return Estimate(value, value, value)
+    variance, less = (
+        0.0
+        if found is None
+        else float(np.arctanh(np.clip(found[np.isfinite(found)], -1 + 1e-12, 1 - 1e-12)).var(ddof=1))
+        for found in (draws, without)
+    )
+    half = NORMAL * math.sqrt(max(variance - less, 0.1 * variance))
+    return Estimate(value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half))
 
 
 def resampled(pairs: int, resamples: int, rng: np.random.Generator) -> Iterator[Numbers]:

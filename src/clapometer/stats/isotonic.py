@@ -28,6 +28,11 @@ class MonotoneMap:
         if (np.diff(x) <= 0).any() or (np.diff(y) < 0).any():
             raise BadOption("the knots of a monotone map must rise in x and not fall in y")
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether it maps every value to one: scores that say nothing of the ratings, or run against them."""
+        return self.y[-1] - self.y[0] <= 1e-9 * max(1.0, abs(self.y[-1]))
+
     def __call__(self, values: npt.ArrayLike) -> Numbers:
         """The values mapped; NaN stays NaN."""
         given = np.asarray(values, np.float64)

@@ -18,15 +18,13 @@ import numpy as np
 
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import Numbers, Places, alone, interval, levels, midranks, resampled, resamples_for
-from clapometer.stats.oneway import sums
+from clapometer.stats.estimate import Numbers, Places, alone, f_limits, levels, midranks
+from clapometer.stats.variance import Variances, inflation, variances
 
 Level = Literal["interval", "ordinal"]
 
 
-def alpha(
-    rating: Numbers, pair: Places, *, level: Level = "interval", resamples: int | None = None, seed: int = 0
-) -> Estimate:
+def alpha(rating: Numbers, pair: Places, listener: Places | None = None, *, level: Level = "interval") -> Estimate:
     """Krippendorff's alpha: 1 - observed / expected disagreement.
 
     1 is full agreement, 0 what chance gives, below 0 less than chance. Pairs with one rating are left out, as the
@@ -35,37 +33,54 @@ def alpha(
     Args:
         rating: (ratings,), finite.
         pair: (ratings,): the number of the pair, from 0 without gaps.
+        listener: (ratings,): the number of the listener, from 0 without gaps, so that the interval includes the chance
+            of who listened; None where that is unknown.
         level: `interval` where differences count, `ordinal` where only the order does.
-        resamples: how many resamples of the pairs for the interval; default: by the size of the study. 0 for none.
-        seed: of the resamples.
 
     Raises:
-        BadOption: an unknown level, or input as in `oneway.sums`.
+        BadOption: an unknown level, or input as in `variances`.
     """
+    return alpha_of(variances(rating, pair, listener), rating, pair, level=level)
+
+
+def alpha_of(found: Variances, rating: Numbers, pair: Places, *, level: Level = "interval") -> Estimate:
+    """The same with the variance components of these ratings, from which the interval comes."""
     if level not in ("interval", "ordinal"):
         raise BadOption(f"level {level!r}: there are interval and ordinal")
-    count = sums(rating, pair).count
-    pairable = (count > 1)[pair]
+    pairable = (found.pairs.count > 1)[pair]
     if not pairable.any():
         return alone(math.nan)
     values = np.asarray(rating, np.float64)[pairable]
     unit = np.unique(pair[pairable], return_inverse=True)[1].reshape(-1).astype(np.int64)
     places = levels(values)
     units = int(unit.max()) + 1
-    value = _alpha(values, places, unit, np.ones(units), level)
-    wanted = resamples_for(len(values)) if resamples is None else resamples
-    blocks = resampled(units, wanted, np.random.default_rng(seed))
-    draws = [_alpha(values, places, unit, weights, level) for block in blocks for weights in block.T]
-    return interval(value, np.array(draws))
+    value = _alpha(values, places, unit, level)
+    return alone(value) if math.isnan(value) or units < 2 else _by_f(value, len(values), units, found)
 
 
-def _alpha(values: Numbers, places: Places, unit: Places, weights: Numbers, level: Level) -> float:
-    each = weights[unit]
-    scaled = values if level == "interval" else midranks(places, each)
-    n = each.sum()
-    scaled = scaled - (each @ scaled) / n
+def _by_f(value: float, ratings: int, units: int, found: Variances) -> Estimate:
+    """The F interval of the intraclass correlation, carried over.
+
+    Of a balanced one-way design with mean squares' ratio F, 1 - alpha = (N - 1) / ((units - 1) F + N - units), and an
+    unbalanced one is taken for balanced.
+    """
+    if value >= 1:
+        return Estimate(value, value, value)
+    within, (ratio, _) = ratings - units, inflation(found)
+    f = ((ratings - 1) / (1 - value) - within) / (units - 1)
+    limits = f_limits((units - 1) / ratio, found.absolute_df / ratio)
+    low, high = (1 - (ratings - 1) / ((units - 1) * f / limit + within) for limit in limits)
+    return Estimate(value, low, high)
+
+
+def _alpha(values: Numbers, places: Places, unit: Places, level: Level) -> float:
+    scaled = values if level == "interval" else midranks(places, np.ones(len(values)))
+    n = len(values)
+    size = float(np.abs(scaled).max())
+    scaled = scaled / size if size > 0 else scaled  # squares of very large ratings would not be numbers
+    scaled = scaled - scaled.mean()
     count = np.bincount(unit)
     within = np.bincount(unit, scaled**2) - np.bincount(unit, scaled) ** 2 / count
-    observed = float(weights @ (count * within / (count - 1)) / n)
-    expected = float(each @ scaled**2 / (n - 1))
-    return 1 - observed / expected if expected > 1e-13 * max(1.0, float(np.abs(values).max())) ** 2 else math.nan
+    observed = float((count * within / (count - 1)).sum() / n)
+    expected = float(scaled @ scaled / (n - 1))
+    return 1 - observed / expected if expected > 1e-13 else math.nan

@@ -1,152 +1,211 @@
-"""A panel of listeners as a model, from which other panels of the same kind can be drawn.
+"""Rank correlation of true and observed mean ratings, from a model of the panel.
 
-An ordered probit with random effects: a pair has a hidden quality, a listener perceives it with normal noise of
-variance 1, and says the step of the scale that this falls into. The steps have any width, so that ratings may crowd at
-the ends of the scale as they do. The qualities have a smooth distribution of any shape, an exponential family with
-polynomials (Efron, Empirical Bayes deconvolution estimates, Biometrika 2016), on a grid. Both are found by maximum
-likelihood, with a small penalty on the polynomials.
-
-It is needed where a formula for means and variances says too little: the rank correlation of true and observed means
-depends on how many pairs crowd where the scale ends.
+Formulas for variances give the linear correlation; the rank correlations depend on the shapes of distributions as well:
+on pairs that crowd at an end of the scale, on two peaks. The model is a hidden quality of each pair, normal noise, and
+a scale on which what is perceived is rounded and clipped. The qualities have a mixture of up to three normal
+distributions, chosen by AIC (Akaike 1974) and fitted by maximum likelihood with the EM algorithm (Dempster, Laird and
+Rubin 1977) on a grid, and the noise is as large as the variance components of the ratings say. True means are then
+drawn from their posterior distribution, given each pair's ratings, and correlated with the very means that were
+observed.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
+from clapometer.stats.agreement import ktau, ranks
 from clapometer.stats.estimate import Numbers, Places
-from clapometer.stats.oneway import components, sums
 
-MOST_LEVELS = 21
-"""Ratings of finer scales are put into as many steps, with as many ratings each."""
-_GRID = 41
-_REACH = 4.0
-"""How far the grid goes, in standard deviations of the quality as a first guess has them."""
-_DEGREE = 7
-_PENALTY = 0.5
+MOST_LEVELS = 41
+"""A scale on which more different ratings occur is taken for a continuous one."""
+MOST_COMPONENTS = 3
+_DRAWN = 12_000
+"""Pairs of true and observed mean that are drawn, in as many draws as that takes, but 4 at least and 200 at most."""
+_RESAMPLED = 4_000
+"""The same of each resample, with 40 draws at most."""
+_COMPARED = 400
+"""Pairs of which every two are compared."""
+_LARGE = 1_000
+"""As many pairs are resampled at most; the error of more is computed from theirs."""
+_ROUNDS = 5
+"""In which the noise before clipping is found at most."""
+_STEPS = 200
+"""Of the EM algorithm, at most: where there is hardly a signal it does not settle, and need not."""
 _LEAST = 1e-12
+"""Probability of a rating, at least, so that a single slip does not decide on its pair."""
+_ALIKE = 20.0
+"""Pairs that the assumption of equal variances of the components counts as much as; else some would shrink to
+points."""
+Mixture = tuple[Numbers, Numbers, Numbers]
+"""Weights, centres and variances of the components, (components,) each."""
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """The model of a study, and what it was fitted to."""
+    """Ratings that the model is fitted to."""
 
-    values: Numbers
-    """(levels,): the ratings that occur."""
+    rating: Numbers
+    """(ratings,), in the order of their pairs."""
+    pair: Places
+    """(ratings,): the number of the pair, from 0 without gaps, rising."""
+    level: Numbers
+    """(ratings,): what is known of the listener's level, as a difference from the mean."""
+    noise: float
+    """Variance of a single rating around its pair's true mean and the listener's level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The model of a panel."""
+
     grid: Numbers
-    """(grid,): hidden qualities."""
-    shape: Numbers
-    """(grid, 1 + polynomials): logarithm of the first guess of their distribution, and what may be added to it."""
-    told: Numbers
-    """The parameters: first limit between steps, logarithms of the distances of the others, weights of polynomials."""
-    table: Numbers
-    """(kinds, levels): how often pairs of a kind were given each rating."""
-    repeats: Numbers
-    """(kinds,): pairs of the kind."""
+    """(grid,): qualities."""
+    likelihood: Numbers
+    """(pairs, grid): of each pair's ratings at each quality, up to a factor per pair."""
+    mean: Numbers
+    """(pairs,): the observed means."""
+    mixture: Mixture
+    """Distribution of the qualities."""
 
-    @property
-    def limits(self) -> Numbers:
-        """(levels - 1,): where one step of the scale ends and the next begins."""
-        steps = np.exp(self.told[1 : len(self.values) - 1])
-        found: Numbers = np.cumsum(np.concatenate([self.told[:1], steps]))
-        return found
+    def order(self, rng: np.random.Generator, *, drawn: int = _DRAWN, most: int = 200) -> tuple[float, float]:
+        """SRCC and KTAU between the true and the observed mean ratings of these pairs."""
+        upto = (self.likelihood * _density(self.grid, self.mixture).sum(axis=0)).cumsum(axis=1)
+        upto /= upto[:, -1:]
+        row = np.arange(len(upto))
+        steps = (upto + row[:, None]).reshape(-1)
+        draws = int(np.clip(-(-drawn // len(upto)), 4, most))
+        place = np.searchsorted(steps, rng.random((draws, len(upto))) + row).clip(max=len(steps) - 1) % len(self.grid)
+        # Between the points of the grid too: no two pairs are quite alike. A rating rises with its quality, so that
+        # their ranks are the same.
+        quality = self.grid[place] + (rng.random(place.shape) - 0.5) * (self.grid[1] - self.grid[0])
+        return _srcc(quality, self.mean), _ktau(quality, self.mean)
 
-    @property
-    def share(self) -> Numbers:
-        """(grid,): logarithm of the share of the pairs that have each quality."""
-        logs = self.shape[:, 0] + self.shape[:, 1:] @ self.told[len(self.values) - 1 :]
-        logs = logs - logs.max()
-        shares: Numbers = logs - np.log(np.exp(logs).sum())
-        return shares
-
-    def drawn(self, count: Places, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-        """Another study of this kind: true and observed mean of pairs with so many ratings each."""
-        upto = np.cumsum(np.exp(self.share))
-        place = np.searchsorted(upto / upto[-1], rng.random(len(count))).clip(0, _GRID - 1)
-        # Between the points of the grid too: no two pairs are quite alike.
-        quality = self.grid[place] + (rng.random(len(count)) - 0.5) * (self.grid[1] - self.grid[0])
-        above = 1 - ndtr(self.limits - quality[:, None])
-        true = self.values[0] + above @ np.diff(self.values)
-        pair = np.repeat(np.arange(len(count)), count)
-        level = np.searchsorted(self.limits, quality[pair] + rng.standard_normal(len(pair)))
-        return true, np.bincount(pair, self.values[level]) / count
-
-    def fitted(self, *, most: int) -> Panel:
-        """This model with the parameters that fit its table best, in so many steps at most."""
-        inner = len(self.values) - 1
-        bounds = [(-12.0, 12.0)] + [(-14.0, 3.0)] * (inner - 1) + [(-15.0, 15.0)] * _DEGREE
-        start = np.clip(self.told, *np.transpose(bounds))
-        found = minimize(self._loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": most})
-        return replace(self, told=np.asarray(found.x, np.float64))
-
-    def redrawn(self, rng: np.random.Generator) -> Panel:
-        """This model fitted to a bootstrap sample of the pairs."""
-        total = self.repeats.sum()
-        repeats = rng.multinomial(int(total), self.repeats / total).astype(np.float64)
-        drawn = repeats > 0
-        return replace(self, table=self.table[drawn], repeats=repeats[drawn]).fitted(most=15)
-
-    def _loss(self, told: Numbers) -> tuple[float, Numbers]:
-        """Penalised negative log-likelihood and its gradient."""
-        here = replace(self, told=told)
-        limits, share, inner = here.limits, here.share, len(self.values) - 1
-        upto = ndtr(limits - self.grid[:, None])
-        ends = np.zeros((_GRID, 1)), np.ones((_GRID, 1))
-        said = np.maximum(np.diff(np.concatenate([ends[0], upto, ends[1]], axis=1), axis=1), _LEAST)
-        joint = self.table @ np.log(said).T + share
-        most = joint.max(axis=1, keepdims=True)
-        belongs = np.exp(joint - most)
-        whole = belongs.sum(axis=1, keepdims=True)
-        belongs *= self.repeats[:, None] / whole
-        weight = (belongs.T @ self.table) / said
-        density = np.exp(-0.5 * (limits - self.grid[:, None]) ** 2) / math.sqrt(2 * math.pi)
-        by_limit = ((weight[:, :-1] - weight[:, 1:]) * density).sum(axis=0)
-        behind = np.cumsum(by_limit[::-1])[::-1]
-        by_told = np.concatenate([behind[:1], behind[1:] * np.exp(told[1:inner])])
-        by_shape = self.shape[:, 1:].T @ (belongs.sum(axis=0) - self.repeats.sum() * np.exp(share))
-        bend = told[inner:]
-        loss = -float(self.repeats @ (most + np.log(whole))[:, 0]) + _PENALTY * float(bend @ bend) / 2
-        return loss, np.concatenate([-by_told, _PENALTY * bend - by_shape])
+    def errors(self, resamples: int, rng: np.random.Generator) -> Numbers:
+        """(2,): standard errors of Fisher's z of SRCC and KTAU, from resampled pairs."""
+        pairs = len(self.mean)
+        size = min(pairs, _LARGE)
+        found = np.empty((resamples, 2))
+        for number in range(resamples):
+            chosen = rng.integers(pairs, size=size)
+            likelihood, mean = self.likelihood[chosen], self.mean[chosen]
+            mixture = _maximised(likelihood, self.grid, self.mixture)[1]
+            found[number] = Model(self.grid, likelihood, mean, mixture).order(rng, drawn=_RESAMPLED, most=40)
+        z = np.arctanh(np.clip(found, -1 + 1e-9, 1 - 1e-9))
+        errors: Numbers = np.nanstd(z, axis=0, ddof=1) * math.sqrt(size / pairs)
+        return errors
 
 
-def fit(rating: Numbers, pair: Places) -> Panel | None:
-    """Fit the model; None where there is nothing to fit: no pair with two ratings, or all ratings the same.
+def fitted(panel: Panel, start: Mixture | None = None) -> Model:
+    """The model that fits a panel best.
 
     Args:
-        rating: (ratings,), finite.
-        pair: (ratings,): the number of the pair, from 0 without gaps.
+        panel: with noise above 0, and pairs of different mean ratings.
+        start: a mixture from which to start, whose number of components stays; None to choose that by AIC.
     """
-    values, level = _levels(np.asarray(rating, np.float64))
-    single = float(components(sums(rating, pair)).single[0]) if len(values) > 1 else math.nan
-    if math.isnan(single):
-        return None
-    table = np.zeros((int(pair.max()) + 1, len(values)))
-    np.add.at(table, (pair, level), 1)
-    table, repeats = np.unique(table, axis=0, return_counts=True)  # pairs that were rated alike are one kind
-    single = float(np.clip(single, 0.02, 0.98))
-    spread = math.sqrt(single / (1 - single))
-    place = np.linspace(-1, 1, _GRID)
-    guess = -0.5 * (_REACH * place) ** 2
-    polynomials = np.polynomial.legendre.legvander(place, _DEGREE)[:, 1:]
-    size = np.sqrt((polynomials**2 * np.exp(guess / 4)[:, None]).sum(axis=0) / np.exp(guess / 4).sum())
-    share = repeats @ table
-    limits = ndtri(np.cumsum(share)[:-1] / share.sum()) * math.sqrt(1 + spread**2)
-    told = np.concatenate([limits[:1], np.log(np.maximum(np.diff(limits), 1e-6)), np.zeros(_DEGREE)])
-    shape = np.column_stack([guess, polynomials / size])
-    start = Panel(values, _REACH * spread * place, shape, told, table, repeats.astype(np.float64))
-    return start.fitted(most=200)
-
-
-def _levels(rating: Numbers) -> tuple[Numbers, Places]:
-    values, level = np.unique(rating, return_inverse=True)
-    level = level.reshape(-1)
+    count = np.bincount(panel.pair)
+    # Rounded, so that equal means are tied whatever the order of their ratings.
+    mean = np.round(np.bincount(panel.pair, panel.rating) / count, 11)
+    values = np.unique(panel.rating)
+    lowest, highest = float(values[0]), float(values[-1])
     if len(values) > MOST_LEVELS:
-        edges = np.unique(np.quantile(rating, np.linspace(0, 1, MOST_LEVELS + 1)[1:-1]))
-        level = np.unique(np.searchsorted(edges, rating), return_inverse=True)[1].reshape(-1)
-        values = np.bincount(level, rating) / np.bincount(level)
-    return values, level
+        values = np.linspace(lowest, highest, MOST_LEVELS)
+        half = float(values[1] - values[0]) / 2
+        below = np.where(panel.rating <= lowest, -math.inf, panel.rating - half) - panel.level
+        above = np.where(panel.rating >= highest, math.inf, panel.rating + half) - panel.level
+        edges = np.concatenate([[-math.inf], (values[1:] + values[:-1]) / 2, [math.inf]])
+    else:
+        edges = np.concatenate([[-math.inf], (values[1:] + values[:-1]) / 2, [math.inf]])
+        step = np.searchsorted(values, panel.rating)
+        below, above = edges[step] - panel.level, edges[step + 1] - panel.level
+    own = panel.rating - panel.level
+    wide = 1.5 * float(own.std())
+    fine = math.sqrt(panel.noise / float(np.median(count))) / 2
+    points = int(np.clip((highest - lowest + 2 * wide) / max(fine, 1e-9 * wide), 121, 401))
+    grid = np.linspace(lowest - wide, highest + wide, points)
+    first = np.cumsum(count) - count
+    centres = np.bincount(panel.pair, own) / count
+    spread = math.sqrt(panel.noise)
+    for _ in range(_ROUNDS):
+        said = ndtr((above[:, None] - grid) / spread)
+        said -= ndtr((below[:, None] - grid) / spread)
+        logs = np.add.reduceat(np.log(np.maximum(said, _LEAST, out=said), out=said), first, axis=0)
+        likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))
+        mixture = _chosen(likelihood, grid, centres) if start is None else _maximised(likelihood, grid, start)[1]
+        share = _density(grid, mixture).sum(axis=0)
+        chance = np.diff(ndtr((edges - grid[:, None]) / spread), axis=1)
+        modelled = float(share @ (chance @ values**2 - (chance @ values) ** 2) / share.sum())
+        if abs(modelled / panel.noise - 1) < 0.02:
+            break
+        spread *= math.sqrt(panel.noise / max(modelled, 1e-3 * panel.noise))
+    # Maximum likelihood divides by the number of pairs, and not by one less for each centre that it estimates.
+    weight, centre, variance = mixture
+    lost = len(weight) / max(len(mean) - len(weight), 1)
+    variance = variance + lost * (variance + spread**2 / float(np.median(count)))
+    return Model(grid, likelihood, mean, (weight, centre, variance))
+
+
+def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers) -> Mixture:
+    """The mixture of as many components as AIC chooses."""
+    best, lowest = None, math.inf
+    for number in range(1, MOST_COMPONENTS + 1):
+        spread = np.full(number, float(mean.var()) / number**2)
+        start = np.full(number, 1 / number), np.quantile(mean, (np.arange(number) + 0.5) / number), spread
+        fit, mixture = _maximised(likelihood, grid, start)
+        criterion = 2 * (3 * number - 1) - 2 * fit
+        if best is not None and criterion >= lowest:
+            break
+        best, lowest = mixture, criterion
+    assert best is not None  # one number of components at least was tried
+    return best
+
+
+def _maximised(likelihood: Numbers, grid: Numbers, mixture: Mixture) -> tuple[float, Mixture]:
+    """Log-likelihood and mixture, from a start, by the EM algorithm."""
+    least = (grid[1] - grid[0]) ** 2 / 4
+    last = -math.inf
+    for _ in range(_STEPS):
+        parts = _density(grid, mixture)
+        whole = parts.sum(axis=0)
+        share = whole / whole.sum()
+        each = likelihood @ share
+        fit = float(np.log(each).sum())
+        if fit - last < 1e-6 * len(likelihood):
+            break
+        last = fit
+        expected = parts / whole * (share * (likelihood.T @ (1 / each)))
+        total = expected.sum(axis=1) + 1e-300
+        centre = (expected @ grid) / total
+        squares = (expected * (grid - centre[:, None]) ** 2).sum(axis=1)
+        variance = (squares + _ALIKE * squares.sum() / len(likelihood)) / (total + _ALIKE)
+        mixture = total / len(likelihood), centre, np.maximum(variance, least)
+    return fit, mixture
+
+
+def _density(grid: Numbers, mixture: Mixture) -> Numbers:
+    """(components, grid): their shares of the qualities, up to a common factor."""
+    weight, centre, variance = (each[:, None] for each in mixture)
+    density: Numbers = weight * np.exp(-0.5 * (grid - centre) ** 2 / variance) / np.sqrt(variance) + 1e-300
+    return density
+
+
+def _srcc(quality: Numbers, mean: Numbers) -> float:
+    """Mean SRCC of qualities, (draws, pairs), all different, with mean ratings."""
+    rank = quality.argsort(axis=1).argsort(axis=1) - (len(mean) - 1) / 2
+    other = ranks(mean) - (len(mean) + 1) / 2
+    below = math.sqrt(float(rank[0] @ rank[0]) * float(other @ other))
+    return float((rank @ other).mean()) / below if below > 0 else math.nan
+
+
+def _ktau(quality: Numbers, mean: Numbers) -> float:
+    """The same of KTAU: of few pairs by comparing every two, which is quicker than to sort them."""
+    if len(mean) > _COMPARED:
+        return float(np.mean([ktau(each, mean) for each in quality]))
+    one, other = np.triu_indices(len(mean), 1)
+    order = np.sign(mean[one] - mean[other])
+    agreed = np.sign(quality[:, one] - quality[:, other]) @ order
+    below = math.sqrt(len(one) * float(np.count_nonzero(order)))
+    return float(agreed.mean()) / below if below > 0 else math.nan

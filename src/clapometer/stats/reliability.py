@@ -1,11 +1,18 @@
-"""How far listeners agree with each other: one against the rest, and one half against the other."""
+"""How far listeners agree with each other: one against the rest, and one half against the other.
+
+Where listeners rated many of the same pairs, listeners are compared: each with the mean of the others on his or her
+pairs, and one half of the listeners with the other half. A listener's level then moves no correlation. Where they did
+not, as when every pair has other listeners, the ratings of each pair are dealt out by chance instead.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from clapometer.stats.agreement import ktau
 from clapometer.stats.bootstrap import Estimate
@@ -14,21 +21,27 @@ from clapometer.stats.estimate import (
     Places,
     alone,
     correlation,
-    interval,
+    fisher_interval,
     levels,
     midranks,
     resampled,
-    resamples_for,
 )
 from clapometer.stats.oneway import sums
+
+_ENOUGH_PAIRS = 20
+"""Pairs on which a listener can be compared with the others: below, rank correlations are biased towards 0."""
+_FEWEST_PAIRS = 3
 
 
 @dataclass(frozen=True)
 class AgainstRest:
-    """A single rating against the mean of the other ratings of its pair, over all ratings that have such."""
+    """Single ratings against the mean of the other ratings of their pairs."""
 
     ratings: int
     """Ratings of pairs that have two or more."""
+    listeners: int | None
+    """Listeners that were compared with the others, each on his or her own pairs: figures are means over them. None
+    where all ratings were pooled instead."""
     srcc: Estimate
     lcc: Estimate
     ktau: float
@@ -36,60 +49,72 @@ class AgainstRest:
 
 @dataclass(frozen=True)
 class SplitHalf:
-    """The means of one half of each pair's ratings against those of the other half, over random halves."""
+    """The mean ratings of one half of the listeners against those of the other half, over random halves."""
 
     pairs: int
-    """Pairs with two or more ratings; of an odd number one half has one more."""
+    """Pairs with two or more ratings."""
+    of_listeners: bool
+    """Whether listeners were split; else the ratings of each pair were."""
     srcc: Estimate
     lcc: Estimate
     srcc_corrected: Estimate
     """By Spearman and Brown, 2 r / (1 + r): as for means of all ratings of a pair. Made for Pearson's r, it is used
-    for ranks as well."""
+    for ranks as well. NaN where r is not positive."""
     lcc_corrected: Estimate
 
 
-def against_rest(rating: Numbers, pair: Places, *, resamples: int | None = None, seed: int = 0) -> AgainstRest:
+def against_rest(rating: Numbers, pair: Places, listener: Places | None = None, *, seed: int = 0) -> AgainstRest:
     """One listener against the mean of the others: what a scorer would get that is as good as one listener.
 
-    All ratings of pairs with two or more are pooled, so that a pair counts as often as it was rated. NaN where there
-    are none, or all are the same.
+    Where most ratings come from listeners who share 20 pairs with others, or half of all pairs, correlations are
+    computed for each listener and averaged. Else all ratings of pairs with two or more are pooled, so that a pair
+    counts as often as it was rated, and listeners' levels count as noise. NaN where there are none, or all are the
+    same.
 
     Args:
         rating: (ratings,), finite.
         pair: (ratings,): the number of the pair, from 0 without gaps.
-        resamples: how many resamples of the pairs for the intervals; default: by the size of the study. 0 for none.
-        seed: of the resamples.
+        listener: (ratings,): the number of the listener, from 0 without gaps; None where that is unknown.
+        seed: of the resamples of pairs, from which the 95 % confidence intervals come.
     """
     pairs = sums(rating, pair)
     several = (pairs.count > 1)[pair]
     if not several.any():
-        return AgainstRest(0, alone(math.nan), alone(math.nan), math.nan)
+        return AgainstRest(0, None, alone(math.nan), alone(math.nan), math.nan)
     own, unit = np.asarray(rating, np.float64)[several], pair[several]
     # From the sum and not from the mean: of whole numbers it is exact, so that ties stay ties.
     rest = (np.bincount(pair, rating)[unit] - own) / (pairs.count[unit] - 1)
-    own_level, rest_level = levels(own), levels(rest)
+    compared = _compared(unit, None if listener is None else listener[several])
+    groups = [np.arange(len(own))] if compared is None else compared
+    parts = [_Both(own[group], rest[group], unit[group]) for group in groups]
+    value = _mean([part.correlations(np.ones(len(part.unit))) for part in parts])
+    blocks = resampled(len(pairs.count), _resamples(len(own)), np.random.default_rng(seed))
+    draws = np.array([_mean([part.correlations(weights[part.unit]) for part in parts])
+                      for block in blocks for weights in block.T])  # fmt: skip
+    tau = _mean([(part.ktau(), math.nan) for part in parts])[0]
+    return AgainstRest(
+        len(own),
+        None if compared is None else len(compared),
+        fisher_interval(value[0], draws[:, 0]),
+        fisher_interval(value[1], draws[:, 1]),
+        tau,
+    )
 
-    def both(weights: Numbers) -> tuple[float, float]:
-        ranked = correlation(midranks(own_level, weights), midranks(rest_level, weights), weights)
-        return ranked, correlation(own, rest, weights)
 
-    value = both(np.ones(len(own)))
-    wanted = resamples_for(len(own)) if resamples is None else resamples
-    blocks = resampled(len(pairs.count), wanted, np.random.default_rng(seed))
-    draws = np.array([both(weights[unit]) for block in blocks for weights in block.T]).reshape(-1, 2)
-    order = ktau(own_level.astype(np.float64), rest_level.astype(np.float64))
-    return AgainstRest(len(own), interval(value[0], draws[:, 0]), interval(value[1], draws[:, 1]), order)
+def split_half(
+    rating: Numbers, pair: Places, listener: Places | None = None, *, splits: int | None = None, seed: int = 0
+) -> SplitHalf:
+    """One half of the listeners against the other.
 
-
-def split_half(rating: Numbers, pair: Places, *, splits: int | None = None, seed: int = 0) -> SplitHalf:
-    """Halves of the listeners of each pair against each other.
-
-    Each split deals the ratings of each pair out anew. The value is the mean over splits; the interval comes from as
-    many resamples of the pairs, each with halves of its own, so that it holds the chance of both.
+    Listeners are split under the same condition as they are compared in `against_rest`; a pair that has ratings from
+    one half only does not count in that split. Else each split deals the ratings of each pair out anew. The value is
+    the mean over splits. The 95 % confidence interval comes from as many resamples of the pairs, each with halves of
+    its own, on Fisher's z; the variance between splits, which the mean does not have, is taken off.
 
     Args:
         rating: (ratings,), finite.
         pair: (ratings,): the number of the pair, from 0 without gaps.
+        listener: (ratings,): the number of the listener, from 0 without gaps; None where that is unknown.
         splits: how many; default: by the size of the study.
         seed: of the splits.
     """
@@ -97,47 +122,134 @@ def split_half(rating: Numbers, pair: Places, *, splits: int | None = None, seed
     several = np.flatnonzero(pairs.count > 1)
     if not len(several):
         nothing = alone(math.nan)
-        return SplitHalf(0, nothing, nothing, nothing, nothing)
+        return SplitHalf(0, False, nothing, nothing, nothing, nothing)
     chosen = (pairs.count > 1)[pair]
     values = np.asarray(rating, np.float64)[chosen]
     unit = np.unique(pair[chosen], return_inverse=True)[1].reshape(-1).astype(np.int64)
+    who = None if listener is None else np.unique(listener[chosen], return_inverse=True)[1].reshape(-1)
+    of_listeners = _compared(unit, who) is not None
+    halves: Callable[[np.random.Generator], tuple[Numbers, Numbers]] = (
+        _HalvesOfPairs(values, unit) if who is None or not of_listeners else _HalvesOfListeners(values, unit, who)
+    )
     rng = np.random.default_rng(seed)
-    wanted = max(20, resamples_for(len(values)) // 2) if splits is None else splits
+    wanted = _resamples(len(values)) if splits is None else splits
     plain, drawn = np.empty((wanted, 2)), np.empty((wanted, 2))
     number = 0
     for block in resampled(len(several), wanted, rng):
         for weights in block.T:
-            halves = _halves(values, unit, pairs.count[several].astype(np.int64), rng)
-            places = levels(halves[0]), levels(halves[1])
-            for into, each in ((plain, np.ones(len(several))), (drawn, weights)):
-                into[number] = (
-                    correlation(midranks(places[0], each), midranks(places[1], each), each),
-                    correlation(halves[0], halves[1], each),
-                )
+            one, other = halves(rng)
+            known = np.flatnonzero(np.isfinite(one) & np.isfinite(other))
+            both = _Both(one[known], other[known], known)
+            plain[number] = both.correlations(np.ones(len(known)))
+            drawn[number] = both.correlations(weights[known])
             number += 1
-    value = plain.mean(axis=0)
-    srcc, lcc_ = (interval(float(value[column]), drawn[:, column]) for column in (0, 1))
-    return SplitHalf(len(several), srcc, lcc_, _longer(srcc), _longer(lcc_))
+    srcc, lcc = (
+        fisher_interval(_known_mean(plain[:, column]), drawn[:, column], without=plain[:, column]) for column in (0, 1)
+    )
+    return SplitHalf(len(several), of_listeners, srcc, lcc, _longer(srcc), _longer(lcc))
 
 
 def spearman_brown(r: float, times: float = 2) -> float:
-    """The reliability of a test that is some times as long: times r / (1 + (times - 1) r). NaN where r is too low."""
-    below = 1 + (times - 1) * r
-    return times * r / below if below > 0 else math.nan
+    """The reliability of a test that is some times as long: times r / (1 + (times - 1) r). NaN where r is not positive:
+    the formula is that of parallel halves, which do not correlate negatively.
+    """
+    return times * r / (1 + (times - 1) * r) if r > 0 else math.nan
 
 
 def _longer(r: Estimate) -> Estimate:
-    return Estimate(spearman_brown(r.value), spearman_brown(r.low), spearman_brown(r.high))
+    """With bounds from -1: a half of the interval may be negative where the value is not."""
+    value = spearman_brown(r.value)
+    if math.isnan(value):
+        return alone(math.nan)
+    low, high = (max(-1.0, 2 * end / (1 + end)) if end > -1 else -1.0 for end in (r.low, r.high))
+    return Estimate(value, low, high)
 
 
-def _halves(values: Numbers, unit: Places, count: Places, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """Means of two random halves of each unit; which one gets the odd rating is chance too."""
-    order = np.argsort(unit + rng.random(len(unit)))
-    first = np.concatenate([[0], np.cumsum(count)[:-1]])
-    size = (count + rng.integers(2, size=len(count))) // 2
-    # `unit + random` lies between unit and unit + 1, so that the order keeps the units together.
-    ordered = unit[order]
-    mine = np.arange(len(unit)) - first[ordered] < size[ordered]
-    one = np.bincount(ordered[mine], values[order][mine], minlength=len(count)) / size
-    other = np.bincount(ordered[~mine], values[order][~mine], minlength=len(count)) / (count - size)
-    return one, other
+def _resamples(ratings: int) -> int:
+    """Enough for a standard deviation; of a large study fewer are as good."""
+    return int(np.clip(4_000_000 // max(ratings, 1), 20, 300))
+
+
+def _compared(unit: Places, listener: Places | None) -> list[Places] | None:
+    """The ratings of each listener who can be compared with the others; None where most ratings are of none such.
+
+    Args:
+        unit: (ratings,): the number of the pair, of pairs with two ratings or more.
+        listener: (ratings,): who rated.
+    """
+    if listener is None:
+        return None
+    shared = np.bincount(listener)
+    enough = max(_FEWEST_PAIRS, min(_ENOUGH_PAIRS, np.count_nonzero(np.bincount(unit)) / 2))
+    able = shared >= enough
+    if shared[able].sum() < len(listener) / 2:
+        return None
+    order = np.argsort(listener, kind="stable")
+    ends = np.cumsum(shared)
+    return [order[end - size : end] for end, size, is_able in zip(ends, shared, able, strict=True) if is_able]
+
+
+class _Both:
+    """Two numbers of each of some ratings or pairs."""
+
+    def __init__(self, one: Numbers, other: Numbers, unit: Places) -> None:
+        self.one, self.other, self.unit = one, other, unit
+        self._levels = levels(one), levels(other)
+
+    def correlations(self, weights: Numbers) -> tuple[float, float]:
+        """SRCC and LCC where each counts so often."""
+        ranks = [midranks(level, weights) for level in self._levels]
+        return correlation(ranks[0], ranks[1], weights), correlation(self.one, self.other, weights)
+
+    def ktau(self) -> float:
+        return ktau(*(level.astype(np.float64) for level in self._levels))
+
+
+def _mean(found: list[tuple[float, float]]) -> tuple[float, float]:
+    one, other = np.array(found).T
+    return _known_mean(one), _known_mean(other)
+
+
+def _known_mean(values: Numbers) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+class _HalvesOfPairs:
+    """Means of two random halves of each pair's ratings; which one gets the odd rating is chance too."""
+
+    def __init__(self, values: Numbers, unit: Places) -> None:
+        self._values, self._unit, self._count = values, unit, np.bincount(unit)
+
+    def __call__(self, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+        count, unit = self._count, self._unit
+        order = np.argsort(unit + rng.random(len(unit)))
+        first = np.concatenate([[0], np.cumsum(count)[:-1]])
+        size = (count + rng.integers(2, size=len(count))) // 2
+        # `unit + random` lies between unit and unit + 1, so that the order keeps the units together.
+        ordered, values = unit[order], self._values[order]
+        mine = np.arange(len(unit)) - first[ordered] < size[ordered]
+        one = np.bincount(ordered[mine], values[mine], minlength=len(count)) / size
+        other = np.bincount(ordered[~mine], values[~mine], minlength=len(count)) / (count - size)
+        return one, other
+
+
+class _HalvesOfListeners:
+    """Means of the ratings of two random halves of the listeners; NaN where a half has not rated a pair."""
+
+    def __init__(self, values: Numbers, unit: Places, listener: Places) -> None:
+        self._values, self._unit, self._listener = values, unit, listener
+        self._pairs, self._listeners = int(unit.max()) + 1, int(listener.max()) + 1
+
+    def __call__(self, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+        order = rng.permutation(self._listeners)
+        mine = (order < (self._listeners + rng.integers(2)) // 2)[self._listener]
+        return self._means(mine), self._means(~mine)
+
+    def _means(self, which: npt.NDArray[np.bool_]) -> Numbers:
+        unit = self._unit[which]
+        with np.errstate(invalid="ignore"):
+            means: Numbers = np.bincount(unit, self._values[which], minlength=self._pairs) / np.bincount(
+                unit, minlength=self._pairs
+            )
+        return means

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,24 +12,50 @@ from clapometer.stats.bootstrap import DIFFERENCE, SHARE, Design, Estimate, Resa
 from clapometer.stats.classes import mean_of_shares, widened
 
 Numbers = npt.NDArray[np.float64]
+Truth = npt.NDArray[np.bool_]
 RANKS = (1, 5, 10)
+TEXT_TO_AUDIO, AUDIO_TO_TEXT = "text_to_audio", "audio_to_text"
+
+
+def both_ways(
+    similarity: Numbers,
+    right: Truth,
+    resamples: Resamples | None = None,
+    groups: tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64] | None] = (None, None),
+) -> dict[str, Estimate]:
+    """Retrieval metrics from texts to sounds and from sounds to texts.
+
+    Args:
+        similarity: (sounds, texts), the higher the better.
+        right: (sounds, texts), which texts are true of which sounds; at least one in each row and column.
+        resamples: of queries, texts one way and sounds the other.
+        groups: of the texts and of the sounds; see `retrieval_figures`.
+
+    Returns:
+        The metrics of `retrieval_figures`, by names such as `text_to_audio R@1` and `audio_to_text mAP@10`.
+    """
+    ways = ((TEXT_TO_AUDIO, similarity.T, right.T, groups[0]), (AUDIO_TO_TEXT, similarity, right, groups[1]))
+    return {
+        f"{way} {name}": estimate
+        for way, values, wanted, drawn in ways
+        for name, estimate in retrieval_figures(values, wanted, resamples, drawn)[0].items()
+    }
 
 
 def retrieval_figures(
-    likeness: Numbers,
-    right: npt.NDArray[np.bool_],
-    resamples: Resamples,
+    similarity: Numbers,
+    right: Truth,
+    resamples: Resamples | None = None,
     groups: npt.NDArray[np.int64] | None = None,
 ) -> tuple[dict[str, Estimate], npt.NDArray[np.int64]]:
-    """Figures of queries that each look for one or several things.
+    """Metrics of queries that each look for one or several things.
 
-    Of equal things, the wrong ones are counted before the right ones, so that a model that says the same of everything
-    finds nothing.
+    Ties are broken pessimistically, so that a model with one similarity for everything finds nothing.
 
     Args:
-        likeness: (queries, things), the higher the better.
+        similarity: (queries, things), the higher the better.
         right: (queries, things), what each query looks for; at least one thing each.
-        resamples: of queries.
+        resamples: of queries; None: no intervals, whose ends are NaN then.
         groups: (queries,): queries that share a sound or recording, drawn together; None where all are independent.
             Shares then have Wilson's interval.
 
@@ -37,14 +64,18 @@ def retrieval_figures(
         of the mean over its right things, ten at most, of the precision at the place of each one that is among the
         first ten; `median rank` of the best right thing, from 1. And the rank of the best right thing, (queries,).
     """
-    ranks, precision = np.zeros(len(likeness), np.int64), np.zeros(len(likeness))
-    for query, (values, wanted) in enumerate(zip(likeness, right, strict=True)):
+    ranks, precision = np.zeros(len(similarity), np.int64), np.zeros(len(similarity))
+    for query, (values, wanted) in enumerate(zip(similarity, right, strict=True)):
         order = np.lexsort((wanted, -values))
         places = np.flatnonzero(wanted[order])
         ranks[query] = places[0] + 1
         first = places[places < 10]
         precision[query] = (np.arange(1, len(first) + 1) / (first + 1)).sum() / min(len(places), 10)
     hits = {f"R@{k}": (ranks <= k).astype(np.float64) for k in RANKS} | {"mAP@10": precision}
+    middle = float(_medians(ranks, np.ones((len(ranks), 1)))[0])
+    if resamples is None:
+        values = {name: float(found.mean()) for name, found in hits.items()} | {"median rank": middle}
+        return {name: Estimate(value, math.nan, math.nan) for name, value in values.items()}, ranks
     drawn: dict[str, list[Numbers]] = {name: [] for name in (*hits, "median rank")}
     design = Design("queries or groups", (Way(np.arange(len(ranks)) if groups is None else groups),))
     for _, weights in resamples.blocks(np.zeros(len(ranks)), design):
@@ -58,7 +89,6 @@ def retrieval_figures(
     for name in list(hits)[: len(RANKS)]:
         alone = mean_of_shares(hits[name].sum()[None], np.array([float(len(ranks))]), resamples.level)
         found[name] = alone if groups is None else widened(found[name], alone)
-    middle = float(_medians(ranks, np.ones((len(ranks), 1)))[0])
     scale = replace(DIFFERENCE, low=1.0)
     found["median rank"] = resamples.estimate(middle, np.concatenate(drawn["median rank"]), scale, design=design)
     return found, ranks

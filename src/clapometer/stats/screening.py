@@ -18,8 +18,9 @@ from clapometer.stats.estimate import Numbers, Places
 Mask = npt.NDArray[np.bool_]
 FEWEST_SHARED = 5
 """Pairs that a listener must share with others before a correlation with them is taken for one."""
-FEWEST_RATINGS = 3
-"""Ratings that a listener must have given before giving the same always means something."""
+FEWEST_RATINGS = 10
+"""Ratings that a listener must have given before giving the same always means something: of three, every tenth honest
+listener gives the same three where ratings crowd at one end of the scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +33,23 @@ class Screened:
     """(ratings,): which ratings the rule could judge; the others are kept, or not, as the rule says."""
 
 
-def by_anchors(rating: Numbers, listener: Places, anchor: Mask, limit: Numbers | float) -> Screened:
-    """Keep the ratings of listeners whose ratings of anchors do not add up to more than a limit.
+def by_anchors(
+    rating: Numbers, listener: Places, anchor: Mask, limit: Numbers | float, *, mean: bool = False
+) -> Screened:
+    """Keep the ratings of listeners whose ratings of anchors do not exceed a limit, as a sum or on average.
 
-    Anchors are pairs that do not match, which an attentive listener rates near 0. RELATE (Kanamori et al. 2025) has
-    three for each listener; its limits are 5 for sounds of AudioCaps' train and 2 for its test. A listener without
-    anchors cannot be judged and is kept. Ratings of anchors are kept as their listener's others.
+    Anchors are pairs that do not match, which an attentive listener rates near the lowest rating. RELATE (Kanamori et
+    al. 2025) has three for each listener, on a scale that begins at 0; its limits are sums, 5 for sounds of AudioCaps'
+    train and 2 for its test. The mean serves any number of anchors, and any scale if ratings are given as shares of
+    its range. A listener without anchors cannot be judged and is kept. Ratings of anchors are kept as their listener's
+    others.
 
     Args:
         rating: (ratings,), of anchors too.
         listener: (ratings,): the number of the listener.
         anchor: (ratings,): which are of anchors.
-        limit: the highest sum that is allowed, one for all, or (ratings,).
+        limit: the highest sum or mean that is allowed, one for all, or (ratings,).
+        mean: whether the limit is one of the mean.
 
     Raises:
         BadOption: there are no anchors.
@@ -51,9 +57,13 @@ def by_anchors(rating: Numbers, listener: Places, anchor: Mask, limit: Numbers |
     if not anchor.any():
         raise BadOption("screening by anchors: no rating is of an anchor; the file needs a column that marks them")
     listeners = int(listener.max()) + 1
+    count = np.bincount(listener[anchor], minlength=listeners)
     total = np.bincount(listener[anchor], rating[anchor], minlength=listeners)
-    judged = np.bincount(listener[anchor], minlength=listeners) > 0
-    return Screened((total[listener] <= limit) | ~judged[listener], judged[listener])
+    found = total / np.maximum(count, 1) if mean else total
+    # 0.1 + 0.2 is a little more than 0.3.
+    too_high = found[listener] > limit + 1e-12 * np.maximum(1, np.abs(limit))
+    judged = (count > 0)[listener]
+    return Screened(~too_high | ~judged, judged)
 
 
 def near_another(rating: Numbers, pair: Places, distance: float) -> Screened:

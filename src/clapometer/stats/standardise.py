@@ -8,6 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.variance import predicted_levels, variances
+
+FEWEST_RATINGS = 8
+"""Ratings per listener below which taking out means and spreads adds more noise than it removes."""
+_CHANCE = 0.001
+"""How often listeners who were dealt pairs by chance are taken for listeners who were not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,3 +58,41 @@ def standardise(rating: Numbers, listener: Places) -> Standardised:
     return Standardised(
         (rating - mean[listener]) / sd[listener], mean, sd, own, math.sqrt(float((sd[spread] ** 2).mean()))
     )
+
+
+def doubts(rating: Numbers, pair: Places, listener: Places) -> list[str]:
+    """Why these ratings should rather not be standardised, in sentences; empty where nothing speaks against it.
+
+    Few ratings per listener make a noisy mean and spread. And where listeners rated pairs of different quality, which
+    differ by more than dealing pairs out by chance gives, standardising takes that difference out with their levels.
+    What a listener's pairs are worth is judged by their mean ratings without the levels of who rated them; where
+    nobody else rated these pairs, quality and level cannot be separated. (One-way analysis of variance, F test.)
+
+    Args:
+        rating: (ratings,), finite.
+        pair: (ratings,): the number of the pair, from 0 without gaps.
+        listener: (ratings,): the number of the listener, from 0 without gaps.
+    """
+    from scipy.special import fdtrc
+
+    found = []
+    median = float(np.median(np.bincount(listener)))
+    if median < FEWEST_RATINGS:
+        found.append(
+            f"half of the listeners gave {median:g} ratings or fewer; below {FEWEST_RATINGS}, standardising adds more "
+            "noise than it removes"
+        )
+    left = rating - predicted_levels(variances(rating, pair, listener), rating, pair, listener)[0][listener]
+    values = (np.bincount(pair, left) / np.bincount(pair))[pair]
+    size = np.bincount(listener).astype(np.float64)
+    groups, total = len(size), len(values)
+    if groups > 1 and total > groups:
+        means = np.bincount(listener, values) / size
+        between = float(size @ (means - values.mean()) ** 2) / (groups - 1)
+        within = float(((values - means[listener]) ** 2).sum()) / (total - groups)
+        if within == 0 < between or (within > 0 and fdtrc(groups - 1, total - groups, between / within) < _CHANCE):
+            found.append(
+                "listeners rated pairs of different quality, more so than chance gives; standardising takes that "
+                "difference out with their levels"
+            )
+    return found

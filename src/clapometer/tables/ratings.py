@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -145,7 +146,7 @@ class Ratings:
         index = self._pair
         count = np.bincount(index)
         first = firsts(index)
-        mean = np.bincount(index, self.rating) / count
+        mean = settled(np.bincount(index, self.rating) / count)
         return Pairs(
             index=index,
             audio=self.audio[first],
@@ -196,6 +197,15 @@ class Ratings:
             keep &= np.isin(self.split.astype(str), wanted)
         return self.take(keep)
 
+    def sorted(self) -> Ratings:
+        """The same ratings in an order that does not depend on the file: by pair, listener and rating.
+
+        For everything that draws at random, so that the order of rows changes no result.
+        """
+        pairs, (listener, names) = self.pairs, self.listeners
+        place = _places(list(zip(pairs.audio, pairs.text, strict=True)))
+        return self.take(np.lexsort((self.rating, _places(list(names))[listener], place[pairs.index])))
+
     def take(self, which: Mask | Integers) -> Ratings:
         """Some of the ratings: a mask, or their numbers. The problems of the file stay as they are."""
         columns: dict[str, Any] = {
@@ -211,6 +221,24 @@ class Ratings:
             index = _anew(self.listeners[0][which])
             vars(taken)["listeners"] = index, taken.listener[firsts(index)]
         return taken
+
+
+def settled(means: Floats) -> Floats:
+    """Means, rounded so that equal ones are equal, whatever the order in which they were summed.
+
+    (0.1 + 0.2 + 0.3) / 3 and (0.3 + 0.2 + 0.1) / 3 differ in the last bit, which is no difference between pairs. Twelve
+    significant digits of the largest mean stay.
+    """
+    size = float(np.abs(means).max(initial=0))
+    rounded: Floats = means if size == 0 else np.round(means, 11 - math.floor(math.log10(size)))
+    return rounded
+
+
+def _places(values: list[Any]) -> Integers:
+    """Where each of some distinct values stands when they are sorted."""
+    place = np.empty(len(values), np.int64)
+    place[sorted(range(len(values)), key=values.__getitem__)] = np.arange(len(values))
+    return place
 
 
 def firsts(index: Integers) -> Integers:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clapometer.tasks.folder import Folder, in_folds
 from clapometer.tasks.hear import hear_layout
-from clapometer.tasks.task import Clip, Layout, Published, Task, Template
+from clapometer.tasks.papers import WORDS_NOT_GIVEN, microsoft_2022
+from clapometer.tasks.task import Clip, Layout, Task, Template
 
 DRAWING = """
 beijing_opera_percussion_instrument_1.0/
@@ -39,5 +40,5 @@ BEIJING_OPERA = Task(
     folders=("beijing_opera_percussion_instrument_1.0", "beijing_opera-v1.0-hear2021-full"),
     where="https://zenodo.org/records/1285212",
     licence="CC BY-NC 3.0",
-    published=(Published("msclap-2022", 0.4746, "Elizalde et al. 2022, arXiv 2206.04769", "recalled"),),
+    published=microsoft_2022(0.4746, 0.7754, 0.9026, note=WORDS_NOT_GIVEN),
 )

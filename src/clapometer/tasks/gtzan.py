@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from clapometer.tasks.folder import Folder, in_folds
 from clapometer.tasks.hear import hear_layout
+from clapometer.tasks.papers import microsoft_2022
 from clapometer.tasks.prompts import LAION, MUSIC_HEARD, SONG
 from clapometer.tasks.task import Clip, Layout, Published, Task
 
@@ -57,7 +58,6 @@ GTZAN = Task(
                   prompt="This audio is a {} song."),
         Published("WavCaps HTSAT-BERT", 0.455, _M2D, "primary"),
         Published("M2D-CLAP 2024", 0.7517, _M2D, "primary", prompt="{} music can be heard"),
-        Published("msclap-2022", 0.252, "Elizalde et al. 2022, arXiv 2206.04769", "recalled"),
-        Published("msclap-2022", 0.793, "wizwand", "secondary", setup="finetune"),
+        *microsoft_2022(0.252, 0.7930, 0.9130),
     ),
 )  # fmt: skip

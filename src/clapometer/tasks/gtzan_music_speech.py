@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from clapometer.tasks.folder import Folder, in_folds
 from clapometer.tasks.hear import hear_layout
+from clapometer.tasks.papers import microsoft_2022
 from clapometer.tasks.prompts import SOUNDS
-from clapometer.tasks.task import Clip, Layout, Published, Task
+from clapometer.tasks.task import Clip, Layout, Task
 
 DRAWING = """
 music_speech/
@@ -36,5 +37,5 @@ GTZAN_MUSIC_SPEECH = Task(
     folders=("music_speech", "gtzan_music_speech", "tfds_gtzan_music_speech-1.0.0-full"),
     where="http://marsyas.info/downloads/datasets.html",
     licence="not stated",
-    published=(Published("msclap-2022", 1.0, "Elizalde et al. 2022, arXiv 2206.04769", "recalled"),),
+    published=microsoft_2022(1.0, 1.0, 1.0, note="120 clips in its Table 5"),
 )

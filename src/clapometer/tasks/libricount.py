@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clapometer.tasks.folder import Folder, in_folds
 from clapometer.tasks.hear import hear_layout
-from clapometer.tasks.task import Clip, Layout, Published, Task, Template
+from clapometer.tasks.papers import microsoft_2022
+from clapometer.tasks.task import Clip, Layout, Task, Template
 
 DRAWING = """
 LibriCount10-0dB/
@@ -40,5 +41,7 @@ LIBRICOUNT = Task(
     folders=("LibriCount10-0dB", "libricount", "libricount-v1.0.0-hear2021-full"),
     where="https://zenodo.org/records/1216072",
     licence="CC BY 4.0",
-    published=(Published("msclap-2022", 0.1788, "Elizalde et al. 2022, arXiv 2206.04769", "recalled"),),
+    published=microsoft_2022(
+        0.1788, 0.5715, 0.7783, prompt="{} persons speaking", note="numbers as digits or as words: not said"
+    ),
 )

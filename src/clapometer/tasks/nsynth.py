@@ -56,6 +56,5 @@ NSYNTH = Task(
         Published("msclap-2022", 0.2144, _M2D, "primary", prompt="the musical instrument sound of {} can be heard"),
         Published("msclap-2023", 0.5808, _M2D, "primary"),
         Published("laion", 0.3528, _M2D, "primary", prompt="the musical instrument sound of {} can be heard"),
-        Published("msclap-2022", 0.682, "wizwand", "secondary", setup="finetune"),
     ),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clapometer.tables.splits import canonical_split
 from clapometer.tasks.folder import Folder
 from clapometer.tasks.prompts import SOUNDS
 from clapometer.tasks.task import TEST, TRAIN, VALIDATION, Clip, Layout, Task
@@ -24,14 +25,17 @@ def _labelled(folder: Folder) -> list[Clip]:
     extra = [name for name in ("fold", "split", GROUP) if name in header]
     clips: dict[str, Clip] = {}
     for row in folder.rows("labelled.csv", ["audio", "label", *extra]):
-        fold, split = row.get("fold", ""), row.get("split", "")
+        audio, fold, split = row["audio"], row.get("fold", ""), canonical_split(row.get("split", ""))
         if split and split not in (TRAIN, VALIDATION, TEST):
-            raise folder.wrong(f"labelled.csv puts {row['audio']} into {split!r}, not train, validation or test")
-        if row["audio"] in clips and clips[row["audio"]].labels != (row["label"],):
-            raise folder.wrong(f"labelled.csv calls {row['audio']} by two names; one class a sound")
+            raise folder.wrong(f"labelled.csv puts {audio} into {row['split']!r}, not train, validation or test")
         # Neither folds nor parts: everything is tested.
-        split = split or ("" if fold else TEST)
-        clips[row["audio"]] = Clip(row["audio"], (row["label"],), fold=fold, split=split, group=row.get(GROUP, ""))
+        clip = Clip(audio, (row["label"],), fold=fold, split=split or ("" if fold else TEST), group=row.get(GROUP, ""))
+        before = clips.setdefault(audio, clip)
+        if before.labels != clip.labels:
+            raise folder.wrong(f"labelled.csv calls {audio} by two names; one class a sound")
+        if (before.fold, before.split) != (clip.fold, clip.split):
+            both = " and ".join(f"fold {one.fold}" if one.fold else one.split for one in (before, clip))
+            raise folder.wrong(f"labelled.csv has {audio} in two parts, {both}; keep one of these rows")
     return list(clips.values())
 
 
@@ -63,6 +67,7 @@ OWN_CLASSES = Task(
     folders=(),
     where="your own recordings",
     licence="yours",
+    own=True,
 )
 OWN_CAPTIONS = Task(
     name="own-captions",
@@ -77,4 +82,5 @@ OWN_CAPTIONS = Task(
     folders=(),
     where="your own recordings",
     licence="yours",
+    own=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clapometer.tasks.folder import Folder
+from clapometer.tasks.papers import microsoft_2022, paraclap
 from clapometer.tasks.task import Clip, Layout, Published, Task, Template
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -54,7 +55,15 @@ RAVDESS = Task(
     where="https://zenodo.org/records/1188976",
     licence="CC BY-NC-SA 4.0",
     published=(
-        Published("msclap-2022", 0.1599, "Elizalde et al. 2022, arXiv 2206.04769", "recalled", figure="accuracy"),
+        *microsoft_2022(
+            0.1599,
+            0.4515,
+            0.6436,
+            prompt="this person is feeling {}",
+            figure="accuracy",
+            note="2,452 clips, of which its figures are whole counts: the songs included",
+        ),
+        paraclap(0.228),
         Published("paraclap", 0.281, "wizwand", "secondary", figure="accuracy", note="from a later paper"),
     ),
 )

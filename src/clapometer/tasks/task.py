@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from clapometer.tasks.folder import Folder
 
 Metric = Literal["accuracy", "uar", "map", "retrieval"]
-Sure = Literal["primary", "secondary", "recalled"]
+Sure = Literal["primary", "secondary"]
 Setup = Literal["zeroshot", "linear", "mlp", "finetune", "retrieval"]
 SETUP_NAMES: Mapping[Setup, str] = {
     "zeroshot": "zero-shot",
@@ -71,8 +71,8 @@ class Published:
     """In the task's metric, 0..1."""
     source: str
     sure: Sure
-    """`primary`: read in the authors' own paper, code or poster; `secondary`: a third party's page; `recalled`: from
-    general knowledge, not verified, and never to be quoted."""
+    """`primary`: read in the authors' own paper, code or poster; `secondary`: in another paper, or on a third party's
+    page."""
     setup: Setup = "zeroshot"
     figure: str = ""
     """Which one, where it is not the task's metric, such as `text_to_audio R@1`."""
@@ -80,16 +80,6 @@ class Published:
     """The template, where it is known."""
     note: str = ""
     """What else stands between this figure and one measured here."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a model was trained on."""
-
-    what: str
-    """In words, with what it can be measured on."""
-    clean: tuple[str, ...] = ()
-    """Folds that it was not trained on."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +103,8 @@ class Task:
         licence: of the data.
         listed: reads the classes from the folder, where it lists them and they are many.
         published: figures of others.
-        seen: models that were trained on some of it.
+        own: whether its parts are the user's, who can correct them: a sound in two of them is refused. In published
+            data a tested copy of a sound that is trained on is left out and counted.
     """
 
     name: str
@@ -131,7 +122,7 @@ class Task:
     words: Mapping[str, str] = field(default_factory=dict)
     listed: Callable[[Folder], tuple[str, ...]] | None = None
     published: tuple[Published, ...] = ()
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    own: bool = False
 
     def word(self, label: str) -> str:
         """How a label is written in a prompt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clapometer.tasks.folder import Folder
+from clapometer.tasks.papers import microsoft_2022
 from clapometer.tasks.prompts import SOUNDS
 from clapometer.tasks.task import Clip, Layout, Published, Task
 
@@ -46,7 +47,7 @@ URBANSOUND8K = Task(
     where="https://zenodo.org/records/1203745",
     licence="CC BY-NC 3.0",
     published=(
-        Published("msclap-2022", 0.732, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary"),
+        *microsoft_2022(0.7324, 0.8389, 0.8796),
         Published("msclap-2022", 0.7529, _M2D, "primary", prompt="{} can be heard", note="run again by others"),
         Published("msclap-2023", 0.823, _M2D, "primary"),
         Published("laion", 0.770, "LAION-AI/CLAP, assets/clap-zeroshot.PNG", "primary"),
@@ -54,6 +55,5 @@ URBANSOUND8K = Task(
         Published("Pengi", 0.7185, _M2D, "primary"),
         Published("laion (port of transformers)", 0.7516, "pymill", "secondary"),
         Published("FineLAP", 0.849, "wizwand", "secondary"),
-        Published("msclap-2022", 0.842, "wizwand", "secondary", setup="finetune", note="84.2 or so"),
     ),
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from clapometer.tasks.folder import Folder
+from clapometer.tasks.papers import microsoft_2022
 from clapometer.tasks.prompts import LAION, MICROSOFT
-from clapometer.tasks.task import TEST, TRAIN, VALIDATION, Clip, Layout, Published, Task
+from clapometer.tasks.task import TEST, TRAIN, VALIDATION, Clip, Layout, Task
 
 DRAWING = """
 vocalsound/
@@ -56,5 +57,5 @@ VOCALSOUND = Task(
     folders=("vocalsound", "VocalSound", "vs_release_16k", "vs_release_44k"),
     where="https://github.com/YuanGongND/vocalsound",
     licence="CC BY-SA 4.0",
-    published=(Published("msclap-2022", 0.4945, "Elizalde et al. 2022, arXiv 2206.04769", "recalled"),),
+    published=microsoft_2022(0.4945, 0.8411, 0.9795),
 )

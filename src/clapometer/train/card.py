@@ -2,50 +2,69 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from clapometer.calibration import Calibration
-from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN, Evaluation
-from clapometer.evaluation.words import verdicts
-from clapometer.records import ModelCard
+from clapometer.evaluation.ceiling import above_ceiling
+from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN
+from clapometer.model import Clap
+from clapometer.seen import Seen
 from clapometer.stats.bootstrap import Estimate
 from clapometer.train.loop import Trained
 from clapometer.train.rated import Material, RatedPairs
 
+if TYPE_CHECKING:
+    from clapometer.train.outcome import Outcome
+
 SHOWN = {ALL: "all pairs", WITHIN: "within systems", BETWEEN: "between systems"}
 
 
-def card(
-    model: ModelCard,
-    trained: Trained,
-    material: Material,
-    run: Mapping[str, Any],
-    found: Evaluation,
-    on: str,
-    calibration: Calibration | None,
-) -> str:
-    """Markdown: what the model learnt from, how, and what came of it."""
+def card(clap: Clap, trained: Trained, material: Material, run: Mapping[str, Any], outcome: Outcome) -> str:
+    """Markdown: what the model was trained on, how, and how far it agrees with listeners before and after."""
+    found = outcome.evaluation
     pages = Environment(loader=PackageLoader("clapometer", "train"), undefined=StrictUndefined, autoescape=False)
     pages.filters |= {"capital": _capital, "counted": _counted, "figure": _figure}
     rows = [row for row in (*found.rows, *found.ceiling) if row.breakdown in SHOWN]
     return pages.get_template("card.md.j2").render(
-        model=model,
+        model=clap.card,
         trained=trained,
+        kept=_kept(trained),
+        seen=_seen(clap.seen),
         material=material,
         run=run,
         arguments=run["arguments"],
         ratings=found.ratings.path.name,
         found=found,
-        on=on,
-        calibration=calibration,
+        on=outcome.on,
+        calibration=outcome.calibration,
+        no_calibration=outcome.no_calibration,
         rows=[row for row in rows if row.breakdown == ALL or row.predictor not in (CONSTANT, GENERATOR, CEILING)],
         shown=SHOWN,
-        verdicts=" ".join(verdicts(found)),
+        verdicts="" if trained.is_start else " ".join(outcome.verdicts),
+        remarks=" ".join(f"{one}." for one in above_ceiling(found.rows, found.ceiling)),
         versions=", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     )
+
+
+def _kept(trained: Trained) -> str:
+    """Which state the folder holds, and why."""
+    if trained.is_start:
+        return "step 0: this is the model you started from, since no step had a higher SRCC on the validation split"
+    return f"the state of step {trained.best_step}, which had the highest SRCC on the validation split"
+
+
+def _seen(seen: Seen) -> str:
+    """What a list holds, in words."""
+    items = [(kind.replace("_", " "), part) for (kind, _), part in seen.parts.items() if kind != "dataset"]
+    counts = Counter(f"{kind} ({part})" for kind, part in items)
+    listed = [f"{count} {what}" for what, count in counts.items()]
+    listed += ["data sets " + ", ".join(seen.datasets)] if seen.datasets else []
+    listed += [] if seen.is_known else ["**other training data of the model that it started from are unknown**"]
+    return "; ".join(listed)
 
 
 def _capital(text: str) -> str:
@@ -57,4 +76,7 @@ def _counted(pairs: RatedPairs) -> str:
 
 
 def _figure(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})".replace("nan (nan to nan)", "-")
+    if not math.isfinite(estimate.value):
+        return "-"
+    interval = f" ({estimate.low:.3f} to {estimate.high:.3f})" if math.isfinite(estimate.low) else ""
+    return f"{estimate.value:.3f}{interval}"

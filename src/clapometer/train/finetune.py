@@ -8,20 +8,24 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
-import soundfile
 
-from clapometer.checkpoints import load
+from clapometer.checkpoints import load, seen_of
 from clapometer.embed import Progress, embed_sounds, embed_texts
-from clapometer.errors import BadAudio, BadOption
+from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.losses.rated import read_loss
 from clapometer.model import Clap
 from clapometer.provenance import file_hash, versions
+from clapometer.records import Window
+from clapometer.seen import Seen
 from clapometer.stats.agreement import agreement
 from clapometer.tables.ratings_reading import read_ratings
-from clapometer.train.captions import CaptionBatches, read_captions
+from clapometer.tables.ratings_writing import write_ratings
+from clapometer.tables.splits import Split
+from clapometer.text import text_key
+from clapometer.train.captions import CaptionBatches, Clip, read_captions
 from clapometer.train.keeper import Tell, silent
 from clapometer.train.known import known_sounds, known_texts
 from clapometer.train.learning import learning_parts
@@ -68,12 +72,14 @@ class Reminder:
 
 @dataclass(frozen=True)
 class RatedAgreement:
-    """How far a model agrees with listeners on pairs that it does not learn from: a validation."""
+    """How far a model agrees with listeners on the validation split."""
 
     pairs: RatedPairs
 
     def __call__(self, clap: Clap) -> dict[str, float]:
         """`srcc` with the pairs' mean ratings, `lcc`, and the `mse` of the CLAPScore, both on 0..1.
+
+        `srcc` and `lcc` are NaN where the model gives every pair the same cosine.
 
         Raises:
             BadAudio: a sound cannot be read.
@@ -84,8 +90,7 @@ class RatedAgreement:
         cosine = (sounds.vectors.astype(np.float64) * texts.vectors).sum(axis=1)
         found = agreement(cosine, self.pairs.mean)
         clipped = agreement(np.clip(cosine, 0, None), self.pairs.mean)
-        srcc = -1.0 if np.isnan(found.srcc) else found.srcc  # a model that says always the same is the worst
-        return {"srcc": srcc, "lcc": found.lcc, "mse": clipped.mse}
+        return {"srcc": found.srcc, "lcc": found.lcc, "mse": clipped.mse}
 
 
 def finetune(
@@ -100,8 +105,9 @@ def finetune(
     scale: tuple[float, float] | None = None,
     audio_root: str | os.PathLike[str] | None = None,
     validation_share: float = 0.1,
+    test_share: float = 0.2,
     reminder: Reminder | None = None,
-    seconds: float | None = None,
+    window: Window | str | None = None,
     options: TrainOptions | None = None,
     epochs: float | None = EPOCHS,
     augmentation: Augmentation | None = None,
@@ -111,14 +117,16 @@ def finetune(
 ) -> Finetuned:
     """Fine-tune a model on listeners' ratings, so that its score agrees with people (Human-CLAP, arXiv 2506.23553).
 
-    A run that was stopped goes on by the same call. The state with the highest SRCC on the validation is kept.
+    A run that was stopped resumes by the same call. The state with the highest SRCC on the validation split is kept;
+    what was gained is measured on the test split, which neither trained nor selected the model.
 
     Args:
         ratings: a file that `read_ratings` reads; its splits are used as `train.rated.read_material` says.
         folder: where the model and the run are written: beside what `train.loop.train` writes, `CARD.md` (data, losses,
-            agreement before and after), `calibration.json` (for the column `rating`), `before.csv` and `after.csv`
-            (scores of the pairs that were not learnt from), and for the LAION family `transformers/`, a folder for
-            `transformers.ClapModel`.
+            agreement before and after), `calibration.json` (for the column `rating`), `ratings.csv` (the ratings with
+            the split of each, which `evaluate` and `ratings` read), `seen.csv` (what the model has learned from, so
+            that it is never evaluated on it), `before.csv` and `after.csv` (scores of validation and test), and for
+            the LAION family `transformers/`, a folder for `transformers.ClapModel`.
         model: the model to start from.
         loss: a weighted sum of `wsce`, `mae`, `mse`, `listnet`, `margin` and `infonce`, such as `wsce+2*mae`.
         targets: what a pair's score is brought to; see `train.rated.Targets`.
@@ -126,10 +134,12 @@ def finetune(
         columns: which column of the ratings is which, as `read_ratings` takes it.
         scale: lowest and highest rating, as `read_ratings` takes it.
         audio_root: folder of the sounds; default: that of the file.
-        validation_share: of the pairs, cut for validation where the file has none.
+        validation_share: share of the pairs that becomes the validation split, where the file has none.
+        test_share: share of the pairs that becomes the test split, where the file has neither validation nor test; no
+            test split is created if that is fewer than 20 pairs.
         reminder: pairs of captions that stand in every batch, so that the model keeps what it knew.
-        seconds: length of the sounds in a batch; default: the model's window, or less where all sounds are shorter and
-            the model hears them as they are.
+        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
+            changes to the model's such as `head`; default: the model's.
         options: of the loop; default: `OPTIONS`.
         epochs: how often each pair is heard, with a validation after each time, in place of `options.steps`; None:
             as the options say.
@@ -153,6 +163,8 @@ def finetune(
     options, augmentation = options or OPTIONS, augmentation or NO_AUGMENTATION
     if augmentation.mix:
         raise BadOption("rated sounds are not mixed: what listeners said is of one sound; take mix 0")
+    if isinstance(window, str):
+        Window.check(window)
     summed = read_loss(loss)
     with joined(device) as device:
         if not processes().is_first:
@@ -164,8 +176,12 @@ def finetune(
             screen=screen,
             targets=targets,
             validation_share=validation_share,
+            test_share=test_share,
             seed=options.seed,
+            seen=seen_of(model),
         )
+        clips, notes = ((), ()) if reminder is None else _captions(reminder, material)
+        material = replace(material, notes=(*material.notes, *notes))
         for line in (*_told(material), *material.notes):
             tell(line)
         options = _timed(options, epochs, len(material.train))
@@ -178,12 +194,10 @@ def finetune(
             licence=f"{clap.card.licence}, and that of the ratings and their sounds",
             source=f"clapometer finetune, from {clap.card.name}",
             published="",
+            window=clap.window_of(window),
         )
-        if seconds is None:
-            seconds = _seconds(clap, material.train)
-        if not 0 < seconds <= 3600:
-            raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
-        batches = _batches(clap, material.train, reminder, seconds, options, augmentation, progress)
+        clap.seen = _seen(clap.seen, material, clips)
+        batches = _batches(clap, material.train, reminder, clips, options, augmentation, progress)
         run = _record(arguments, material, begin, clap)
         trained = train(
             clap,
@@ -198,6 +212,7 @@ def finetune(
         )
         found = None
         if processes().is_first:
+            write_ratings(material.split, trained.folder / "ratings.csv")
             found = outcome(model, trained, material, run, device=device, progress=progress)
         return Finetuned(trained, processes().from_first(found))
 
@@ -216,13 +231,19 @@ def repeat(run: str | os.PathLike[str], folder: str | os.PathLike[str], **more: 
     path = Path(run)
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        arguments, hashes = before["arguments"], before["hashes"]
+        arguments, hashes, _ = before["arguments"], before["hashes"], before["weights"]
         options, augmentation, reminder = (arguments.pop(name) for name in ("options", "augmentation", "reminder"))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadOption(f"{path} is not the run.json of `clapometer finetune` ({error!r})") from error
     for name, expected in hashes.items():
         if not Path(name).is_file() or file_hash(Path(name)) != expected:
             raise BadOption(f"{path}: {name} is not there, or not what it was; bring it back")
+    weights = weights_hash(load(arguments["model"], device="cpu"))
+    if weights != before["weights"]:
+        raise BadOption(
+            f"{path}: the model {arguments['model']} has the weights {weights}, and the run started from "
+            f"{before['weights']}; restore that model, or start a new run"
+        )
     if arguments["scale"] is not None:
         arguments["scale"] = tuple(arguments["scale"])
     given: dict[str, Any] = {}
@@ -250,44 +271,83 @@ def _timed(options: TrainOptions, epochs: float | None, pairs: int) -> TrainOpti
 
 def _told(material: Material) -> list[str]:
     train, validation, test = material.train, material.validation, material.test
+    held_out = f"{len(test) if test else 0} for the test"
     lines = [f"{step.rule}: {step.ratings} ratings removed ({step.about})" for step in material.steps]
     return [
         *lines,
-        f"{len(train)} pairs to learn from ({len(train.ratings)} ratings), {len(validation)} for validation"
-        + (f", {len(test)} for the test" if test else ""),
+        f"{len(train)} pairs for training ({len(train.ratings)} ratings), {len(validation)} for validation, {held_out}",
     ]
+
+
+def _captions(reminder: Reminder, material: Material) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
+    """The caption clips that share no audio and no text with validation and test, and a note on those left out.
+
+    Raises:
+        BadTable: fewer than two are left.
+    """
+    held_out = [pairs for pairs in (material.validation, material.test) if pairs is not None]
+    digests = {digest for pairs in held_out for digest in pairs.digests}
+    keys = {text_key(text) for pairs in held_out for text in pairs.texts}
+    kept, audio, texts = [], 0, 0
+    for clip in read_captions(reminder.tables, audio_root=reminder.audio_root):
+        some = tuple(text for text in clip.texts if text_key(text) not in keys)
+        if clip.sha256 in digests:
+            audio += 1
+        elif not some:
+            texts += 1
+        else:
+            kept.append(replace(clip, texts=some))
+            texts += len(clip.texts) - len(some)
+    if len(kept) < 2:
+        raise BadTable(
+            f"{reminder.tables[0]}: {len(kept)} caption clips are left, since the others share audio or text with "
+            "validation or test; give captions of other sounds"
+        )
+    if not audio and not texts:
+        return tuple(kept), ()
+    note = f"captions left out since validation or test have them: {audio} sounds, {texts} texts of other sounds"
+    return tuple(kept), (note,)
+
+
+def _seen(base: Seen, material: Material, clips: Sequence[Clip]) -> Seen:
+    """What the fine-tuned model has learned from: that of its base, the rated pairs by split, and the captions."""
+    for name, pairs in zip(get_args(Split), (material.train, material.validation, material.test), strict=True):
+        if pairs is not None:
+            base = base.with_pairs(name, audio=pairs.digests, rated_texts=pairs.texts)
+    texts = [text for clip in clips for text in clip.texts]
+    return base.with_pairs("train", audio=[clip.sha256 for clip in clips], texts=texts)
 
 
 def _batches(
     clap: Clap,
     pairs: RatedPairs,
     reminder: Reminder | None,
-    seconds: float,
+    clips: Sequence[Clip],
     options: TrainOptions,
     augmentation: Augmentation,
     progress: Progress | None,
 ) -> RatedBatches:
     captions = None
     if reminder is not None:
-        clips = read_captions(reminder.tables, audio_root=reminder.audio_root)
         captions = CaptionBatches(
             clips,
             decoded([clip.audio for clip in clips], clap.card.sample_rate, progress),
             size=max(2, round(reminder.share * options.batch_size)),
-            seconds=seconds,
+            window=clap.card.window,
+            seconds=None,
             seed=options.seed,
             augmentation=augmentation,
         )
     audio = text = None
     if captions is None:  # captions need the towers at every step
         parts = learning_parts(clap, options)
-        audio = known_sounds(clap, parts, pairs.audio, progress)
+        if augmentation == NO_AUGMENTATION:  # else a sound is another one each time
+            audio = known_sounds(clap, parts, pairs.audio, progress)
         text = known_texts(clap, parts, pairs.texts, progress)
     return RatedBatches(
         pairs,
         None if audio is not None else decoded(pairs.audio, clap.card.sample_rate, progress),
         size=options.batch_size,
-        samples=round(seconds * clap.card.sample_rate),
         window=clap.card.window,
         seed=options.seed,
         augmentation=augmentation,
@@ -295,19 +355,6 @@ def _batches(
         audio=audio,
         text=text,
     )
-
-
-def _seconds(clap: Clap, pairs: RatedPairs) -> float:
-    window = clap.card.window
-    if window.short != "keep":
-        return window.seconds
-    longest = 0.0
-    for path in pairs.audio:
-        try:
-            longest = max(longest, soundfile.info(str(path)).duration)
-        except soundfile.LibsndfileError:  # told by who reads it
-            continue
-    return min(window.seconds, longest) or window.seconds
 
 
 def _record(arguments: Mapping[str, Any], material: Material, weights: str, clap: Clap) -> dict[str, Any]:
@@ -319,7 +366,12 @@ def _record(arguments: Mapping[str, Any], material: Material, weights: str, clap
         "arguments": {name: _plain(value) for name, value in arguments.items() if name != "device"},
         "hashes": {os.fspath(path): file_hash(Path(path)) for path in tables},
         "weights": weights,
-        "pairs": {"train": len(material.train), "validation": len(material.validation)},
+        "pairs": {
+            "train": len(material.train),
+            "validation": len(material.validation),
+            "test": 0 if material.test is None else len(material.test),
+            "created": list(material.created),
+        },
         "screening": [asdict(step) for step in material.steps],
         "device": clap.device.type,
         "versions": versions(),
@@ -331,6 +383,8 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Window):
+        return str(value)
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return dict(value) if isinstance(value, Mapping) else value

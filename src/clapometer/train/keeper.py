@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -20,7 +21,9 @@ from clapometer.train.log import Log
 from clapometer.train.processes import Processes
 
 Validate = Callable[[Clap], Mapping[str, float]]
-"""Figures of a model; the first one decides which state is the best, the higher the better."""
+"""Metrics of a model on the validation split; the first one selects the state that is kept, the higher the better."""
+SELECTED_ON = "selected on this data"
+"""Stands beside every metric of the validation split: the state was selected by it, which flatters the metric."""
 Tell = Callable[[str], None]
 """Takes a line for the user."""
 
@@ -96,15 +99,15 @@ class Keeper:
             if self.group.is_first:
                 found = dict(self.figures(self.clap))
             figures = self.group.from_first(found)
-            best = state.best is None or next(iter(figures.values())) > next(iter(state.best.values()))
-            if best:
+            best = _is_better(figures, state.best)
+            if best or state.best is None:  # an undefined metric selects nothing, but a run needs a model to keep
                 state.best_step, state.best = state.step, figures
                 self._save(self.folder)
-        self.log.write(state.step, figures)
+        self.log.write(state.step, figures, note=SELECTED_ON)
         loss = f"loss {state.loss:.4f}  " if state.step else ""
         shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
         if self.group.is_first:
-            self.tell(f"step {state.step}  {loss}{shown}{'  best so far' * best}")
+            self.tell(f"step {state.step}  {loss}validation: {shown}{'  best so far' * best}")
 
     def keep(self) -> None:
         """Write the state from which the run goes on, and the model as it is."""
@@ -133,6 +136,13 @@ class Keeper:
     def _save(self, folder: Path) -> None:
         if self.group.is_first:
             save(self.clap, folder, half=self.half)
+
+
+def _is_better(metrics: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
+    """Whether the first metric is higher; an undefined one (NaN) is never better, and any other is better than it."""
+    value = next(iter(metrics.values()))
+    highest = math.nan if best is None else next(iter(best.values()))
+    return not math.isnan(value) and (math.isnan(highest) or value > highest)
 
 
 def restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> State:

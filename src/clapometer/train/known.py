@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,16 +22,15 @@ class Known:
 
     Attributes:
         items: for each pair what is known, (windows, features).
-        head: the projection that makes vectors of it, and learns; None where vectors are known.
+        head: the projection that makes vectors of it, and is trained; None where each item is one vector.
     """
 
     items: tuple[Tensor, ...]
     head: nn.Module | None
 
-    def rows(self, numbers: Sequence[int], random: np.random.Generator) -> KnownRows:
-        """What is known of some pairs; of a clip of several windows that of one of them."""
-        some = [self.items[number] for number in numbers]
-        return KnownRows(torch.stack([one[int(random.integers(len(one)))] for one in some]), self.head)
+    def rows(self, numbers: Sequence[int]) -> KnownRows:
+        """What is known of some pairs."""
+        return KnownRows([self.items[number] for number in numbers], self.head)
 
 
 def known_sounds(

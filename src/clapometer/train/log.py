@@ -1,8 +1,9 @@
-"""What a run says of itself: JSON lines, and TensorBoard where it is installed."""
+"""The log of a training run: JSON lines, and TensorBoard where it is installed."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Self, TextIO
 
 
 class Log:
-    """`log.jsonl` in a folder: an object a line, with `step` and figures.
+    """`log.jsonl` in a folder: one object per line, with `step` and metrics.
 
     Args:
         folder: where.
@@ -35,14 +36,22 @@ class Log:
 
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
-    def write(self, step: int, figures: Mapping[str, float], seconds: float | None = None) -> None:
-        """Add a line; `seconds` is how long the step took."""
-        line = {"step": step, **figures, **({} if seconds is None else {"seconds": round(seconds, 4)})}
+    def write(self, step: int, figures: Mapping[str, float], seconds: float | None = None, *, note: str = "") -> None:
+        """Add a line.
+
+        Args:
+            step: of the run.
+            figures: metrics by name; an undefined one (NaN) is null.
+            seconds: how long the step took.
+            note: what a reader must know of these metrics, such as that the state was selected by them.
+        """
+        known = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        line = {"step": step, **known, **({} if seconds is None else {"seconds": round(seconds, 4)})}
         if self._file is not None:
-            self._file.write(json.dumps(line) + "\n")
+            self._file.write(json.dumps(line | ({"note": note} if note else {})) + "\n")
         if self._board is not None:
             for name, value in figures.items():
-                self._board.add_scalar(name, value, step)
+                self._board.add_scalar(f"{name} ({note})" if note else name, value, step)
 
     def flush(self) -> None:
         """Let readers see everything."""

@@ -41,7 +41,12 @@ class Trained:
     best_step: int
     """The step whose weights `folder` holds."""
     figures: Mapping[str, float]
-    """Of the validation of that step."""
+    """Metrics of that step on the validation split, by which it was selected; empty where there is none."""
+
+    @property
+    def is_start(self) -> bool:
+        """Whether `folder` holds the model that the run started from, since no step had a better validation."""
+        return bool(self.figures) and self.best_step == 0 and self.steps > 0
 
 
 def train(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from clapometer.model import summed
 
 
 @dataclass(frozen=True)
@@ -14,27 +17,28 @@ class KnownRows:
     """What is known of a batch's sounds or texts before its step, for their tower does not learn.
 
     Attributes:
-        features: (n, features).
-        head: the projection that makes vectors of them, and learns; None where they are vectors.
+        features: n of (windows, features).
+        head: the projection that makes vectors of them, and is trained; None where each of the n is one vector.
     """
 
-    features: Tensor
+    features: Sequence[Tensor]
     head: nn.Module | None = None
 
     def vectors(self, rows: Tensor, device: torch.device) -> Tensor:
-        """(n, features), some rows of it -> (rows, dimension)."""
-        some = self.features[rows].to(device)
-        return some if self.head is None else self.head(some)
+        """Vectors of some of the n, (rows, dimension), not of unit length; windows are averaged as in scoring."""
+        some = [self.features[row] for row in rows.tolist()]
+        features = torch.cat(some).to(device)
+        if self.head is None:
+            return features
+        return summed(self.head(features), [number for number, one in enumerate(some) for _ in one], len(some))
 
 
 class Batch(Protocol):
     """What the loop needs of a batch; an objective may look for more."""
 
     @property
-    def waveforms(self) -> Tensor | list[Tensor]:
-        """(n, samples) at the model's rate, -1..1, or n of (samples,) where their lengths may differ; not looked at
-        where `audio_known`.
-        """
+    def windows(self) -> Sequence[Sequence[Tensor]]:
+        """Of each of n sounds its windows, as `Clap.clip_vectors` takes them; not looked at where `audio_known`."""
         ...
 
     @property

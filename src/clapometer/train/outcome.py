@@ -1,4 +1,4 @@
-"""What fine-tuning brought: scores before and after, their agreement with listeners, a calibration, a model card."""
+"""A fine-tuned model measured: scores before and after, agreement with listeners, calibration, model card."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.calibration import Calibration, write_calibration
-from clapometer.checkpoints import load
+from clapometer.checkpoints import find, load, save
 from clapometer.embed import Progress
 from clapometer.evaluation.result import Evaluation
 from clapometer.evaluation.run import ENOUGH_TO_FIT, Options, evaluate
+from clapometer.evaluation.words import verdicts
 from clapometer.families.laion import LaionClap
 from clapometer.model import Clap
 from clapometer.provenance import file_hash
+from clapometer.records import Window
 from clapometer.score import ScoredPairs, score_pairs
+from clapometer.seen import COLUMN, Seen
 from clapometer.stats.agreement import mse
 from clapometer.stats.isotonic import isotonic
 from clapometer.tables import whole_file
 from clapometer.tables.ratings import Ratings
+from clapometer.tables.splits import TEST, VALIDATION
 from clapometer.train.card import card
 from clapometer.train.loop import Trained
 from clapometer.train.rated import Material, RatedPairs
@@ -38,14 +42,21 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What fine-tuning brought."""
+    """A fine-tuned model beside the one that it started from."""
 
     evaluation: Evaluation
-    """`before` against `after`, on the test, or on the validation where there is none."""
+    """`before` against `after`, on the test split, or on the validation split where there is none."""
     on: str
-    """`test` or `validation`; the latter has chosen the state, which flatters it."""
+    """`test` or `validation`; the latter selected the state, so that its metrics support no verdict."""
     calibration: Calibration | None
-    """None where the validation is too small to fit one."""
+    """None where none could be fitted."""
+    no_calibration: str
+    """Why there is no calibration; empty where there is one."""
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Which of the two agrees better, in sentences; none where the data that are measured on selected the state."""
+        return verdicts(self.evaluation) if self.on == TEST else []
 
 
 def outcome(
@@ -57,10 +68,10 @@ def outcome(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Outcome:
-    """Measure a fine-tuned model against the one it began as, and write what was found into its folder.
+    """Measure a fine-tuned model against the one it started from, and write the results into its folder.
 
     Args:
-        model: what it began as, as `load` takes it.
+        model: what it started from, as `load` takes it.
         trained: the run.
         material: the ratings.
         run: what is in its `run.json`.
@@ -69,39 +80,52 @@ def outcome(
     """
     folder, pairs = trained.folder, [one for one in (material.validation, material.test) if one is not None]
     base = load(model, device=device)
-    before = [_scored(base, one, progress) for one in pairs]
+    window = find(folder)[0].window  # the same for both, so that only training makes a difference
+    before = [_scored(base, one, window, progress) for one in pairs]
+    _write(folder / f"{BEFORE}.csv", pairs, before, base.seen)
     del base
     tuned = load(folder, device=device)
-    after = [_scored(tuned, one, progress) for one in pairs]
-    for name, scored in ((BEFORE, before), (AFTER, after)):
-        _write(folder / f"{name}.csv", pairs, scored)
-    on = "validation" if material.test is None else "test"
+    if trained.is_start:
+        tuned.card = replace(
+            tuned.card,
+            summary=f"the same weights as {model}, since no step had a higher validation SRCC",
+        )
+        save(tuned, folder)
+    after = [_scored(tuned, one, window, progress) for one in pairs]
+    _write(folder / f"{AFTER}.csv", pairs, after, tuned.seen)
+    on = VALIDATION if material.test is None else TEST
     files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
-    found = evaluate(files, _ratings(pairs), Options(split=(on,)))
-    calibration = _calibrated(tuned, material, after)
+    # Screening leaves the test as it is. A validation that was selected by agreement says nothing of the listeners.
+    is_valid = on == TEST or not any(step.by_agreement for step in material.steps)
+    options = Options(split=(on,), ceiling=is_valid, include_seen=on == VALIDATION)
+    found = evaluate(files, _ratings(pairs), options)
+    calibration, why_not = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)
-    if isinstance(tuned, LaionClap):
+    if isinstance(tuned, LaionClap) and float(tuned.card.window.seconds).is_integer():  # transformers has no others
         tuned.save_transformers(folder / "transformers")
-    result = Outcome(found, on, calibration)
-    (folder / "CARD.md").write_text(card(tuned.card, trained, material, run, found, on, calibration), encoding="utf-8")
+    result = Outcome(found, on, calibration, why_not)
+    (folder / "CARD.md").write_text(card(tuned, trained, material, run, result), encoding="utf-8")
     return result
 
 
-def _scored(clap: Clap, pairs: RatedPairs, progress: Progress | None) -> Numbers:
+def _scored(clap: Clap, pairs: RatedPairs, window: Window, progress: Progress | None) -> Numbers:
     """(pairs,) cosines."""
-    scored: ScoredPairs = score_pairs(clap, zip(pairs.audio, pairs.texts, strict=True), progress=progress)
+    scored: ScoredPairs = score_pairs(
+        clap, zip(pairs.audio, pairs.texts, strict=True), window=window, progress=progress
+    )
     return np.array([np.nan if one.cosine is None else one.cosine for one in scored.scores])
 
 
-def _write(path: Path, pairs: list[RatedPairs], scored: list[Numbers]) -> None:
+def _write(path: Path, pairs: list[RatedPairs], scored: list[Numbers], seen: Seen) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("audio", "text", "split", "score", "cosine"))
+    table.writerow(("audio", "text", "split", "score", "cosine", COLUMN))
     for some, cosines in zip(pairs, scored, strict=True):
         found = some.ratings.pairs
-        for audio, said, split, cosine in zip(found.audio, found.text, found.split, cosines.tolist(), strict=True):
-            table.writerow((audio, said, split, max(cosine, 0.0), cosine))
+        columns = found.audio, found.text, found.split, cosines.tolist(), seen.labels(some.digests, some.texts)
+        for audio, caption, split, cosine, label in zip(*columns, strict=True):
+            table.writerow((audio, caption, split, max(cosine, 0.0), cosine, label))
     with whole_file(path) as file:
         file.write(text.getvalue().encode())
 
@@ -115,24 +139,37 @@ def _ratings(pairs: list[RatedPairs]) -> Ratings:
     return replace(first, **joined, extra=extra)
 
 
-def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> Calibration | None:
-    """A map from cosines to ratings fitted on the validation: the cosines of what was learnt from are too good."""
+def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> tuple[Calibration | None, str]:
+    """A map from cosines to ratings, fitted on the validation split since cosines of training pairs are too good; or
+    why there is none.
+    """
     pairs, ratings = material.validation, material.validation.ratings
     rated, cosine = ratings.pairs.mean, cosines[0]
     if len(pairs) < ENOUGH_TO_FIT:
-        return None
+        return None, f"the validation split has {len(pairs)} pairs; at least {ENOUGH_TO_FIT} are needed"
+    mapping = isotonic(cosine, rated)
+    if mapping.is_flat:
+        return None, f"the map from cosine to rating would be flat: {mapping.y[0]:.3g} for every pair"
     if material.test is not None:
-        mapped = isotonic(cosine, rated)(cosines[1])
+        mapped = mapping(cosines[1])
+        constant = np.full(len(cosines[1]), rated.mean())
         score, truth = cosines[1], material.test.mean
     else:
         fold = np.random.default_rng(0).permutation(len(pairs)) % FOLDS
-        mapped = np.empty(len(pairs))
+        mapped, constant = np.empty(len(pairs)), np.empty(len(pairs))
         for number in range(FOLDS):
             here = fold == number
             mapped[here] = isotonic(cosine[~here], rated[~here])(cosine[here])
+            constant[here] = rated[~here].mean()
         score, truth = cosine, pairs.mean
-    return Calibration(
-        mapping=isotonic(cosine, rated),
+    error, of_constant = (mse(ratings.mapped(values), truth) for values in (mapped, constant))
+    if not error < of_constant:
+        return None, (
+            f"on pairs that it was not fitted on, the map from cosine to rating is no better than a constant (MSE "
+            f"{error:.4f} and {of_constant:.4f})"
+        )
+    found = Calibration(
+        mapping=mapping,
         scale=ratings.scale,
         weights=weights_hash(tuned),
         window=str(tuned.card.window),
@@ -141,5 +178,6 @@ def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> Cali
         splits=("validation",),
         pairs=len(pairs),
         mse_before=mse(np.clip(score, 0, None), truth),
-        mse_after=mse(ratings.mapped(mapped), truth),
+        mse_after=error,
     )
+    return found, ""

@@ -1,4 +1,4 @@
-"""Pairs parted into training, validation and test, so that no part knows what another is asked."""
+"""Split pairs into training, validation and test without leaking audio or text between them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
+from clapometer.tables.splits import TEST, TRAIN, VALIDATION
+from clapometer.text import text_key
 
 FEWEST = 10
 """Pairs that training, and pairs that validation must have."""
+FEWEST_TEST = 20
+"""Pairs that a test split must have before one is created."""
 
 
 @dataclass(frozen=True)
 class Leaks:
-    """What would have gone from one part to another, as numbers of pairs for training."""
+    """Pairs that are not where the file has them, and pairs of the splits that were created."""
 
-    sounds: tuple[int, ...]
-    """Their sounds are in validation or test."""
-    texts: tuple[int, ...]
-    """Their texts are; they are in no part."""
-    cut: int
-    """Pairs of a validation that was cut from training."""
+    sounds: tuple[int, ...] = ()
+    """Pairs for training whose audio is in validation or test."""
+    texts: tuple[int, ...] = ()
+    """Pairs for training whose text is in validation or test; they are in no split."""
+    seen: tuple[int, ...] = ()
+    """Pairs for validation or test that the model has already been trained on; they are in no split."""
+    validation_cut: int = 0
+    """Pairs of a validation split that was created."""
+    test_cut: int = 0
+    """Pairs of a test split that was created."""
 
 
 def parted(
@@ -33,68 +41,116 @@ def parted(
     splits: Sequence[str],
     *,
     validation_share: float,
+    test_share: float = 0.0,
     seed: int,
+    seen: Sequence[bool] | None = None,
 ) -> tuple[npt.NDArray[np.str_], Leaks]:
-    """The part of each pair.
+    """The split of each pair.
+
+    A validation split is created where the file has none, and a test split where it has neither; both consist of whole
+    groups of pairs that are connected by shared audio or text.
 
     Args:
         clips: file and hash of each pair's sound.
-        texts: of each pair; case and blanks do not count.
+        texts: of each pair; compared by `text_key`.
         splits: `train`, `validation`, `test` or empty, as the file has them.
-        validation_share: of the pairs for training, cut for validation where there is none, ten at least.
-        seed: of what is cut.
+        validation_share: share of the pairs for training that becomes the validation split; at least ten pairs.
+        test_share: share that becomes the test split, if that is at least `FEWEST_TEST` pairs; 0 for none.
+        seed: of the choice.
+        seen: for each pair whether the model has been trained on it, or was selected by it, before. Such a pair can
+            be trained on, and is in no other split.
 
     Returns:
-        (pairs,) as `splits`, empty for those that are left out; and what leaks.
+        (pairs,) as `splits`, empty for those that are left out; and what was left out or created.
 
     Raises:
-        BadTable: no validation can be cut, for all pairs hang together by sounds or texts.
-        BadOption: a share that is none.
+        BadTable: no validation split can be created; the message says why.
+        BadOption: a share outside its range.
     """
+    for name, share, lowest in (("validation", validation_share, validation_share > 0), ("test", test_share, True)):
+        if not (lowest and 0 <= share < 1 and validation_share + test_share < 1):
+            raise BadOption(f"the share of {name} must be between 0 and 1, and both together below 1, not {share}")
     part = np.array(splits, dtype="<U10")
+    before = np.zeros(len(part), bool) if seen is None else np.asarray(seen, bool)
     sounds = np.array([found for _, found in clips], dtype=object)
-    said = np.array([" ".join(text.casefold().split()) for text in texts], dtype=object)
-    train = part == "train"
-    away = (part == "validation") | (part == "test")
-    by_sound, by_text = (train & np.isin(keys, keys[away]) for keys in (sounds, said))
-    leaks = Leaks(tuple(np.flatnonzero(by_sound).tolist()), tuple(np.flatnonzero(by_text & ~by_sound).tolist()), 0)
+    keys = np.array([text_key(text) for text in texts], dtype=object)
+    creates_validation = not (part == VALIDATION).any()
+    creates_test = creates_validation and test_share > 0 and not (part == TEST).any()
+    known = np.flatnonzero(before & ((part == VALIDATION) | (part == TEST)))
+    part[known] = ""
+    held_out = (part == VALIDATION) | (part == TEST)
+    by_sound, by_text = ((part == TRAIN) & np.isin(own, own[held_out]) for own in (sounds, keys))
     part[by_text] = ""
-    if not (part == "validation").any():
-        chosen = _cut(sounds, said, np.flatnonzero(part == "train"), validation_share, seed)
-        part[chosen] = "validation"
-        leaks = Leaks(leaks.sounds, leaks.texts, len(chosen))
-    return part, leaks
+    cut: dict[str, int] = {VALIDATION: 0, TEST: 0}
+    if creates_validation:
+        wanted = {VALIDATION: validation_share, **({TEST: test_share} if creates_test else {})}
+        pairs = np.flatnonzero(part == TRAIN)
+        for name, chosen in _cut(sounds[pairs], keys[pairs], before[pairs], wanted, seed).items():
+            part[pairs[chosen]] = name
+            cut[name] = len(chosen)
+    return part, Leaks(
+        tuple(np.flatnonzero(by_sound).tolist()),
+        tuple(np.flatnonzero(by_text & ~by_sound).tolist()),
+        tuple(known.tolist()),
+        cut[VALIDATION],
+        cut[TEST],
+    )
 
 
 def _cut(
     sounds: npt.NDArray[np.object_],
     texts: npt.NDArray[np.object_],
-    pairs: npt.NDArray[np.int64],
-    share: float,
+    seen: npt.NDArray[np.bool_],
+    shares: dict[str, float],
     seed: int,
-) -> list[int]:
-    """Whole groups of pairs, of at least a share of them: a group holds all that is joined by a sound or a text."""
-    if not 0 < share < 1:
-        raise BadOption(f"the share of validation must be between 0 and 1, not {share}")
-    groups = _groups(sounds[pairs], texts[pairs])
-    wanted = max(share * len(pairs), FEWEST)
-    chosen: list[int] = []
-    order = np.random.default_rng((seed, 2)).permutation(len(groups))
-    for number in order:
-        # A group that would make it more than twice as large as wanted, or the larger half, stays where it is.
-        if len(chosen) < wanted and len(chosen) + len(groups[number]) <= min(2 * wanted, len(pairs) / 2):
-            chosen += pairs[groups[number]].tolist()
-    if len(chosen) < wanted / 2:
-        largest = max(map(len, groups), default=0)
+) -> dict[str, list[int]]:
+    """The pairs of each split that is created: whole groups, of about its share of the pairs."""
+    count = len(sounds)
+    if count < 2 * FEWEST:
         raise BadTable(
-            f"no validation can be cut: {largest} of {len(pairs)} pairs hang together, for they share sounds or texts; "
-            "add a column split with `train` and `validation`, which have no sound in common"
+            f"{count} pairs for training and validation together; at least {2 * FEWEST} are needed, {FEWEST} for each"
         )
-    return sorted(chosen)
+    every = _groups(sounds, texts)
+    groups = [group for group in every if not seen[group].any()]
+    order = [groups[number] for number in np.random.default_rng((seed, 2)).permutation(len(groups))]
+    found: dict[str, list[int]] = {}
+    left = count
+    for name, share in shares.items():
+        wanted = max(share * count, FEWEST)
+        if name == TEST and round(share * count) < FEWEST_TEST:
+            continue
+        chosen: list[int] = []
+        rest = []
+        for group in order:
+            # A group that would make it more than twice as large as wanted, or the larger half, stays where it is.
+            if len(chosen) < wanted and len(chosen) + len(group) <= min(2 * wanted, left / 2):
+                chosen += group.tolist()
+            else:
+                rest.append(group)
+        if len(chosen) < (FEWEST_TEST if name == TEST else max(wanted / 2, FEWEST)):
+            if name == TEST:
+                continue
+            raise BadTable(_why_not(count, every, seen))
+        found[name], order, left = sorted(chosen), rest, left - len(chosen)
+    return found
+
+
+def _why_not(count: int, groups: Sequence[npt.NDArray[np.int64]], seen: npt.NDArray[np.bool_]) -> str:
+    """Why no validation split can be created."""
+    known = sum(len(group) for group in groups if seen[group].any())
+    largest = max(map(len, groups))
+    if known > count / 2:
+        reason = f"the model has already been trained on the audio or texts of {known} of {count} pairs"
+    else:
+        reason = f"{largest} of {count} pairs form one group connected by shared audio or text"
+    return (
+        f"cannot create a validation split: {reason}; add a column `split` with `train` and `validation` that share "
+        "no audio"
+    )
 
 
 def _groups(sounds: npt.NDArray[np.object_], texts: npt.NDArray[np.object_]) -> list[npt.NDArray[np.int64]]:
-    """Places that hang together, as arrays, in the order of their first."""
+    """Indices that are connected by a shared sound or text, as arrays, in the order of their first."""
     root = list(range(len(sounds)))
 
     def find(place: int) -> int:

@@ -8,19 +8,32 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clapometer.checkpoints import DEFAULT_MODEL, load
-from clapometer.embed import Progress, embed_sounds
-from clapometer.errors import BadAudio, BadOption, BadTable, first_of
-from clapometer.labels import DEFAULT_TEMPLATE, checked_templates
+from clapometer.checkpoints import DEFAULT_MODEL, load, seen_of
+from clapometer.embed import Progress, embed_sounds, embed_texts
+from clapometer.errors import BadAudio, BadOption, BadTable, BadText, first_of
+from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
 from clapometer.losses.contrastive import info_nce
 from clapometer.model import Clap
-from clapometer.provenance import file_hash, versions
+from clapometer.provenance import file_hash, file_hashes, versions
+from clapometer.records import FUSED, Window
+from clapometer.seen import NOTHING, Seen, has_seen_text
 from clapometer.stats.classes import figures
+from clapometer.stats.retrieval import AUDIO_TO_TEXT, TEXT_TO_AUDIO, both_ways
 from clapometer.tables import read_table
-from clapometer.train.captions import CaptionBatch, CaptionBatches, read_captions
+from clapometer.tables.splits import TRAIN, VALIDATION
+from clapometer.train.captions import (
+    CaptionBatch,
+    CaptionBatches,
+    Clip,
+    check_distinct,
+    read_captions,
+    read_clips,
+    texts_of,
+)
 from clapometer.train.keeper import Tell, silent
 from clapometer.train.loop import Trained, train
 from clapometer.train.objective import Objective
@@ -28,6 +41,9 @@ from clapometer.train.options import Augmentation, TrainOptions
 from clapometer.train.sounds import decoded
 from clapometer.weights import weights_hash
 from clapometer.zeroshot import class_vectors
+
+RETRIEVAL = tuple(f"{way} {name}" for way in (AUDIO_TO_TEXT, TEXT_TO_AUDIO) for name in ("R@1", "R@10", "mAP@10"))
+"""Metrics of a validation by retrieval; the first one chooses the state that is kept."""
 
 
 class Contrastive(Objective[CaptionBatch]):
@@ -62,48 +78,102 @@ class ZeroShot:
         embedded = embed_sounds(clap, self.sounds)
         for error in filter(None, embedded.errors):
             raise BadAudio(error)
-        likeness = embedded.vectors.astype(np.float64) @ class_vectors(clap, classes, self.templates).T
-        found = figures(self.labels, [classes[number] for number in likeness.argmax(axis=1)], classes)
+        similarity = embedded.vectors.astype(np.float64) @ class_vectors(clap, classes, self.templates).T
+        found = figures(self.labels, [classes[number] for number in similarity.argmax(axis=1)], classes)
         return {"accuracy": found.accuracy, "balanced_accuracy": found.balanced_accuracy}
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """Retrieval of a table's texts by its sounds, and of its sounds by its texts: a validation.
+
+    Attributes:
+        sounds: files.
+        texts: each once.
+        right: (sounds, texts), whether a text is true of a sound, as in training: its own, those of a sound with the
+            same text, those of its group.
+    """
+
+    sounds: tuple[Path, ...]
+    texts: tuple[str, ...]
+    right: npt.NDArray[np.bool_]
+
+    def __call__(self, clap: Clap) -> dict[str, float]:
+        """`R@1`, `R@10` and `mAP@10`, `audio_to_text` and `text_to_audio`, as `clapometer.stats.retrieval` has them.
+
+        Raises:
+            BadAudio, BadText: a sound or a text cannot be embedded.
+        """
+        audio, text = embed_sounds(clap, self.sounds), embed_texts(clap, self.texts)
+        for error in filter(None, audio.errors):
+            raise BadAudio(error)
+        for error in filter(None, text.errors):
+            raise BadText(error)
+        found = both_ways(audio.vectors.astype(np.float64) @ text.vectors.astype(np.float64).T, self.right)
+        return {name: found[name].value for name in RETRIEVAL}
 
 
 def read_validation(
     paths: Sequence[str | os.PathLike[str]],
     *,
+    training: Sequence[Clip] = (),
+    seen: Seen = NOTHING,
     templates: Sequence[str] = (DEFAULT_TEMPLATE,),
     audio_root: str | os.PathLike[str] | None = None,
-) -> ZeroShot:
-    """The validation of one or more tables with the columns `audio` and `label`, or else `audio` and `text`.
+    tell: Tell = silent,
+) -> ZeroShot | Retrieval:
+    """The validation of tables with the columns `audio` and `label`, or else of tables with `audio` and `text`.
 
-    Texts are classes as they stand, without a template: the question is then which of all texts is the sound's own.
+    Args:
+        paths: the tables; labels are told apart as in `clapometer classify`.
+        training: what is trained on; no file of the validation may have the content of one of these.
+        seen: what the model has been trained on before; sounds of it are left out.
+        templates: texts with `{}` for labels.
+        audio_root: folder of the files; default: each table's own.
+        tell: given a note on sounds that are left out.
+
+    Returns:
+        Zero-shot classification of labels; retrieval of texts.
 
     Raises:
-        BadTable: a table cannot be read, rows cannot be used, or there are fewer than two classes.
+        BadTable: a table cannot be read, rows cannot be used, sounds are in `training`, or there is nothing to tell
+            apart: one class, or texts that are all true of all sounds.
         BadOption: a template without `{}`.
     """
-    sounds: list[Path] = []
-    labels: list[str] = []
-    bad: list[str] = []
-    kinds = set()
-    for path in paths:
-        table = read_table(path, ("audio",))
-        column = "label" if "label" in table.columns else "text"
-        table = read_table(path, ("audio", column))
-        kinds.add(column)
-        root = Path(audio_root) if audio_root is not None else table.path.parent
-        for number, (audio, label) in enumerate(zip(table.texts("audio"), table.texts(column), strict=True)):
-            sound = Path(os.path.abspath(root / audio))  # noqa: PTH100 - links stay as they are
-            if table.problems[number] or not sound.is_file():
-                bad.append(f"{table.where(number)}: {table.problems[number] or f'{sound}: no such file'}")
-            sounds.append(sound)
-            labels.append(label.strip())
-    if bad:
-        raise BadTable(f"{len(bad)} rows cannot be validated on; correct or remove them:{first_of(bad)}")
-    if len(kinds) > 1:
+    labelled = {"label" in read_table(path, ("audio",)).columns for path in paths}
+    if len(labelled) > 1:
         raise BadTable("some tables for validation have a column `label` and some have not; give one kind")
-    if len(set(labels)) < 2:
-        raise BadTable(f"{paths[0]}: holds one class; validation needs two or more to choose from")
-    return ZeroShot(tuple(sounds), tuple(labels), checked_templates(templates) if kinds == {"label"} else ("{}",))
+    clips = read_clips(paths, "label" if labelled == {True} else "text", "validated on", audio_root=audio_root)
+    trained = {clip.sha256: clip for clip in training}
+    leaks = [
+        f"{clip.where}: {clip.audio} is trained on ({other.where}: {other.audio})"
+        for clip in clips
+        if (other := trained.get(clip.sha256))
+    ]
+    if leaks:
+        raise BadTable(
+            f"{len(leaks)} of {len(clips)} sounds for validation are trained on, under this or another name, so that "
+            f"no metric on them says anything; remove them from one of the tables:{first_of(leaks)}"
+        )
+    fresh = [clip for clip in clips if seen.parts.get(("audio", clip.sha256)) != TRAIN]
+    if not fresh:
+        raise BadTable(f"{paths[0]}: the model has been trained on every sound for validation before; take others")
+    if left_out := len(clips) - len(fresh):
+        tell(f"note: {left_out} of {len(clips)} sounds for validation left out: the model was trained on them before")
+    clips = fresh
+    sounds = tuple(clip.audio for clip in clips)
+    if labelled == {True}:
+        names: dict[str, str] = {}
+        labels = tuple(names.setdefault(class_key(clip.texts[0]), clip.texts[0]) for clip in clips)
+        if len(names) < 2:
+            raise BadTable(f"{paths[0]}: holds one class; validation needs two or more to choose from")
+        return ZeroShot(sounds, labels, checked_templates(templates))
+    check_distinct(clips, paths[0], "validation")
+    texts = dict(texts_of(clips))
+    right = np.zeros((len(clips), len(texts)), np.bool_)
+    for number, true_of in enumerate(texts.values()):
+        right[list(true_of), number] = True
+    return Retrieval(sounds, tuple(texts), right)
 
 
 def pretrain(
@@ -115,6 +185,7 @@ def pretrain(
     validation: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     templates: Sequence[str] = (DEFAULT_TEMPLATE,),
     audio_root: str | os.PathLike[str] | None = None,
+    window: Window | str | None = None,
     seconds: float | None = None,
     options: TrainOptions | None = None,
     epochs: float | None = None,
@@ -133,19 +204,26 @@ def pretrain(
         folder: where the model and the run are written; see `clapometer.train.loop.train`.
         model: the model to start from.
         scratch: take its architecture and tokenizer, and random weights.
-        validation: tables with `audio` and `label` (zero-shot classification), or `audio` and `text`.
+        validation: tables with `audio` and `label` (zero-shot classification; the accuracy chooses the state that is
+            kept), or `audio` and `text` (retrieval; R@1 from sounds to texts does). No file may have the content of one
+            that is trained on.
         templates: texts with `{}` for the labels of the validation.
         audio_root: folder of the sounds; default: that of each table.
-        seconds: length of the sounds in a batch; default: the model's window.
+        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
+            changes to the model's such as `head`; default: the model's.
+        seconds: length of the random stretches of sounds that are trained on; default: the window's. A model with a
+            window `fused` or `fused-all` is trained on whole sounds, by the path that scores them, and takes none.
         options: of the loop.
         epochs: how often each clip is heard, in place of `options.steps`.
         augmentation: what is done to the sounds at random; default: `Augmentation()`.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`.
         progress: told of sounds and steps.
-        tell: given a line at each validation.
+        tell: given a line at each validation, and notes: how many texts for validation are trained on too, how many
+            files for training are copies.
 
     Raises:
-        BadTable, BadAudio: rows or sounds cannot be used; all of them are counted, the first are named.
+        BadTable, BadAudio: rows or sounds cannot be used (all of them are counted, the first are named); a sound for
+            validation is trained on; there is nothing to tell apart.
         BadOption: an option cannot be, or the folder holds another run.
         CheckpointError: the model cannot be loaded.
         TrainingFailed: the loss is not finite.
@@ -156,9 +234,28 @@ def pretrain(
         >>> clap = clapometer.load("my-clap")  # doctest: +SKIP
     """
     options, augmentation = options or TrainOptions(), augmentation or Augmentation()
+    if isinstance(window, str):
+        Window.check(window)
     tables, checks = _listed(captions), _listed(validation)
     clips = read_captions(tables, audio_root=audio_root)
-    validate = read_validation(checks, templates=templates, audio_root=audio_root) if checks else None
+    if copies := sum(len(clip.copies) for clip in clips):
+        tell(f"note: {copies} files for training have the content of others; one content is one sound, with all texts")
+    before = NOTHING if scratch else seen_of(model)
+    seen = before.with_pairs(
+        TRAIN, audio=[clip.sha256 for clip in clips], texts=[text for clip in clips for text in clip.texts]
+    )
+    validate, trained_texts = None, {}  # how many texts validation has, and how many of them are trained on
+    if checks:
+        validate = read_validation(
+            checks, training=clips, seen=before, templates=templates, audio_root=audio_root, tell=tell
+        )
+        texts = validate.texts if isinstance(validate, Retrieval) else ()
+        if texts:
+            trained = sum(map(has_seen_text, seen.labels([""] * len(texts), texts)))
+            trained_texts = {"texts": len(texts), "trained": trained}
+            tell(f"note: {trained} of {len(texts)} texts for validation are trained on too")
+        hashes = [str(found) for found in file_hashes(validate.sounds).values()]
+        seen = seen.with_pairs(VALIDATION, audio=hashes, texts=texts)
     if epochs is not None:
         if epochs <= 0:
             raise BadOption(f"epochs must be positive, not {epochs}")
@@ -177,20 +274,28 @@ def pretrain(
         licence="that of the training data" + ("" if scratch else f", and {clap.card.licence}"),
         source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
         published="",
+        window=clap.window_of(window),
     )
-    seconds = clap.card.window.seconds if seconds is None else seconds
-    if not 0 < seconds <= 3600:
-        raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
+    clap.seen = seen
+    seconds = _stretch(clap.card.window, seconds)
     sounds = decoded([clip.audio for clip in clips], clap.card.sample_rate, progress)
     batches = CaptionBatches(
-        clips, sounds, size=options.batch_size, seconds=seconds, seed=options.seed, augmentation=augmentation
+        clips,
+        sounds,
+        size=options.batch_size,
+        window=clap.card.window,
+        seconds=seconds,
+        seed=options.seed,
+        augmentation=augmentation,
     )
     run = {
         "command": "pretrain",
         "model": {"name": os.fspath(model), "weights": "random" if scratch else begin},
         "captions": {os.fspath(path): file_hash(Path(path)) for path in tables},
         "validation": {os.fspath(path): file_hash(Path(path)) for path in checks},
+        "validation_texts": trained_texts,
         "templates": list(templates),
+        "window": str(clap.card.window),
         "seconds": seconds,
         "augmentation": asdict(augmentation),
         "device": clap.device.type,
@@ -199,6 +304,21 @@ def pretrain(
     return train(
         clap, batches, Contrastive(), options, folder, validate=validate, run=run, progress=progress, tell=tell
     )
+
+
+def _stretch(window: Window, seconds: float | None) -> float | None:
+    """Length of the random stretches of sounds that are trained on; None where sounds are encoded whole."""
+    if window.long in FUSED:
+        if seconds is not None:
+            raise BadOption(
+                f"seconds: with the window {window.long} sounds are trained on whole, as they are scored; leave it "
+                "out, or take the window `windows`"
+            )
+        return None
+    seconds = window.seconds if seconds is None else seconds
+    if not 0 < seconds <= 3600:
+        raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
+    return seconds
 
 
 def _listed(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:

@@ -1,8 +1,9 @@
-"""What fine-tuning learns from: pairs of a sound and a text with what listeners said of them, parted without leaks."""
+"""Training data of fine-tuning: pairs of a sound and a text with listeners' ratings, split without leakage."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,13 +17,11 @@ import numpy.typing as npt
 from clapometer.errors import SHOWN, BadOption, BadTable, first_of
 from clapometer.folders import within
 from clapometer.panel.rules import Step, parse_rule, screened
-from clapometer.stats.standardise import standardise
+from clapometer.seen import NOTHING, Seen, exclusion
+from clapometer.stats.standardise import doubts, standardise
 from clapometer.tables.ratings import Ratings
-from clapometer.train.parting import FEWEST, Leaks, parted
-
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
-SPLITS = {TRAIN: ("train", "training"), VALIDATION: ("validation", "valid", "val", "dev"), TEST: ("test", "eval")}
-"""What splits are called in files of ratings."""
+from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION, canonical_split
+from clapometer.train.parting import FEWEST, FEWEST_TEST, Leaks, parted
 
 Targets = Literal["mean", "standardised", "listener", "listener-standardised"]
 """What the score of a pair is brought to: the `mean` of its ratings; the same after each listener's own mean and spread
@@ -38,6 +37,7 @@ class RatedPairs:
         audio: files.
         texts: as many texts.
         clip: (pairs,): the number of the content of each file; the same sound under two names has one.
+        digests: SHA-256 of each file, hexadecimal.
         mean: (pairs,): mean ratings, 0..1.
         targets: for each pair what its score is brought to, 0..1: one number, or one for each listener.
         ratings: those that the pairs are of.
@@ -46,6 +46,7 @@ class RatedPairs:
     audio: tuple[Path, ...]
     texts: tuple[str, ...]
     clip: npt.NDArray[np.int64]
+    digests: tuple[str, ...]
     mean: npt.NDArray[np.float64]
     targets: tuple[npt.NDArray[np.float64], ...]
     ratings: Ratings
@@ -56,18 +57,22 @@ class RatedPairs:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """A file of ratings, made ready.
+    """A file of ratings, ready for fine-tuning.
 
     Attributes:
         train, validation: pairs that share no sound and no text.
-        test: pairs that neither is made of; None where the file has none.
+        test: pairs that share nothing with training; None where there are none.
+        split: all ratings of the file, each with its split: `train`, `validation`, `test`, or `excluded`.
+        created: the splits that the file did not have and that were created here.
         steps: what screening removed.
-        notes: what is to be known of it, in sentences.
+        notes: notes for the user, one sentence each.
     """
 
     train: RatedPairs
     validation: RatedPairs
     test: RatedPairs | None
+    split: Ratings
+    created: tuple[str, ...]
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
 
@@ -79,26 +84,33 @@ def read_material(
     screen: Sequence[str] = (),
     targets: Targets = "mean",
     validation_share: float = 0.1,
+    test_share: float = 0.2,
     seed: int = 0,
+    seen: Seen = NOTHING,
 ) -> Material:
-    """Make ratings ready to learn from.
+    """Prepare ratings for fine-tuning.
 
     Rules of screening apply to the ratings for training and validation together. Where the file has a column of splits,
-    its `train`, `validation` and `test` are used, and other splits are not; where it has no validation, one is cut from
-    training at random, in groups that share sounds or texts. A pair for training whose text is in the validation or the
-    test is left out.
+    its `train`, `validation` and `test` are used (with synonyms, see `clapometer.tables.splits`), and other splits are
+    not. Where it has no validation, one is created from training, and where it has no test either, a test split as
+    well if there are enough pairs: at random, in whole groups that share audio or text. A pair for training whose text
+    is in validation or test is left out; so is a pair for validation or test that the model has already been trained
+    on.
 
     Args:
         ratings: from `clapometer.read_ratings`.
         audio_root: folder of the sounds; default: that of the file.
         screen: rules such as `near=5`, in their order; see `clapometer ratings --help`.
         targets: what the score of a pair is brought to.
-        validation_share: of the pairs, where the file has no validation; ten pairs at least.
-        seed: of the validation that is cut.
+        validation_share: share of the pairs, where the file has no validation; at least ten pairs.
+        test_share: share of the pairs, where the file has neither validation nor test; no test split is created if
+            that is fewer than 20 pairs, or for 0.
+        seed: of the splits that are created.
+        seen: what the model to be fine-tuned has been trained on before.
 
     Raises:
         BadTable: sounds are missing, a sound is in training and in another split, there are too few pairs, or all
-            ratings are the same.
+            ratings of training or of validation are the same.
         BadOption: a rule or a kind of targets that does not fit the file.
     """
     if targets not in get_args(Targets):
@@ -107,41 +119,63 @@ def read_material(
         raise BadOption(f"targets: {ratings.path.name} does not say who rated; take mean, or name that column")
     notes = [*ratings.notes, *_problems(ratings)]
     split, known = _splits(ratings)
-    learning = ~ratings.is_anchor & np.isin(split, (TRAIN, VALIDATION))
-    if not learning.any():
+    fitted = ~ratings.is_anchor & np.isin(split, (TRAIN, VALIDATION))
+    if not fitted.any():
         raise BadTable(f"{ratings.path}: no rating is in a split for training ({', '.join(known)} are there)")
-    keep, steps = screened(ratings, learning, [parse_rule(rule, ratings) for rule in screen])
+    keep, steps = screened(ratings, fitted, [parse_rule(rule, ratings) for rule in screen])
     keep |= ~ratings.is_anchor & (split == TEST)
     some = replace(ratings.take(keep), split=split[keep].astype(object))
     _check_one_split(some)
     clips = _clips(some, audio_root)
-    pair_split, leaks = parted(
-        clips, some.pairs.text.tolist(), some.pairs.split.tolist(), validation_share=validation_share, seed=seed
-    )
-    notes += _told(some, leaks)
+    pair_texts = some.pairs.text.tolist()
+    before = [exclusion(label) for label in seen.labels([digest.hex() for _, digest in clips], pair_texts)]
+    try:
+        pair_split, leaks = parted(
+            clips,
+            pair_texts,
+            some.pairs.split.tolist(),
+            validation_share=validation_share,
+            test_share=test_share,
+            seed=seed,
+            seen=[bool(reason) for reason in before],
+        )
+    except BadTable as error:
+        raise BadTable(f"{ratings.path}: {error}") from None
+    notes += _notes(some, leaks, test_share, has_test=TEST in pair_split)
+    everywhere = np.full(len(ratings), EXCLUDED, object)
+    everywhere[keep] = np.where(pair_split == "", EXCLUDED, pair_split)[some.pairs.index]
     values = _values(some, targets)
+    if targets.endswith("standardised"):
+        notes += [f"targets {targets}: {doubt}" for doubt in doubts(some.rating, some.pairs.index, some.listeners[0])]
     each = targets.startswith("listener")
     made = {name: _pairs(some, clips, pair_split, name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
     for name in (TRAIN, VALIDATION):
         if len(made[name]) < FEWEST:
-            raise BadTable(
-                f"{ratings.path}: {len(made[name])} pairs for {name}; {FEWEST} are needed, and more are better"
-            )
-    if np.ptp(made[TRAIN].mean) == 0:
-        raise BadTable(f"{ratings.path}: every pair for training has the same mean rating; nothing to learn")
+            raise BadTable(f"{ratings.path}: {len(made[name])} pairs for {name}; at least {FEWEST} are needed")
+        if np.ptp(made[name].mean) == 0:
+            what = "there is nothing to train on" if name == TRAIN else "it cannot select a state of the model"
+            raise BadTable(f"{ratings.path}: all pairs of the {name} split have the same mean rating; {what}")
     listeners = made[TRAIN].ratings.listeners[1]
     if ratings.has_listeners and len(listeners) == 1:
-        notes.append(f"one listener, {listeners[0]}: the model learns one person's ear, not that of listeners")
+        notes.append(f"all ratings are those of one listener, {listeners[0]}")
     if not ratings.scale_stated:
         low, high = ratings.scale
-        notes.append(f"the file says no scale: {low:g} to {high:g} as they occur are taken for it; --scale says it")
-    return Material(made[TRAIN], made[VALIDATION], made[TEST] if len(made[TEST]) else None, tuple(steps), tuple(notes))
+        notes.append(f"no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale")
+    return Material(
+        train=made[TRAIN],
+        validation=made[VALIDATION],
+        test=made[TEST] if len(made[TEST]) else None,
+        split=replace(ratings, split=everywhere),
+        created=tuple(name for name, n in ((VALIDATION, leaks.validation_cut), (TEST, leaks.test_cut)) if n),
+        steps=tuple(steps),
+        notes=tuple(notes),
+    )
 
 
 def _splits(ratings: Ratings) -> tuple[npt.NDArray[np.str_], list[str]]:
     """(ratings,): `train`, `validation`, `test` or empty; and the names that the file has for splits."""
     names = list(dict.fromkeys(ratings.split.tolist()))
-    known = {name: ours for ours, theirs in SPLITS.items() for name in names if name.casefold() in theirs}
+    known = {name: ours for name in names if (ours := canonical_split(name)) in (TRAIN, VALIDATION, TEST)}
     if names in ([], [""]):
         known = {"": TRAIN}
     return np.array([known.get(name, "") for name in ratings.split.tolist()]), [name for name in names if name]
@@ -191,7 +225,12 @@ def _clips(ratings: Ratings, audio_root: str | os.PathLike[str] | None) -> list[
     return [found[name] for name in ratings.pairs.audio.tolist()]
 
 
-def _told(ratings: Ratings, leaks: Leaks) -> list[str]:
+def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool) -> list[str]:
+    """Notes on how the pairs were split.
+
+    Raises:
+        BadTable: the file has a sound in training and in another split.
+    """
     if leaks.sounds:
         rows = [ratings.where(int(ratings.pairs.first[pair])) for pair in leaks.sounds[:SHOWN]]
         raise BadTable(
@@ -200,10 +239,23 @@ def _told(ratings: Ratings, leaks: Leaks) -> list[str]:
             "nothing: correct the column split"
         )
     notes = []
+    if leaks.seen:
+        notes.append(f"{len(leaks.seen)} pairs for validation or test left out: the model was trained on them before")
     if leaks.texts:
-        notes.append(f"{len(leaks.texts)} pairs for training left out: validation or test have their texts")
-    if leaks.cut:
-        notes.append(f"no split for validation: {leaks.cut} pairs were cut from training, which share nothing with it")
+        notes.append(f"{len(leaks.texts)} pairs for training left out: their texts are in validation or test")
+    if leaks.validation_cut:
+        test = f" and a test split of {leaks.test_cut}" if leaks.test_cut else ""
+        notes.append(
+            f"created from training: a validation split of {leaks.validation_cut} pairs{test}; they share no audio and "
+            "no text with it"
+        )
+    if not has_test:
+        count = len(ratings.pairs)
+        needed = f"; at least {math.ceil(FEWEST_TEST / test_share)} are needed for one" if test_share else ""
+        why = f": {count} pairs are too few{needed}" if leaks.validation_cut and test_share else ""
+        notes.append(
+            f"there is no test split{why}. Metrics are those on the validation split, which selected the checkpoint"
+        )
     return notes
 
 
@@ -240,6 +292,7 @@ def _pairs(
         audio=tuple(clips[pair][0] for pair in kept),
         texts=tuple(ratings.pairs.text[kept].tolist()),
         clip=np.array(clip, np.int64),
+        digests=tuple(clips[pair][1].hex() for pair in kept),
         mean=ratings.mapped(ratings.pairs.mean[kept]),
         targets=tuple(np.array(own[pair] if each else [np.mean(own[pair])]) for pair in kept),
         ratings=replace(those, split=np.full(len(those), name, object)),

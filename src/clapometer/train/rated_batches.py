@@ -8,20 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clapometer.audio import Samples, lengthened
 from clapometer.losses.contrastive import info_nce
 from clapometer.losses.rated import RatedLoss
 from clapometer.records import Window
+from clapometer.text import text_key
 from clapometer.train.captions import CaptionBatches, turns
 from clapometer.train.known import Known
 from clapometer.train.objective import KnownRows, Objective
 from clapometer.train.options import NO_AUGMENTATION, Augmentation
 from clapometer.train.rated import RatedPairs
-from clapometer.train.sounds import Sounds, amplified, masked
+from clapometer.train.sounds import Sounds, amplified, masked, windows
 
-STEP = 0.25
-"""Seconds. Where a model hears sounds at their own lengths, they are lengthened to the next multiple with silence, so
-that some share a length and go through the network together."""
 CAPTIONS = "captions"
 """The term of the loss that is of pairs of captions."""
 
@@ -31,7 +28,8 @@ class RatedBatch:
     """Sounds with texts and what listeners say of them.
 
     Attributes:
-        waveforms: n + m of (samples,), -1..1; those of the m pairs of captions come last. None where they are known.
+        windows: of each of n + m sounds its windows, (samples,), -1..1, those of the m pairs of captions last; empty
+            where the sounds are known.
         texts: n + m texts.
         ratings: (n,), 0..1.
         fits: (n, n) bool, whether text j is, or goes with, that of sound i.
@@ -39,7 +37,7 @@ class RatedBatch:
         audio_known, text_known: as in `clapometer.train.objective.Batch`.
     """
 
-    waveforms: list[Tensor]
+    windows: list[list[Tensor]]
     texts: list[str]
     ratings: Tensor
     fits: Tensor
@@ -51,19 +49,19 @@ class RatedBatch:
 class RatedBatches:
     """Batches of rated pairs; batch `step` depends on the seed and on `step` alone.
 
-    All pairs are gone through in random order before one comes again. Of a longer sound a random stretch is heard; a
-    shorter one is heard as the model will hear it, lengthened as its window says, or at its own length.
+    All pairs are gone through in random order before one comes again. Sounds are encoded as scoring encodes them: all
+    the windows of each, or the clip whole, as `window` says. Nothing about that is random.
 
     Args:
         pairs: what to learn from.
         sounds: the samples of each pair; None where `audio` is given.
         size: pairs a batch.
-        window: what the model hears at a time.
+        window: treatment of short and long sounds; the model's.
         seed: of everything random.
         augmentation: what is done to the sounds; nothing is mixed.
-        captions: pairs of captions to be heard beside them, with sounds as long as `samples`.
-        audio: what is known of the sounds, for their tower does not learn.
-        text: what is known of the texts.
+        captions: batches of pairs of captions beside them.
+        audio: what is known of the sounds, where their tower is frozen.
+        text: what is known of the texts, where their tower is frozen.
     """
 
     def __init__(
@@ -72,7 +70,6 @@ class RatedBatches:
         sounds: Sounds | None,
         *,
         size: int,
-        samples: int,
         window: Window,
         seed: int,
         augmentation: Augmentation = NO_AUGMENTATION,
@@ -83,14 +80,13 @@ class RatedBatches:
         self.pairs = pairs
         self.sounds = sounds
         self.size = size
-        self.samples = samples
         self.window = window
         self.seed = seed
         self.augmentation = augmentation
         self.captions = captions
         self.audio = audio
         self.text = text
-        said = [" ".join(text.casefold().split()) for text in pairs.texts]
+        said = [text_key(text) for text in pairs.texts]
         self._said = np.unique(np.array(said), return_inverse=True)[1].reshape(-1)
 
     def __call__(self, step: int) -> RatedBatch:
@@ -98,43 +94,33 @@ class RatedBatches:
         random = np.random.default_rng((self.seed, 3, step))
         numbers = turns(step, self.size, len(self.pairs), self.seed)
         targets = [float(random.choice(self.pairs.targets[number])) for number in numbers]
-        waveforms = []
-        if self.audio is None:
-            waveforms = [torch.from_numpy(self.waveform(number, random)) for number in numbers]
+        sounds = [] if self.audio is not None else [self.heard(number, random) for number in numbers]
         texts = [self.pairs.texts[number] for number in numbers]
         said, clip = self._said[numbers], self.pairs.clip[numbers]
         fits = (said[:, None] == said[None]) | (clip[:, None] == clip[None])
         captions_fit = None
         if self.captions is not None:
             more = self.captions(step)
-            waveforms, texts = [*waveforms, *more.waveforms], texts + more.texts
+            sounds, texts = sounds + more.windows, texts + more.texts
             captions_fit = more.fits
         return RatedBatch(
-            waveforms,
+            sounds,
             texts,
             torch.tensor(targets),
             torch.from_numpy(fits),
             captions_fit,
-            None if self.audio is None else self.audio.rows(numbers, random),
-            None if self.text is None else self.text.rows(numbers, random),
+            None if self.audio is None else self.audio.rows(numbers),
+            None if self.text is None else self.text.rows(numbers),
         )
 
-    def waveform(self, number: int, random: np.random.Generator) -> Samples:
-        """What is heard of a pair's sound, float32 (at most `samples`,)."""
+    def heard(self, number: int, random: np.random.Generator) -> list[Tensor]:
+        """The windows of a pair's sound, (samples,) each."""
         assert self.sounds is not None
         samples = self.sounds[number]
-        if len(samples) > self.samples:
-            start = int(random.integers(len(samples) - self.samples + 1))
-            samples = samples[start : start + self.samples]
-        elif len(samples) < self.samples:
-            if self.window.short == "keep":
-                step = round(STEP * self.sounds.sample_rate)
-                samples = lengthened(samples, min(self.samples, -(-len(samples) // step) * step), "pad")
-            else:
-                samples = lengthened(samples, self.samples, self.window.short)
         if self.augmentation.time_mask or self.augmentation.frequency_mask:
             samples = masked(samples, self.sounds.sample_rate, self.augmentation, random)
-        return amplified(samples, random.uniform(-self.augmentation.gain, self.augmentation.gain))
+        samples = amplified(samples, random.uniform(-self.augmentation.gain, self.augmentation.gain))
+        return windows(samples, self.sounds.sample_rate, self.window)
 
 
 class Rated(Objective[RatedBatch]):

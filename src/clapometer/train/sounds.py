@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from clapometer.audio import Samples, read_sound
+from clapometer.audio import Samples, read_sound, read_windows
 from clapometer.embed import Progress
 from clapometer.errors import BadAudio, first_of
+from clapometer.records import Window
 from clapometer.threads import completed, default_workers
 from clapometer.train.options import Augmentation
 
@@ -33,19 +35,19 @@ class Sounds:
         self.sample_rate = sample_rate
         self._room = memory
         self._lock = threading.Lock()
-        self._kept: dict[int, tuple[npt.NDArray[np.int16], float]] = {}
+        self._kept: dict[int, Samples] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, number: int) -> Samples:
-        """The samples of a file, float32 (samples,).
+        """The samples of a file, float32 (samples,), those that scoring has; not to be written to.
 
         Raises:
             BadAudio: it cannot be read.
         """
-        samples, peak = self._kept.get(number) or self._decoded(number)
-        return samples.astype(np.float32) * np.float32(peak / 32767)
+        kept = self._kept.get(number)
+        return read_sound(self.paths[number], self.sample_rate) if kept is None else kept
 
     def read(self, workers: int, counted: Callable[[int], None] | None = None) -> None:
         """Decode every file once and keep what there is room for.
@@ -71,21 +73,15 @@ class Sounds:
 
     def _keep(self, number: int) -> str:
         try:
-            decoded = self._decoded(number)
+            samples = read_sound(self.paths[number], self.sample_rate)
         except BadAudio as error:
             return str(error)
         with self._lock:
-            if self._room >= decoded[0].nbytes:
-                self._room -= decoded[0].nbytes
-                self._kept[number] = decoded
+            if self._room >= samples.nbytes:
+                self._room -= samples.nbytes
+                samples.flags.writeable = False
+                self._kept[number] = samples
         return ""
-
-    def _decoded(self, number: int) -> tuple[npt.NDArray[np.int16], float]:
-        # 16 bits of the clip's own peak: half the memory, and far below what any augmentation does. What is not kept
-        # goes through them too, so that a batch does not depend on what there was room for.
-        samples = read_sound(self.paths[number], self.sample_rate)
-        peak = max(float(np.abs(samples).max()), 1e-6)
-        return np.round(samples * np.float32(32767 / peak)).astype(np.int16), peak
 
 
 def decoded(paths: Sequence[Path], sample_rate: int, progress: Progress | None = None) -> Sounds:
@@ -97,6 +93,11 @@ def decoded(paths: Sequence[Path], sample_rate: int, progress: Progress | None =
     sounds = Sounds(paths, sample_rate)
     sounds.read(default_workers("cpu"), progress("sounds", len(sounds)) if progress else None)
     return sounds
+
+
+def windows(samples: Samples, sample_rate: int, window: Window) -> list[Tensor]:
+    """The windows of a sound in memory, (samples,) each, as scoring cuts them."""
+    return [torch.from_numpy(one) for one in read_windows((samples, sample_rate), sample_rate, window)]
 
 
 def fitted(samples: Samples, size: int, random: np.random.Generator) -> Samples:

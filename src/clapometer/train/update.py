@@ -94,7 +94,7 @@ def _vectors(
     torch.manual_seed((options.seed * 1_000_003 + step) * 1009 + part)
     with torch.autocast(clap.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
         if batch.audio_known is None:
-            audio = _heard(clap, [batch.waveforms[row] for row in rows.tolist()])
+            audio = clap.clip_vectors([batch.windows[row] for row in rows.tolist()])
         else:
             audio = batch.audio_known.vectors(rows, clap.device)
         if batch.text_known is None:
@@ -102,16 +102,3 @@ def _vectors(
         else:
             text = batch.text_known.vectors(rows, clap.device)
     return functional.normalize(audio.float(), dim=-1), functional.normalize(text.float(), dim=-1)
-
-
-def _heard(clap: Clap, waveforms: Sequence[Tensor]) -> Tensor:
-    """What the network makes of sounds, (n, dimension): those of one length go through it together."""
-    places: dict[int, list[int]] = {}
-    for place, waveform in enumerate(waveforms):
-        places.setdefault(len(waveform), []).append(place)
-    vectors = [
-        clap.audio_vectors(torch.stack([waveforms[place] for place in some]).to(clap.device))
-        for some in places.values()
-    ]
-    order = torch.tensor([place for some in places.values() for place in some])
-    return torch.cat(vectors)[order.argsort().to(clap.device)]

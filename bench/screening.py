@@ -1,0 +1,106 @@
+"""What screening costs honest listeners, and what it makes of random clickers: two Markdown tables.
+
+    python bench/screening.py [--runs 100]
+
+Reliability and ceiling are those of the ratings that each rule keeps, which the product does not use after a rule that
+selects by agreement; the truth stands beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import cache
+
+import numpy as np
+
+from clapometer.stats.agreement import lcc, srcc
+from clapometer.stats.ceiling import noise_ceiling
+from clapometer.stats.icc import icc
+from clapometer.stats.krippendorff import alpha
+from clapometer.stats.reliability import against_rest, split_half
+from clapometer.stats.screening import Mask, like_the_rest, near_another, not_constant
+from simulation_ratings import Random, Study, clickers
+
+RULES = ("none", "near=5", "near=2", "near=1", "rest=0", "rest=0.2", "constant")
+PAIRS, EACH, LISTENERS = 200, 4, 80
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100, help="studies per row")
+    runs = parser.parse_args().runs
+    print("Honest listeners (200 pairs, 4 ratings each, noise of SD 2 on a scale of 0 to 10, nobody inattentive):\n")
+    print("| rule | ratings kept | ICC(1) of those | their LCC ceiling | LCC with the truth | SRCC of a score |")
+    print("| --- " * 6 + "|")
+    for rule in RULES:
+        cells = np.nanmean([row(honest(np.random.default_rng(seed)), rule, seed) for seed in range(runs)], axis=0)
+        print(f"| {rule} | {cells[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells[1:])} |", flush=True)
+    print("\nRandom clickers, on whom nothing can agree (ICC 0):\n")
+    print("| rule | ratings kept | ICC(1) of those | its interval excludes 0 | so do at most, of those in use |")
+    print("| --- " * 5 + "|")
+    for rule in RULES:
+        found = np.mean([of_clickers(rule, seed) for seed in range(runs)], axis=0)
+        cells = [*found[1:3], found[3:].max()]
+        print(f"| {rule} | {found[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
+
+
+def honest(rng: Random) -> Study:
+    """Attentive listeners, each with other pairs; the pairs' standard deviation is 1, that of the noise 2."""
+    truth = 5 + rng.standard_normal(PAIRS)
+    listener = np.concatenate([rng.permutation(LISTENERS)[:EACH] for _ in range(PAIRS)])
+    pair = np.repeat(np.arange(PAIRS), EACH)
+    rating = np.clip(np.round(truth[pair] + 2 * rng.standard_normal(len(pair))), 0, 10)
+    return Study(rating, pair, np.unique(listener, return_inverse=True)[1], truth)
+
+
+def kept(study: Study, rule: str) -> Mask:
+    assert study.listener is not None
+    name, _, number = rule.partition("=")
+    if name == "near":
+        return near_another(study.rating, study.pair, float(number)).keep
+    if name == "rest":
+        return like_the_rest(study.rating, study.pair, study.listener, float(number)).keep
+    if name == "constant":
+        return not_constant(study.rating, study.listener).keep
+    return np.ones(len(study.rating), bool)
+
+
+def row(study: Study, rule: str, seed: int) -> tuple[float, ...]:
+    """Share kept, ICC(1), ceiling of LCC, LCC of kept means with the truth, SRCC of a score that is half noise."""
+    keep = kept(study, rule)
+    there, pair = np.unique(study.pair[keep], return_inverse=True)
+    rating = study.rating[keep]
+    mean, truth = np.bincount(pair, rating) / np.bincount(pair), study.truth[there]
+    score = truth + np.random.default_rng(seed + 10_000).standard_normal(len(truth)) * 1.4
+    found = noise_ceiling(rating, pair, intervals=False)
+    return keep.mean(), icc(rating, pair).single.value, found.lcc.value, lcc(truth, mean), srcc(score, mean)
+
+
+def of_clickers(rule: str, seed: int) -> tuple[float, ...]:
+    """Share kept, ICC(1) of those, whether its interval excludes 0, and whether the intervals that the product uses do:
+    of ICC, alpha, one against the rest, split half, and the ceilings of SRCC, LCC and KTAU.
+    """
+    study = clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed))
+    keep = kept(study, rule)
+    of_kept = icc(study.rating[keep], np.unique(study.pair[keep], return_inverse=True)[1]).single
+    # After a rule that selects by agreement, the product uses what it used before.
+    used = used_of(seed, "none" if rule.startswith(("near", "rest")) else rule)
+    return keep.mean(), of_kept.value, of_kept.is_clear, *used
+
+
+@cache
+def used_of(seed: int, rule: str) -> tuple[bool, ...]:
+    study = clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed))
+    assert study.listener is not None
+    keep = kept(study, rule)
+    pair, listener = (np.unique(each[keep], return_inverse=True)[1] for each in (study.pair, study.listener))
+    columns = study.rating[keep], pair, listener
+    own, rest, half, limit = icc(*columns), against_rest(*columns), split_half(*columns), noise_ceiling(*columns)
+    every = (own.single, own.mean, own.consistency_single, own.consistency_mean, alpha(*columns),
+             alpha(*columns, level="ordinal"), rest.srcc, rest.lcc, half.srcc, half.lcc, half.lcc_corrected,
+             limit.srcc, limit.lcc, limit.ktau)  # fmt: skip
+    return tuple(each is not None and each.is_clear for each in every)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Pairs that a model has learned from, left out of every metric (`clapometer.seen`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.evaluation.join import Joined
+from clapometer.evaluation.scores import ScoreFile
+from clapometer.seen import MARK, REASONS, exclusion, has_seen_text
+
+Places = npt.NDArray[np.int64]
+UNSEEN, SEEN = "no", "yes"
+
+
+@dataclass(frozen=True, eq=False)
+class Exclusion:
+    """Which rated pairs the models behind the scores have learned from.
+
+    Attributes:
+        reasons: for each rated pair the strongest reason of any score file, such as `audio:train`; empty where there
+            is none.
+        by_file: the same for each score file alone.
+        seen_text: (pairs,), whether any of the models has seen the text of a pair.
+        unknown: the score files whose training data are unknown, or known in part.
+        datasets: for each score file the data sets that its model was trained on, by name only.
+        included: whether these pairs are evaluated all the same (`--include-seen`).
+    """
+
+    reasons: tuple[str, ...]
+    by_file: Mapping[str, tuple[str, ...]]
+    seen_text: npt.NDArray[np.bool_]
+    unknown: tuple[str, ...]
+    datasets: Mapping[str, tuple[str, ...]]
+    included: bool
+
+    @property
+    def left_out(self) -> npt.NDArray[np.bool_]:
+        """(pairs,): which ones are left out, or would be."""
+        return np.array([bool(reason) for reason in self.reasons], bool)
+
+    def counts(self, places: Places) -> dict[str, int]:
+        """How many of some pairs are left out, by reason, the strongest reason first."""
+        found = Counter(self.reasons[place] for place in places.tolist())
+        return {reason: found[reason] for reason in REASONS if found[reason]}
+
+    def notes(self, places: Places) -> list[str]:
+        """What a reader of metrics on some pairs must know, in sentences."""
+        notes = []
+        counts = self.counts(places)
+        if counts:
+            files = [name for name, own in self.by_file.items() if any(own[place] for place in places.tolist())]
+            how_many = f"{sum(counts.values())} of {len(places)} rated pairs"
+            why = f"training or validation data of the model of {', '.join(files)} ({_listed(counts)})"
+            notes.append(
+                f"{MARK} {how_many} are {why} and are included, as asked for: the metrics do not show agreement on "
+                "unseen data"
+                if self.included
+                else f"excluded: {how_many} are {why}; --include-seen evaluates them too"
+            )
+        notes += [
+            f"training data unknown: pairs that the model of {name} was trained on cannot be excluded"
+            for name in self.unknown
+        ]
+        files_of: dict[str, list[str]] = {}
+        for name, datasets in self.datasets.items():
+            stems = ", ".join(dict.fromkeys(dataset.partition(":")[0] for dataset in datasets))
+            files_of.setdefault(stems, []).append(name)
+        notes += [
+            f"trained on data sets ({', '.join(names)}): {stems}; other copies of their clips are not recognised"
+            for stems, names in files_of.items()
+            if stems
+        ]
+        return notes
+
+    def as_json(self, places: Places) -> dict[str, Any]:
+        """Counts for programs."""
+        counts = self.counts(places)
+        return {
+            "pairs": sum(counts.values()),
+            "reasons": counts,
+            "by_file": {
+                name: dict(Counter(own[place] for place in places.tolist() if own[place]))
+                for name, own in self.by_file.items()
+            },
+            "included": self.included,
+            "training_data_unknown": list(self.unknown),
+            "datasets": {name: list(names) for name, names in self.datasets.items() if names},
+        }
+
+
+def excluded(files: Sequence[ScoreFile], joins: Sequence[Joined], *, include: bool) -> Exclusion:
+    """Which rated pairs the models behind some score files have learned from.
+
+    Args:
+        files: the scores.
+        joins: the row of each rated pair in each of them.
+        include: evaluate these pairs all the same.
+    """
+    count = len(joins[0].row)
+    labels = [
+        [file.seen[row] if row >= 0 and file.seen is not None else "" for row in joined.row.tolist()]
+        for file, joined in zip(files, joins, strict=True)
+    ]
+    by_file = {file.name: tuple(exclusion(label) for label in own) for file, own in zip(files, labels, strict=True)}
+    strongest = [
+        next((reason for reason in REASONS if reason in own), "") for own in zip(*by_file.values(), strict=True)
+    ]
+    return Exclusion(
+        reasons=tuple(strongest),
+        by_file=by_file,
+        seen_text=np.array([any(has_seen_text(own[pair]) for own in labels) for pair in range(count)], bool),
+        unknown=tuple(file.name for file in files if not file.seen_is_known),
+        datasets={file.name: file.datasets for file in files},
+        included=include,
+    )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in counts.items())

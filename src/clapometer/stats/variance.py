@@ -1,0 +1,275 @@
+"""Variance components of ratings: what of their spread is the pairs', what the listeners', and what is noise.
+
+The model is rating = mean + pair + listener + residual, with random, independent parts (the two-way random model
+without replication, in which the interaction of pair and listener is part of the residual). The design may be of any
+kind:
+
+- crossed: every listener rated every pair, as in a MUSHRA test;
+- partly crossed: listeners rated several pairs, but not all of them;
+- one-way: it is unknown who rated, or nobody rated two pairs that others rated too. Listener and residual cannot be
+  separated there, and are noise together.
+
+Estimators are unbiased quadratic forms that need one least-squares fit: Henderson's method 3 for listener and residual
+(Searle, Casella and McCulloch, Variance Components, 1992, section 5.4). The variance of the pairs' true means is what
+is left of the variance of their mean ratings after that of the noise, or, in the one-way design, its
+analysis-of-variance estimate (`oneway`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from clapometer.errors import BadOption
+from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.oneway import PairSums, components, sums
+
+Design = Literal["one-way", "partly crossed", "crossed"]
+_TINY = 1e-10
+"""Share of the sum of squares below which a residual is rounding."""
+_PRIOR, _FEWEST = 20, 30
+"""Pairs that the assumption of normal parts counts as much as, and below which it stands."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variances:
+    """The components of a study; NaN where they cannot be estimated. Variances are in the square of the rating's unit.
+
+    They are not truncated at 0, so that their means over many studies are right.
+    """
+
+    design: Design
+    pairs: PairSums
+    listeners: int
+    """Listeners; 0 where they are unknown."""
+    pair: float
+    """Of the pairs' true means."""
+    listener: float
+    """Of the listeners' levels; NaN in a one-way design."""
+    residual: float
+    """Of the rest; in a one-way design with that of the listeners' levels."""
+    residual_df: int
+    relative: float
+    """Of the error of mean ratings, as far as it differs between pairs: a level that all pairs share does not count."""
+    absolute: float
+    """Mean squared difference of mean ratings and true means."""
+    relative_df: float
+    """Degrees of freedom of `relative`, by Satterthwaite's rule."""
+    absolute_levels: float
+    """What the mean square of the listeners has in `absolute`; the rest is the residual's."""
+    levels_df: int
+    """Degrees of freedom of that mean square; 0 in a one-way design."""
+    rest: Numbers
+    """(pairs,): sum of squares of the residuals of each pair's ratings."""
+
+    @property
+    def observed(self) -> float:
+        """Variance of the mean ratings that the components imply."""
+        return self.pair + self.relative
+
+    @property
+    def absolute_df(self) -> float:
+        """Degrees of freedom of `absolute`, by Satterthwaite's rule."""
+        return satterthwaite(((self.absolute_levels, self.levels_df), (self.absolute_rest, self.residual_df)))
+
+    @property
+    def absolute_rest(self) -> float:
+        """What the mean square of the residual has in `absolute`."""
+        return self.absolute - self.absolute_levels
+
+    @property
+    def pairs_df(self) -> int:
+        """Degrees of freedom between pairs."""
+        return len(self.pairs.count) - 1
+
+
+def variances(rating: Numbers, pair: Places, listener: Places | None = None) -> Variances:
+    """Variance components.
+
+    Args:
+        rating: (ratings,), finite.
+        pair: (ratings,): the number of the pair, from 0 without gaps.
+        listener: (ratings,): the number of the listener, from 0 without gaps; None where that is unknown.
+
+    Raises:
+        BadOption: shapes that do not match, or input as in `oneway.sums`.
+    """
+    pairs = sums(rating, pair)
+    if listener is None:
+        return _one_way(pairs, 0)
+    if np.shape(listener) != np.shape(pair):
+        raise BadOption(f"{np.shape(pair)} numbers of pairs and {np.shape(listener)} of listeners; give one per rating")
+    if not np.bincount(listener).all():
+        raise BadOption("listeners must be numbered from 0 without gaps; number them anew")
+    fit = _Fit(np.asarray(rating, np.float64), pair, listener, pairs)
+    return fit.variances() if fit.separable else _one_way(pairs, fit.listeners)
+
+
+def _one_way(pairs: PairSums, listeners: int) -> Variances:
+    own = components(pairs)
+    absolute, df = own.irreducible, int(pairs.count.sum()) - len(pairs.count)
+    return Variances(
+        "one-way", pairs, listeners, own.signal, math.nan, own.noise, df, absolute, absolute, df, 0.0, 0,
+        pairs.within,
+    )  # fmt: skip
+
+
+def inflation(found: Variances) -> tuple[float, float]:
+    """How much more the ratio of the mean squares, and that of the noise alone, varies than with normal parts.
+
+    Two peaks vary less, long tails more, and at the ends of a scale there is less noise. From the pairs' own shares in
+    both mean squares (the infinitesimal jackknife), drawn towards 1 where pairs are few; 1 below 30 pairs. Degrees of
+    freedom are to be divided by it.
+    """
+    n, total = len(found.pairs.count), float(found.rest.sum())
+    if total <= 0 or n < _FEWEST:
+        return 1.0, 1.0
+    spread = (found.pairs.mean - found.pairs.mean.mean()) ** 2
+    df = found.pairs.count - 1
+    noise = (found.rest - df * total / df.sum()) / total
+    both = noise - (spread - spread.mean()) / max(float(spread.sum()), 1e-300)
+    nominal = 2 / float(df.sum())
+    ratio, alone = float(both @ both) / (nominal + 2 / (n - 1)), float(noise @ noise) / nominal
+    return (n * ratio + _PRIOR) / (n + _PRIOR), (n * alone + _PRIOR) / (n + _PRIOR)
+
+
+class _Fit:
+    """Least squares of pair + listener, and the sums that its expectations need."""
+
+    def __init__(self, rating: Numbers, pair: Places, listener: Places, pairs: PairSums) -> None:
+        self.rating, self.pair, self.listener, self.pairs = rating, pair, listener, pairs
+        self.listeners = int(listener.max()) + 1
+        n = pairs.count
+        cell, times = np.unique(pair * self.listeners + listener, return_counts=True)
+        which = cell // self.listeners
+        share = times / n[which]
+        self._share = np.bincount(cell % self.listeners, share, minlength=self.listeners) / len(n)
+        self._own = float((share**2).sum()) / len(n)
+        """Mean over pairs of the sum over listeners of the squared share of a pair's ratings."""
+        self._repeats = float((share * times).sum())
+        self.df = len(rating) - len(n) - self.listeners + _connected(which, cell % self.listeners, len(n))
+        self.crossed = len(cell) == len(n) * self.listeners
+
+    @property
+    def separable(self) -> bool:
+        """Whether a listener's level can be told from the rest of the noise."""
+        return self.df >= 1 and len(self.rating) - self._repeats > 0.5 and len(self.pairs.count) > 1
+
+    def variances(self) -> Variances:
+        """The components of the two-way design."""
+        pairs, n = self.pairs, self.pairs.count
+        total, within = len(self.rating), float(self.pairs.within.sum())
+        left = self._residuals(_levels(self.rating, self.pair, self.listener, pairs, 0.0))
+        rest = float(left @ left)
+        if rest < _TINY * max(within, float(pairs.mean @ pairs.mean)):
+            rest = 0.0
+        residual = rest / self.df
+        # Ratings of a pair differ by listener and residual: `by_level` times the variance of levels is in them.
+        by_level, levels_df = total - self._repeats, total - len(n) - self.df
+        level = (within - residual * (total - len(n))) / by_level
+        inverse = float((1 / n).mean())
+        # Of the listeners' variance, what differs between mean ratings: all but what the pairs' panels share.
+        shared = 0.0
+        if not self.crossed:
+            shared = (self._own - float((self._share**2).sum())) * len(n) / (len(n) - 1)
+        observed = float(pairs.mean.var(ddof=1))
+        relative, absolute = (level * own + residual * inverse for own in (shared, self._own))
+        # As sums of independent mean squares, for the degrees of freedom.
+        between_levels = residual + level * by_level / max(levels_df, 1)
+        of_relative, of_absolute = (own * levels_df / by_level for own in (shared, self._own))
+        relative_df = satterthwaite(
+            ((of_relative * between_levels, levels_df), ((inverse - of_relative) * residual, self.df))
+        )
+        each = np.bincount(self.pair, left**2).astype(np.float64)
+        return Variances(
+            "crossed" if self.crossed else "partly crossed", pairs, self.listeners, observed - relative, level,
+            residual, self.df, relative, absolute, relative_df, of_absolute * between_levels, levels_df,
+            each,
+        )  # fmt: skip
+
+    def _residuals(self, levels: Numbers) -> Numbers:
+        left = self.rating - levels[self.listener]
+        residuals: Numbers = left - (np.bincount(self.pair, left) / self.pairs.count)[self.pair]
+        return residuals
+
+
+def predicted_levels(found: Variances, rating: Numbers, pair: Places, listener: Places) -> tuple[Numbers, float]:
+    """(listeners,): the best linear unbiased prediction of each listener's level, relative to the mean; and the
+    variance of a level around its prediction. Zeros where levels cannot be separated from noise, or do not differ.
+
+    Args:
+        found: the components of these ratings.
+        rating: (ratings,), as for `variances`.
+        pair: (ratings,)
+        listener: (ratings,)
+    """
+    if not found.listener > 0:
+        return np.zeros(int(np.max(listener)) + 1), 0.0
+    ratio = found.residual / found.listener
+    levels = _levels(rating, pair, listener, found.pairs, ratio)
+    known = np.bincount(listener, 1 - 1 / found.pairs.count[pair])
+    return levels, float((found.residual / np.maximum(known + ratio, 1e-12)).mean()) if found.residual else 0.0
+
+
+def _levels(rating: Numbers, pair: Places, listener: Places, pairs: PairSums, ridge: float) -> Numbers:
+    """The listeners' levels by least squares with the pairs eliminated.
+
+    Args:
+        rating: (ratings,)
+        pair: (ratings,)
+        listener: (ratings,)
+        pairs: the sums of each pair.
+        ridge: residual variance over that of the levels, for their best linear prediction; 0 for plain least squares.
+    """
+    count = np.bincount(listener).astype(np.float64)
+
+    def normal(levels: Numbers) -> Numbers:
+        means = np.bincount(pair, levels[listener]) / pairs.count
+        product: Numbers = (count + ridge) * levels - np.bincount(listener, means[pair])
+        return product
+
+    own = np.bincount(listener, rating - pairs.mean[pair]).astype(np.float64)
+    return _solved(normal, own, count + ridge)
+
+
+def _solved(normal: Callable[[Numbers], Numbers], right: Numbers, diagonal: Numbers) -> Numbers:
+    """Conjugate gradients with the diagonal as preconditioner (Golub and Van Loan, Matrix Computations, 11.5)."""
+    found, left = np.zeros_like(right), right.copy()
+    scaled = left / diagonal
+    direction, size = scaled.copy(), float(left @ scaled)
+    enough = 1e-12 * size  # the error of the sum of squares is that of the levels, squared
+    for _ in range(500):
+        if size <= enough:
+            break
+        image = normal(direction)
+        step = size / float(direction @ image)
+        found += step * direction
+        left -= step * image
+        scaled = left / diagonal
+        before, size = size, float(left @ scaled)
+        direction = scaled + size / before * direction
+    return found
+
+
+def _connected(pair: Places, listener: Places, pairs: int) -> int:
+    """Into how many parts pairs and listeners fall that share no rating."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    nodes = pairs + int(listener.max()) + 1
+    graph = coo_array((np.ones(len(pair), np.int8), (pair, listener + pairs)), shape=(nodes, nodes))
+    return int(connected_components(graph, directed=False)[0])
+
+
+def satterthwaite(parts: tuple[tuple[float, float], ...]) -> float:
+    """Degrees of freedom of a sum of mean squares (Satterthwaite, Biometrics Bulletin 1946).
+
+    Args:
+        parts: each mean square as it stands in the sum, and its degrees of freedom.
+    """
+    total, below = sum(part for part, _ in parts), sum(part**2 / df for part, df in parts if df > 0)
+    return total**2 / below if below > 0 else math.inf

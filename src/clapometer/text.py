@@ -1,0 +1,26 @@
+"""When two texts are the same: their normalised form, and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+
+
+def text_key(text: str) -> str:
+    r"""The normalised form of a text: two texts with the same key are the same text.
+
+    Unicode NFC, case folded, runs of whitespace collapsed to one space and removed at both ends.
+
+    Example:
+        >>> text_key("  A dog\tBARKS ") == text_key("a dog barks")
+        True
+    """
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of `text_key(text)` in UTF-8, hexadecimal.
+
+    An unpaired surrogate, which UTF-8 cannot hold, is hashed as a question mark.
+    """
+    return hashlib.sha256(text_key(text).encode("utf-8", "replace")).hexdigest()

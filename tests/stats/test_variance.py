@@ -1,0 +1,145 @@
+"""Variance components of pairs, listeners and the rest, in every design."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clapometer.errors import BadOption
+from clapometer.stats.variance import inflation, predicted_levels, variances
+
+
+def crossed(table):
+    """(pairs, listeners) as ratings, pairs and listeners; NaN is a missing cell."""
+    table = np.asarray(table, float)
+    pair, listener = np.nonzero(~np.isnan(table))
+    return table[pair, listener], pair, listener
+
+
+def test_a_balanced_design_by_analysis_of_variance():
+    rng = np.random.default_rng(0)
+    table = rng.normal(0, 2, (12, 1)) + rng.normal(0, 3, (1, 5)) + rng.normal(0, 1, (12, 5))
+    found = variances(*crossed(table))
+    by_pair, by_listener = table.mean(axis=1), table.mean(axis=0)
+    residual = table - by_pair[:, None] - by_listener + table.mean()
+    noise = (residual**2).sum() / 44
+    assert found.design == "crossed"
+    assert found.residual == pytest.approx(noise)
+    assert found.residual_df == 44
+    assert found.listener == pytest.approx(by_listener.var(ddof=1) - noise / 12)
+    assert found.pair == pytest.approx(by_pair.var(ddof=1) - noise / 5)
+    assert found.relative == pytest.approx(noise / 5)
+    assert found.absolute == pytest.approx((found.listener + noise) / 5)
+    assert found.observed == pytest.approx(by_pair.var(ddof=1))
+    assert found.rest == pytest.approx((residual**2).sum(axis=1))
+    # Shrunk towards 0, the more the fewer pairs.
+    shrunk = (by_listener - table.mean()) * found.listener / (found.listener + noise / 12)
+    assert predicted_levels(found, *crossed(table))[0] == pytest.approx(shrunk)
+
+
+@pytest.mark.parametrize(("missing", "listeners"), [(0.4, 8), (0.7, 20)])
+def test_estimates_are_unbiased_with_missing_cells(missing, listeners):
+    rng = np.random.default_rng(1)
+    rows = []
+    for _ in range(300):
+        rated = rng.random((40, listeners)) >= missing
+        rated[~rated.any(axis=1), 0] = True
+        pair, listener = np.nonzero(rated)
+        listener = np.unique(listener, return_inverse=True)[1]
+        truth = rng.normal(0, 1, 40)
+        rating = truth[pair] + rng.normal(0, 1.5, listeners)[listener] + rng.normal(0, 1, len(pair))
+        error = np.bincount(pair, rating) / np.bincount(pair) - truth
+        found = variances(rating, pair, listener)
+        assert found.design == "partly crossed"
+        rows.append(
+            (found.pair, found.listener, found.residual, found.relative - error.var(ddof=1),
+             found.absolute - np.mean(error**2))
+        )  # fmt: skip
+    mean, slip = np.mean(rows, axis=0), np.std(rows, axis=0) / math.sqrt(300)
+    assert (np.abs(mean - [1, 2.25, 1, 0, 0]) < 4 * slip).all(), (mean, slip)
+
+
+def test_the_design_is_found():
+    rating = np.arange(12.0) ** 1.5
+    pair = np.repeat(np.arange(4), 3)
+    assert variances(rating, pair).design == "one-way"
+    assert variances(rating, pair, np.arange(12)).design == "one-way"  # everybody rated once
+    assert variances(rating, pair, np.tile(np.arange(3), 4)).design == "crossed"
+    assert variances(rating[1:], pair[1:], np.tile(np.arange(3), 4)[1:]).design == "partly crossed"
+    # Two panels of three listeners with two pairs each.
+    two = np.repeat(np.arange(2), 6)
+    assert variances(rating, pair, two * 3 + np.tile(np.arange(3), 4)).design == "partly crossed"
+
+
+def test_panels_that_share_no_pair_are_fitted_each():
+    rng = np.random.default_rng(3)
+    table = np.full((40, 8), math.nan)
+    table[:20, :4] = rng.normal(0, 1, (20, 1)) + np.arange(4) * 5
+    table[20:, 4:] = rng.normal(0, 1, (20, 1)) + np.arange(4) * 2
+    found = variances(*crossed(table))
+    assert found.residual == 0
+    assert found.residual_df == 2 * 19 * 3
+
+
+def test_repeated_cells_count():
+    # A listener who rates a pair twice: noise comes from both.
+    rng = np.random.default_rng(4)
+    rows = []
+    for _ in range(200):
+        pair, listener = np.repeat(np.arange(20), 6), np.tile(np.repeat(np.arange(3), 2), 20)
+        rating = rng.normal(0, 1, 20)[pair] + rng.normal(0, 2, 3)[listener] + rng.normal(0, 1, 120)
+        found = variances(rating, pair, listener)
+        rows.append((found.listener, found.residual))
+    assert np.mean(rows, axis=0) == pytest.approx([4, 1], rel=0.15)
+
+
+def test_levels_of_many_listeners_by_the_normal_equations():
+    rng = np.random.default_rng(5)
+    pairs, listeners = 60, 25
+    pair = np.repeat(np.arange(pairs), 4)
+    listener = np.concatenate([rng.permutation(listeners)[:4] for _ in range(pairs)])
+    rating = rng.normal(0, 1, pairs)[pair] + rng.normal(0, 1, listeners)[listener] + rng.normal(0, 0.5, 240)
+    found = variances(rating, pair, listener)
+    design = np.zeros((240, pairs + listeners))
+    design[np.arange(240), pair] = design[np.arange(240), pairs + listener] = 1
+    fitted = design @ np.linalg.lstsq(design, rating, rcond=None)[0]
+    assert found.residual == pytest.approx(((rating - fitted) ** 2).sum() / (240 - np.linalg.matrix_rank(design)))
+    penalty = np.diag(np.append(np.zeros(pairs), np.full(listeners, found.residual / found.listener)))
+    levels = np.linalg.solve(design.T @ design + penalty, design.T @ rating)[pairs:]
+    assert predicted_levels(found, rating, pair, listener)[0] == pytest.approx(levels, abs=1e-6)
+
+
+@given(shift=st.floats(-100, 100), scale=st.floats(0.01, 100), seed=st.integers(0, 20))
+def test_units_and_the_order_of_rows_do_not_matter(shift, scale, seed):
+    rng = np.random.default_rng(seed)
+    pair, listener = np.nonzero(np.pad(rng.random((9, 4)) < 0.7, ((0, 0), (1, 0)), constant_values=True))
+    listener = np.unique(listener, return_inverse=True)[1]
+    rating = rng.normal(0, 1, len(pair)) + listener
+    one = variances(rating, pair, listener)
+    order = rng.permutation(len(pair))
+    other = variances((shift + scale * rating)[order], pair[order], listener[order])
+    for name in ("pair", "listener", "residual", "relative", "absolute"):
+        assert getattr(other, name) == pytest.approx(scale**2 * getattr(one, name), rel=1e-6, abs=1e-6 * scale**2)
+
+
+def test_inflation_follows_the_shape():
+    rng = np.random.default_rng(6)
+    pair = np.repeat(np.arange(400), 3)
+    noise = rng.normal(0, 0.3, 1200)
+    shapes = rng.normal(0, 1, 400), rng.choice([-1.0, 1.0], 400), rng.standard_t(5, 400)
+    normal, peaks, tails = (inflation(variances(shape[pair] + noise, pair))[0] for shape in shapes)
+    assert normal == pytest.approx(1, abs=0.25)
+    assert peaks < 0.6
+    assert tails > 1.3
+    assert inflation(variances(noise[:60], pair[:60])) == (1, 1)
+
+
+def test_input_that_is_none():
+    with pytest.raises(BadOption, match="one per rating"):
+        variances(np.ones(3), np.zeros(3, int), np.zeros(2, int))
+    with pytest.raises(BadOption, match="listeners must be numbered"):
+        variances(np.ones(2), np.zeros(2, int), np.array([0, 2]))
