@@ -170,6 +170,7 @@ def take_part(rank: int, port: str, model: str, paths: list[str]) -> list[list[f
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_two_processes_give_what_one_gives(clap, paths, tmp_path):
     save(clap, tmp_path / "model")

@@ -206,6 +206,7 @@ def test_torch_is_not_loaded(study: Path) -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_file(), reason="the real ratings, ../shared/data/ratings, are not here")
 def test_relate_as_it_was_released(ratings: Command) -> None:
     done = ratings(REAL, "--split", "test,validation")

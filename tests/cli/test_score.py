@@ -259,6 +259,7 @@ def test_the_same_bytes_every_time(run: Run, model: Path, tmp_path: Path) -> Non
     assert not list(tmp_path.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", ["--cache", "--no-cache"])
 def test_a_killed_run_goes_on(cache: str, model: Path, tmp_path: Path) -> None:
     rows = [{"audio": name, "text": f"sound {number}"} for number, name in enumerate(clips(tmp_path, 60))]
@@ -305,6 +306,7 @@ def stored(path: Path) -> int:
         return 0
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_over_few_clips_and_texts(model: Path, tmp_path: Path) -> None:
     names = clips(tmp_path, 50, 0.1)
     numbers = range(10_000)

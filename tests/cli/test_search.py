@@ -116,6 +116,7 @@ def test_an_index_is_brought_up_to_date_by_its_own_model(run: Run, model: Path, 
     assert "other weights" in refused.err
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_nothing_is_lost_or_doubled(run: Run, model: Path, tmp_path: Path) -> None:
     folder, index = sounds(tmp_path / "sounds", 30), tmp_path / "index"
     run("index", folder, "-o", index, "--model", model, "--no-cache")

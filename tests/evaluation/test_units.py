@@ -122,6 +122,7 @@ def test_nothing_depends_on_the_order_of_rows(drawn, tmp_path):
         assert repr(getattr(found[0], name)) == repr(getattr(found[1], name)), name  # repr: NaN is not NaN
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PEOPLE.is_dir(), reason="needs ../shared/data/people, which is not in the repository")
 def test_real_listeners_by_pairs_and_by_sounds(tmp_path):
     """86 pairs of 60 sounds; 10 of the pairs failed the authors' screening and stand in the split `excluded`."""

@@ -104,6 +104,7 @@ def test_the_ceiling_of_a_generator(system: str, lcc: float) -> None:
     assert noise_ceiling(own.target, own.pairs.index, intervals=False).lcc.value == pytest.approx(lcc, abs=3e-3)
 
 
+@pytest.mark.slow
 def test_the_summary_holds_all_of_it() -> None:
     summary = summarise(relate("REL").only(split="test,validation"))
     assert (summary.all.pairs, summary.all.ratings, summary.all.listeners) == (2598, 7797, 873)

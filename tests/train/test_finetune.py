@@ -159,6 +159,7 @@ finetune(
 """
 
 
+@pytest.mark.slow
 def test_killed_at_a_random_step_a_run_goes_on_to_the_same_weights(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, SPLITS)
 

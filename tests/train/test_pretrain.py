@@ -112,6 +112,7 @@ pretrain(sys.argv[1], sys.argv[2], model=sys.argv[3], seconds=0.5, options=optio
 """
 
 
+@pytest.mark.slow
 def test_killed_at_a_random_step_a_run_goes_on_to_the_same_weights(model: Path, captions: Path, tmp_path: Path) -> None:
     def run(name: str, stop: int = 0) -> int:
         return subprocess.run([sys.executable, "-c", KILLED, captions, tmp_path / name, model, str(stop)]).returncode

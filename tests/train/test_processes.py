@@ -95,6 +95,7 @@ def work(folder: Path, count: int, accumulate: int = 1) -> list[dict[str, Any]]:
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(count)]
 
 
+@pytest.mark.slow
 def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     (alone,) = work(tmp_path / "one", 1)
     first, second = work(tmp_path / "two", 2, accumulate=2)
