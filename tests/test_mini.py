@@ -75,6 +75,7 @@ def stated(pattern: str) -> float:
     return float(figure[1])
 
 
+@pytest.mark.slow
 def test_sounds_that_were_held_out_are_classified(found: dict[str, Any]) -> None:
     esc = found["esc50_fold5"]
     assert esc["clips"] == 400
@@ -82,6 +83,7 @@ def test_sounds_that_were_held_out_are_classified(found: dict[str, Any]) -> None
     assert esc["accuracy"] == pytest.approx(stated(r"top-1 accuracy \| \*\*(0\.\d+)"), abs=0.006)
 
 
+@pytest.mark.slow
 def test_prompts_are_told_from_others(found: dict[str, Any]) -> None:
     assert found["prompts"]["auc"] >= 0.80
     assert found["prompts"]["auc"] == pytest.approx(stated(r"349 rows \| AUC (0\.\d+)"), abs=0.002)
@@ -93,6 +95,7 @@ def test_prompts_are_told_from_others(found: dict[str, Any]) -> None:
     assert min(found["prompts"]["auc_by_source"].values()) > 0.6
 
 
+@pytest.mark.slow
 def test_voices_that_were_held_out_are_told(found: dict[str, Any]) -> None:
     speech = found["emodb_speakers_13_to_16"]
     assert speech["gender_accuracy"] >= 0.9
