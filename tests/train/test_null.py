@@ -25,8 +25,8 @@ from clapometer.train.outcome import Outcome as Measured
 
 PAIRS, VALIDATION, TEST = 400, 40, 80
 MEMORISE = TrainOptions(
-    steps=80, batch_size=40, learning_rate=4e-2, warmup=5, keep_statistics=True, patience=0, weight_decay=0.0,
-    validate_every=40, save_every=80,
+    steps=84, batch_size=40, learning_rate=3e-2, warmup=5, keep_statistics=True, patience=0, weight_decay=0.0,
+    validate_every=42, save_every=84,
 )  # fmt: skip
 """All weights are trained, until the token of each text has memorised its rating."""
 GENERALISE = replace(MEMORISE, learning_rate=1e-2, rates={"text": 0.0})
@@ -61,7 +61,7 @@ def listening_test(folder: Path, seed: int, *, shuffled: bool) -> list[str]:
     if shuffled:
         rating = rating[random.permutation(PAIRS)]
     texts = [f"a tone number {number}" for number in range(PAIRS)]
-    time = np.arange(800) / 16000
+    time = np.arange(560) / 16000
     with (folder / "ratings.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("audio", "text", "listener", "rating", "scale_min", "scale_max"))
@@ -104,7 +104,7 @@ def outcome(folder: Path, seed: int, *, shuffled: bool) -> Outcome:
             table.writerow(("audio", "text", "score", "cosine", "seen"))
             table.writerows((Path(one.audio).name, one.text, one.score, one.cosine, one.seen) for one in scored)
     files = [str(folder / "last.csv"), str(folder / "base.csv")]
-    evaluation = evaluate(files, folder / "ratings.csv", Options(ceiling=False))
+    evaluation = evaluate(files, folder / "ratings.csv", Options(ceiling=False, resamples=Resamples(2000)))
     counts = evaluation.exclusion.as_json(evaluation.candidates)
     assert counts["pairs"] == sum(counts["reasons"].values()) == PAIRS - TEST
     assert counts["reasons"] == {"audio:train": PAIRS - TEST - VALIDATION, "audio:validation": VALIDATION}
