@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clapometer.evaluation.figures import within_systems
 from clapometer.evaluation.groups import SYSTEM, Group
 from clapometer.evaluation.result import ALL, CEILING, WITHIN, Row
 from clapometer.stats.agreement import METRICS
@@ -28,12 +29,14 @@ def ceilings(ratings: Ratings, groups: Sequence[Group]) -> tuple[Row, ...]:
     Args:
         ratings: those of the evaluated pairs.
         groups: each gets its own, where enough of its pairs were rated twice; from those of all systems comes the
-            ceiling within systems, weighted by pairs as the metrics within systems are. Only all pairs have intervals.
+            ceiling within systems, weighted by pairs, of the same systems as the metrics within systems. Only all pairs
+            have intervals.
     """
     overall = Group(ALL, "", np.arange(len(ratings.pairs)))
     rows = [row for group in (overall, *groups) if (row := _row(ratings, group)) is not None]
-    systems = [row for row in rows if row.breakdown == SYSTEM]
-    if systems and len(systems) == sum(group.breakdown == SYSTEM for group in groups):
+    large, _ = within_systems(groups)
+    systems = [row for row in rows if row.breakdown == SYSTEM and row.group in large]
+    if systems and len(systems) == len(large):
         sizes = [row.n for row in systems]
         means = {
             metric: alone(float(np.average([getattr(row, metric).value for row in systems], weights=sizes)))
