@@ -81,7 +81,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+LONG = ("README.md", "finetuning.md")
+"""Pages whose commands train several models; README's commands from ratings to a report have a quick test, too."""
+MARKED = [pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG), id=page.name) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", MARKED)
 def test_commands(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for block in blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
@@ -116,7 +121,7 @@ def test_the_four_commands_of_the_readme_claim_no_gain_on_shuffled_ratings(
     assert "training or validation data of the model of tuned" in found.err
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", MARKED)
 def test_python(page: Path, place: Path) -> None:
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), {"__name__": "__main__"})

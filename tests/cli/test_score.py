@@ -210,6 +210,7 @@ def unpleasant(folder: Path) -> tuple[Path, list[bool]]:
     return table, [works for *_, works in rows]
 
 
+@pytest.mark.slow
 def test_a_table_of_everything_that_goes_wrong(model: Path, tmp_path: Path) -> None:
     table, expected = unpleasant(tmp_path)
     ended = run_apart(table, "-o", tmp_path / "scores.csv", "--model", model)
