@@ -81,9 +81,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-LONG = ("README.md", "finetuning.md")
-"""Pages whose commands train several models; README's commands from ratings to a report have a quick test, too."""
-MARKED = [pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG), id=page.name) for page in PAGES]
+QUICK = ("classification.md", "models.md", "ratings.md", "scoring.md")
+"""Pages whose blocks take seconds; README's commands from ratings to a report have a quick test, too."""
+MARKED = [pytest.param(page, marks=[pytest.mark.slow] * (page.name not in QUICK), id=page.name) for page in PAGES]
 
 
 @pytest.mark.parametrize("page", MARKED)

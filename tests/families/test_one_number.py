@@ -13,7 +13,7 @@ from examples import NAMES, example
 
 from clapometer.model import Clap
 
-TIMES = 10
+TIMES = 4
 TEXT = "rain on a tin roof"
 
 

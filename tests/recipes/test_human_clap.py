@@ -17,7 +17,10 @@ from stand_in import REL, call, commands, relate, replay
 from clapometer import agreement, read_ratings, save
 from clapometer.families.mini import tiny
 
-pytestmark = pytest.mark.skipif(not REL.is_file(), reason=f"the real ratings are not here: {REL}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REL.is_file(), reason=f"the real ratings are not here: {REL}"),
+]
 RECIPE = Path(__file__).parents[2] / "recipes" / "human_clap"
 PROMPTS = {"train": 20, "validation": 18, "test": 18}
 TRIVIAL = ("system's mean", "constant")

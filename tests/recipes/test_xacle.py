@@ -23,6 +23,8 @@ from clapometer.evaluation.run import Options
 from clapometer.families.mini import tiny
 from clapometer.stats.bootstrap import Resamples
 
+pytestmark = pytest.mark.slow
+
 PAIRS = {"train": 60, "validation": 54, "test": 40}
 FIRST = {"train": 0, "validation": 7500, "test": 10500}
 QUICK = {
