@@ -190,6 +190,7 @@ def test_no_listener_rates_a_pair_twice_and_every_pair_gets_its_ratings() -> Non
     assert set(np.bincount(listener)) <= {16, 17}
 
 
+@pytest.mark.slow
 def test_listeners_with_known_habits_are_found_again() -> None:
     random = np.random.default_rng(5)
     pair, listener = dealt(random.choice(4, 1800, p=KIND.per_pair) + 1, random)

@@ -16,6 +16,7 @@ from clapometer.families import laion
 from clapometer.records import Window
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("long", "fused"), [("fused", {True, False}), ("fused-all", {True}), ("windows", {False}), ("head", {False})]
 )

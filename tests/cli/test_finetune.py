@@ -39,6 +39,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return runner
 
 
+@pytest.mark.slow
 def test_from_ratings_to_a_report_in_four_commands(run: Run, model: Path, tmp_path: Path) -> None:
     given = rated_tones(tmp_path, ("train", "validation", "test"), count=180)
     root = ("--audio-root", tmp_path)
