@@ -16,10 +16,10 @@ demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
 	$(BIN)/python demo/run.py
 
 test: $(VENV)/.dev  ## all tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m "not slow"
 
 test-slow: $(VENV)/.dev  ## the slow ones: at most 25 minutes on two quiet cores
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m slow
 
 test-oldest: $(OLDEST)/.installed  ## the same with the oldest versions that pyproject.toml allows
 	OMP_NUM_THREADS=1 $(OLDEST)/venv/bin/pytest -n $(JOBS) -m "not slow"
