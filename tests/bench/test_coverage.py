@@ -17,6 +17,7 @@ from coverage import Setting, contains, pooled, settings, truths
 PARTS = [
     ("pairs", "n = 20, rho = 0.6"),
     ("pairs", "n = 100, rho = 0.3"),
+    ("reliability", "50 pairs x 4"),
     ("difference of two scores", "n = 100"),
     ("repeated sounds or texts", "40 sounds x 5 texts of their own"),
     ("repeated sounds or texts", "20 x 20, each with each"),
