@@ -26,14 +26,11 @@ class Excluded:
             `dataset:validation`.
         included: whether these clips are tested all the same.
         seen: the list of the model.
-        unseen_texts: of retrieval, the places of clips none of whose captions was seen in training; None where it was
-            not asked.
     """
 
     reasons: Mapping[int, str]
     included: bool
     seen: Seen
-    unseen_texts: tuple[int, ...] | None = None
 
     @property
     def marks(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Exclusion:
     datasets: Mapping[str, tuple[str, ...]]
     included: bool
 
-    @property
+    @cached_property
     def left_out(self) -> npt.NDArray[np.bool_]:
         """(pairs,): which ones are left out, or would be."""
         return np.array([bool(reason) for reason in self.reasons], bool)

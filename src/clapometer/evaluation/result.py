@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -168,7 +169,7 @@ class Evaluation:
     score_scale: tuple[float, float]
     notes: tuple[str, ...]
 
-    @property
+    @cached_property
     def includes_seen(self) -> bool:
         """Whether the metrics include pairs that a model has learned from."""
         return self.exclusion.included and bool(self.exclusion.left_out[self.places].any())

@@ -170,6 +170,7 @@ def finetune(
         if not processes().is_first:
             progress, tell = None, silent
         given = read_ratings(ratings, columns=columns, scale=scale)
+        known = seen_of(model)
         material = read_material(
             given,
             audio_root=audio_root,
@@ -178,7 +179,7 @@ def finetune(
             validation_share=validation_share,
             test_share=test_share,
             seed=options.seed,
-            seen=seen_of(model),
+            seen=known,
         )
         clips, notes = ((), ()) if reminder is None else _captions(reminder, material)
         material = replace(material, notes=(*material.notes, *notes))
@@ -196,7 +197,7 @@ def finetune(
             published="",
             window=clap.window_of(window),
         )
-        clap.seen = _seen(clap.seen, material, clips)
+        clap.seen = _seen(known, material, clips)
         batches = _batches(clap, material.train, reminder, clips, options, augmentation, progress)
         run = _record(arguments, material, begin, clap)
         trained = train(

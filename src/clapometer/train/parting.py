@@ -67,9 +67,11 @@ def parted(
         BadTable: no validation split can be created; the message says why.
         BadOption: a share outside its range.
     """
-    for name, share, lowest in (("validation", validation_share, validation_share > 0), ("test", test_share, True)):
-        if not (lowest and 0 <= share < 1 and validation_share + test_share < 1):
-            raise BadOption(f"the share of {name} must be between 0 and 1, and both together below 1, not {share}")
+    if not (validation_share > 0 and test_share >= 0 and validation_share + test_share < 1):
+        raise BadOption(
+            "the shares of validation and test must be between 0 and 1, and below 1 together, not "
+            f"{validation_share:g} and {test_share:g}"
+        )
     part = np.array(splits, dtype="<U10")
     before = np.zeros(len(part), bool) if seen is None else np.asarray(seen, bool)
     sounds = np.array([found for _, found in clips], dtype=object)
