@@ -49,7 +49,7 @@ parity: $(VENV)/.dev $(PARITY)/.references  ## our vectors against those of the 
 	done; done
 	OMP_NUM_THREADS=1 $(BIN)/python tests/parity/compare.py $(PARITY)
 	OMP_NUM_THREADS=1 CLAPOMETER_PARITY=$(abspath $(PARITY)) $(BIN)/pytest -o tmp_path_retention_policy=failed \
-		tests/families/test_contract.py tests/families/test_one_number.py
+		tests/models/families/test_contract.py tests/models/families/test_one_number.py
 
 mini: $(VENV)/.recipe  ## trains the embedded model
 	PYTHON=$(BIN)/python recipes/mini/run.sh $(DATA)

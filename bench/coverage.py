@@ -22,13 +22,14 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from clapometer.benchmark.figures import tagged
+from clapometer.benchmark.metrics import tagged
 from clapometer.benchmark.result import Answers
-from clapometer.evaluation.figures import Figures, figures
+from clapometer.benchmark.tasks.task import Clip
 from clapometer.evaluation.groups import ORIGIN, SYSTEM, Group
+from clapometer.evaluation.resampled_agreement import Figures, figures
 from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, WITHIN
+from clapometer.evaluation.sentences import outcome
 from clapometer.evaluation.units import design
-from clapometer.evaluation.words import outcome
 from clapometer.stats.agreement import METRICS, agreement
 from clapometer.stats.bootstrap import Estimate, Resamples, Votes, ranks_of
 from clapometer.stats.classes import class_estimates
@@ -36,7 +37,6 @@ from clapometer.stats.icc import icc
 from clapometer.stats.isotonic import isotonic
 from clapometer.stats.krippendorff import alpha
 from clapometer.stats.retrieval import retrieval_figures
-from clapometer.tasks.task import Clip
 
 Numbers = np.ndarray
 Hits = dict[str, bool | None]

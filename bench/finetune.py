@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from clapometer.families.laion import LaionClap
+    from clapometer.models.families.laion import LaionClap
 
 SETTINGS = ((1, False), (1, True), (8, False), (8, True))
 """Parts of the batch, and whether blocks are computed anew."""
@@ -50,10 +50,10 @@ def main() -> None:
 
 def full_size() -> LaionClap:
     """Random weights in the sizes of laion/clap-htsat-unfused; its tokens are bytes, in a table of full height."""
-    from clapometer.families.laion import FRONT_END, MODELS, LaionClap, LaionConfig
-    from clapometer.nets.htsat import HtsatConfig
-    from clapometer.nets.text_tower import TextTowerConfig
-    from clapometer.tokens import byte_tokenizer
+    from clapometer.models.families.laion import FRONT_END, MODELS, LaionClap, LaionConfig
+    from clapometer.models.nets.hf_text import TextTowerConfig
+    from clapometer.models.nets.htsat import HtsatConfig
+    from clapometer.models.weights.tokenizers import byte_tokenizer
 
     text = TextTowerConfig("roberta", 50265, 768, 12, 12, 3072, positions=514, norm_eps=1e-5, pooler=True)
     return LaionClap(MODELS[0], LaionConfig(FRONT_END, HtsatConfig(), text), byte_tokenizer("roberta"))
@@ -63,10 +63,10 @@ def measured(options: argparse.Namespace) -> dict[str, float]:
     """Two steps; the time of the second."""
     import torch
 
-    from clapometer.losses.rated import read_loss
-    from clapometer.train.loop import train
-    from clapometer.train.options import TrainOptions
-    from clapometer.train.rated_batches import Rated, RatedBatch
+    from clapometer.training.loop import train
+    from clapometer.training.losses.rated import read_loss
+    from clapometer.training.options import TrainOptions
+    from clapometer.training.rating_batches import Rated, RatedBatch
 
     clap = full_size().to(options.device)
     samples = round(options.seconds * clap.card.sample_rate)

@@ -82,7 +82,7 @@ def queries(sounds: Path, model: str) -> dict[str, Any]:
     import torch
 
     import clapometer
-    from clapometer.cache import shared_store
+    from clapometer.embedding.store import shared_store
     from clapometer.search import index_folder, open_index
 
     torch.set_num_threads(1)
@@ -137,8 +137,8 @@ def _share(paths: list[str], about: dict[str, dict[str, str]], label: str, words
 
 
 def scale(count: int, dimension: int, like: Path | None) -> dict[str, Any]:
-    from clapometer.search.files import Listed, read_vectors, write_record, write_sounds, write_vectors
     from clapometer.search.nearest import build_graph, has_usearch
+    from clapometer.search.storage import Listed, read_vectors, write_record, write_sounds, write_vectors
 
     random = np.random.default_rng(0)
     if like is not None:

@@ -23,10 +23,10 @@ import numpy as np
 import soundfile
 from scipy.stats import spearmanr
 
-from clapometer.cache import Vector, VectorStore
+from clapometer.embedding.store import Vector, VectorStore
 from clapometer.errors import BadOption
 from clapometer.voice.extract import Measured, extract
-from clapometer.voice.sources import EGEMAPS, OWN, Source, egemaps
+from clapometer.voice.extractors import EGEMAPS, OWN, Source, egemaps
 
 COMPARED = (*EGEMAPS, "duration")
 

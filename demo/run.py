@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import clapometer
-from clapometer.report.pictures import heat_map
+from clapometer.plots.figures import heat_map
 
 TEXTS = [sounds.DESCRIPTIONS[name] for name in sounds.DEMO]
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"

@@ -9,8 +9,8 @@ import soundfile
 import torch
 from hypothesis import settings
 
-from clapometer.audio import Samples
-from clapometer.families.mini import MiniClap, tiny
+from clapometer.audio.reading import Samples
+from clapometer.models.families.mini import MiniClap, tiny
 
 # The same examples in every run, however slow the machine: a failure of today is there tomorrow.
 settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=50, database=None)

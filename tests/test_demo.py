@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapometer.checkpoints import EMBEDDED, load, save
-from clapometer.families import mini
+from clapometer.models.families import mini
+from clapometer.models.registry import EMBEDDED, load, save
 
 DEMO = Path(__file__).parent.parent / "demo"
 

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import originals
 import pytest
 import soundfile
-from voices import lay_emodb
+from helpers import checkpoints
+from helpers.speech import lay_emodb
 
-from clapometer.checkpoints import EMBEDDED
 from clapometer.cli import main
+from clapometer.models.registry import EMBEDDED
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -76,7 +76,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
     lay_emodb(tmp_path)
-    originals.write(tmp_path / "models" / "paraclap", "paraclap")
+    checkpoints.write(tmp_path / "models" / "paraclap", "paraclap")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

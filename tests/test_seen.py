@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from clapometer import list_models, load, save
-from clapometer.checkpoints import EMBEDDED, seen_of
 from clapometer.errors import CheckpointError
-from clapometer.families import laion
-from clapometer.families.mini import tiny
+from clapometer.models.families import laion
+from clapometer.models.families.mini import tiny
+from clapometer.models.registry import EMBEDDED, seen_of
 from clapometer.seen import (
     NOTHING,
     PUBLISHED,

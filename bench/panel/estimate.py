@@ -25,8 +25,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import betaincinv
 
-from clapometer.tables.ratings import Ratings
-from clapometer.tables.ratings_reading import read_ratings
+from clapometer.ratings.reading import read_ratings
+from clapometer.ratings.table import Ratings
 from panel.listeners import HIGHEST, PARAMETERS, Draws, Listeners, Numbers, Places, as_json, draws, said
 
 SPLITS = "train,validation,test"

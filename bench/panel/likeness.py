@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from clapometer.panel.summary import summarise
+from clapometer.ratings.reading import read_ratings
+from clapometer.ratings.summary import summarise
+from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Estimate
-from clapometer.tables.ratings import Ratings
-from clapometer.tables.ratings_reading import read_ratings
 
 Figures = dict[str, Any]
 """Numbers, or a value with the ends of its interval, by name."""

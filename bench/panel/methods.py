@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clapometer.checkpoints import load
+from clapometer.classification.classifier import classify
+from clapometer.models.registry import load
 from clapometer.tables import read_table
 from clapometer.tables.writing import whole_file
-from clapometer.zeroshot import classify
 from panel.sound import clips_of
 from panel.study import HELD_OUT
 

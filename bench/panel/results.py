@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from clapometer.evaluation.listeners import Options, evaluate
 from clapometer.evaluation.result import ALL, Evaluation, Row
-from clapometer.evaluation.run import Options, evaluate
+from clapometer.ratings.reading import read_ratings
+from clapometer.ratings.table import Ratings
 from clapometer.stats.agreement import METRICS, agreement
 from clapometer.stats.bootstrap import Estimate
 from clapometer.tables import read_table
-from clapometer.tables.ratings import Ratings
-from clapometer.tables.ratings_reading import read_ratings
 from panel.likeness import side_by_side
 from panel.methods import BASE, SETTINGS, Method
 

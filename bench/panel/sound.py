@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from clapometer.audio import read_sound
+from clapometer.audio.reading import read_sound
 from clapometer.tables import read_table
 from panel.content import Content
 

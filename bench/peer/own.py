@@ -46,8 +46,8 @@ def clapometer(folder: Path, *, engine: str, model: str, one_by_one: bool) -> Lo
 
 def save_for_transformers(folder: Path) -> None:
     """The checkpoint of laion-clap as a folder of transformers: the same weights for its ClapModel."""
-    from clapometer.checkpoints import load
-    from clapometer.families.laion import LaionClap
+    from clapometer.models.families.laion import LaionClap
+    from clapometer.models.registry import load
 
     if not (folder / "transformers" / "model.safetensors").exists():
         clap = load(folder / "laion" / "laion.pt", device="cpu")

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from clapometer.nets.text_encoder import TextEncoder, TextEncoderConfig
+from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
 from sentences import audiocaps, class_names, corpus, trainable_clips
 
 STUDENT_LAYERS = (1, 3, 5)

@@ -1,6 +1,6 @@
 """Step 4: how well the model hears what it was never trained on; the figures of its card.
 
-python recipes/mini/evaluate.py --model src/clapometer/embedded/mini --data ../shared/data
+python recipes/mini/evaluate.py --model src/clapometer/models/bundled/mini --data ../shared/data
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.audio import read_sound
-from clapometer.checkpoints import load
-from clapometer.embed import embed_sounds, embed_texts
-from clapometer.model import Clap
+from clapometer.audio.reading import read_sound
+from clapometer.classification.classifier import classify
+from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.models.clap import Clap
+from clapometer.models.registry import load
 from clapometer.stats.classes import Figures, figures
 from clapometer.text import text_key
-from clapometer.zeroshot import classify
 from sentences import HELD_OUT_FOLD, HELD_OUT_SPEAKERS, audiocaps, read_rows
 
 GENDERS = {"male": "a man speaking", "female": "a woman speaking"}

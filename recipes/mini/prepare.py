@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from clapometer.audio import read_sound
-from clapometer.nets.text_encoder import TextEncoder, TextEncoderConfig
+from clapometer.audio.reading import read_sound
+from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
 from distill_text import MAX_TOKENS, STUDENT_LAYERS, encode
 from sentences import SOUND_TEMPLATES, audiocaps, speech_captions, trainable_clips, trainable_speech
 from yamnet import YamNet

@@ -6,7 +6,7 @@ data=$(realpath "${1:?the folder with sounds, emodb, captions and teachers}")
 root=$(realpath "$(dirname "$0")/../..")
 python=$(realpath -s "${PYTHON:-$root/.venv/bin/python}")
 build=$root/build/mini
-model=$root/src/clapometer/embedded/mini
+model=$root/src/clapometer/models/bundled/mini
 cd "$root/recipes/mini"
 mkdir -p "$build" "$model"
 

@@ -1,6 +1,6 @@
 """Step 6: what `mini` has learned from, as `seen.csv` beside its weights: hashes of files and texts, no sentence.
 
-python recipes/mini/seen.py --data ../shared/data --model src/clapometer/embedded/mini
+python recipes/mini/seen.py --data ../shared/data --model src/clapometer/models/bundled/mini
 """
 
 from __future__ import annotations

@@ -17,15 +17,15 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clapometer.families.mini import MODELS, MiniClap, MiniConfig
-from clapometer.losses.contrastive import info_nce
-from clapometer.nets.mobilenet import AudioEncoderConfig
-from clapometer.train.captions import CaptionBatch, CaptionBatches, read_captions
-from clapometer.train.loop import train
-from clapometer.train.objective import Objective
-from clapometer.train.options import Augmentation, TrainOptions
-from clapometer.train.pretrain import ZeroShot
-from clapometer.train.sounds import Sounds
+from clapometer.models.families.mini import MODELS, MiniClap, MiniConfig
+from clapometer.models.nets.mobilenet import AudioEncoderConfig
+from clapometer.training.audio_data import Sounds
+from clapometer.training.captions import CaptionBatch, CaptionBatches, read_captions
+from clapometer.training.loop import train
+from clapometer.training.losses.contrastive import info_nce
+from clapometer.training.objective import Objective
+from clapometer.training.options import Augmentation, TrainOptions
+from clapometer.training.pretrain import ZeroShot
 from prepare import text_tower
 from sentences import class_names, read_rows
 from yamnet import YamNet

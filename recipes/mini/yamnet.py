@@ -39,7 +39,7 @@ class YamNet:
         return np.stack(rows)
 
     def audio_encoder_weights(self) -> dict[str, Tensor]:
-        """The convolutions, as names and tensors of `clapometer.nets.mobilenet.AudioEncoder`."""
+        """The convolutions, as names and tensors of `clapometer.models.nets.mobilenet.AudioEncoder`."""
         self._reader.allocate_tensors()
         tensors: dict[str, Tensor] = {}
         for detail in self._reader.get_tensor_details():

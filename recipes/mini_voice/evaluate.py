@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.checkpoints import load
-from clapometer.embed import embed_sounds, embed_texts
-from clapometer.model import Clap
+from clapometer.classification.classifier import class_vectors
+from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.models.clap import Clap
+from clapometer.models.registry import load
+from clapometer.stats.grouped import figures_of
 from clapometer.voice.bins import read_bins
-from clapometer.voice.evaluation import figures_of
-from clapometer.zeroshot import class_vectors
 
 WORDS = {
     "anger": "angry",

@@ -17,8 +17,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from clapometer.audio import Samples, read_sound
-from clapometer.voice.evaluation import check_apart
+from clapometer.audio.reading import Samples, read_sound
+from clapometer.stats.grouped import check_apart
 
 HELD_OUT = frozenset({"13", "14", "15", "16"})
 RATE = 16000

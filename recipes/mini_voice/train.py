@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clapometer.audio import read_sound
-from clapometer.checkpoints import load
-from clapometer.train.captions import CaptionBatch
-from clapometer.train.loop import train
-from clapometer.train.options import TrainOptions
-from clapometer.train.pretrain import Contrastive
+from clapometer.audio.reading import read_sound
+from clapometer.models.registry import load
+from clapometer.training.captions import CaptionBatch
+from clapometer.training.loop import train
+from clapometer.training.options import TrainOptions
+from clapometer.training.pretrain import Contrastive
 from prepare import fitted
 
 FIXED = 4

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from clapometer.checkpoints import save
 from clapometer.errors import CheckpointError, ClapometerError
-from clapometer.families.paraclap import MODELS, ParaClap, adopt
-from clapometer.nets.projection import ResidualProjection
-from clapometer.published import Published, read_published
+from clapometer.models.families.paraclap import MODELS, ParaClap, adopt
+from clapometer.models.nets.projection import ResidualProjection
+from clapometer.models.registry import save
+from clapometer.models.weights.third_party import Published, read_published
 
 DIMENSION = 768
 TEMPERATURE = 0.07

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from clapometer.errors import BadTable, ClapometerError
+from clapometer.ratings.reading import read_ratings
 from clapometer.stats.agreement import METRICS, agreement
 from clapometer.tables import Table, read_table, whole_file, write_rows
-from clapometer.tables.ratings_reading import read_ratings
 
 SPLITS = ("validation", "test")
 COLUMNS = ("wav_file_name", "pred_score")

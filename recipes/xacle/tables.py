@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from clapometer.errors import BadTable, ClapometerError
+from clapometer.ratings.reading import read_ratings
 from clapometer.tables import read_table, whole_file, write_rows
-from clapometer.tables.ratings_reading import read_ratings
 
 SPLITS = ("train", "validation", "test")
 NAMED = "wav_file_name"

@@ -8,37 +8,37 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from clapometer._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from clapometer.checkpoints import list_models, load, save
+    from clapometer.classification.classifier import classify
     from clapometer.errors import ClapometerError
-    from clapometer.evaluation.run import evaluate
-    from clapometer.model import Clap
-    from clapometer.records import ModelCard, Score, Window
-    from clapometer.score import score_pairs
+    from clapometer.evaluation.listeners import evaluate
+    from clapometer.models.clap import Clap
+    from clapometer.models.registry import list_models, load, save
+    from clapometer.ratings.reading import read_ratings
+    from clapometer.scoring.pairs import score_pairs
     from clapometer.stats.agreement import agreement
-    from clapometer.tables.ratings_reading import read_ratings
-    from clapometer.train.finetune import finetune
-    from clapometer.train.pretrain import pretrain
-    from clapometer.zeroshot import classify
+    from clapometer.training.finetune import finetune
+    from clapometer.training.pretrain import pretrain
+    from clapometer.types import ModelCard, Score, Window
 
 _HOMES = {
-    "Clap": "model",
+    "Clap": "models.clap",
     "ClapometerError": "errors",
-    "ModelCard": "records",
-    "Score": "records",
-    "Window": "records",
+    "ModelCard": "types",
+    "Score": "types",
+    "Window": "types",
     "agreement": "stats.agreement",
-    "classify": "zeroshot",
-    "evaluate": "evaluation.run",
-    "finetune": "train.finetune",
-    "list_models": "checkpoints",
-    "load": "checkpoints",
-    "pretrain": "train.pretrain",
-    "read_ratings": "tables.ratings_reading",
-    "save": "checkpoints",
-    "score_pairs": "score",
+    "classify": "classification.classifier",
+    "evaluate": "evaluation.listeners",
+    "finetune": "training.finetune",
+    "list_models": "models.registry",
+    "load": "models.registry",
+    "pretrain": "training.pretrain",
+    "read_ratings": "ratings.reading",
+    "save": "models.registry",
+    "score_pairs": "scoring.pairs",
 }
 
 __all__ = [

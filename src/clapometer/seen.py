@@ -33,7 +33,7 @@ Kind = Literal["audio", "rated_text", "text", "dataset"]
 UNKNOWN = "unknown"
 MARK = "\u2020"
 """Stands beside every metric that includes what a model has learned from."""
-PUBLISHED = Path(__file__).parent / "embedded" / "seen_published.csv"
+PUBLISHED = Path(__file__).parent / "models" / "bundled" / "seen_published.csv"
 """Training data of published models as far as they are known, with their sources."""
 _HEADER = ("kind", "key", "part")
 _KINDS: tuple[Kind, ...] = get_args(Kind)

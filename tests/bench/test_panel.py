@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from clapometer.ratings.reading import read_ratings
 from clapometer.tables import read_table
-from clapometer.tables.ratings_reading import read_ratings
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))

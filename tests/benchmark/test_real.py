@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from clapometer import load
-from clapometer.benchmark import benchmark
-from clapometer.benchmark.run import warnings_of
-from clapometer.cache import VectorStore
-from clapometer.checkpoints import EMBEDDED
+from clapometer.benchmark.run import benchmark, warnings_of
+from clapometer.embedding.store import VectorStore
+from clapometer.models.registry import EMBEDDED
 
 ROOT = Path(__file__).parents[2]
 SOUNDS = ROOT.parent / "shared" / "data" / "sounds"

@@ -8,19 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import trees
+from helpers import datasets
 
 from clapometer import load, save
-from clapometer.benchmark import benchmark
-from clapometer.benchmark.comparison import beside
-from clapometer.benchmark.finetune import Tuning
+from clapometer.benchmark.end_to_end import Tuning
+from clapometer.benchmark.published_results import beside
 from clapometer.benchmark.result import Figures
-from clapometer.benchmark.run import question, warnings_of
+from clapometer.benchmark.run import benchmark, question, warnings_of
+from clapometer.benchmark.tasks import TASKS, find_task
+from clapometer.classification.classifier import classify
 from clapometer.errors import BadOption
 from clapometer.provenance import file_hash
 from clapometer.seen import NOTHING
-from clapometer.tasks import TASKS, find_task
-from clapometer.zeroshot import classify
 
 NAMES = [task.name for task in TASKS]
 
@@ -32,7 +31,7 @@ def grown(tmp_path_factory):
     for task in TASKS:
         place = root / task.name / (task.folders or ("",))[0]
         if not place.exists():
-            trees.TREES[task.name](place)
+            datasets.TREES[task.name](place)
     return root
 
 
@@ -95,7 +94,7 @@ def test_supervised_set_ups_are_the_same_twice(setup, clap, grown):
 
 
 def test_fine_tuning_learns_and_leaves_the_model_as_it_was(clap, grown, tmp_path):
-    trees.esc50(tmp_path, each=4)
+    datasets.esc50(tmp_path, each=4)
     before = {name: weight.clone() for name, weight in clap.state_dict().items()}
     tuning = Tuning(rates=(1e-2, 1e-3), epochs=2, batch_size=8)
     first, second = (benchmark(clap, "esc10", tmp_path, setup="finetune", folds=["5"], tuning=tuning) for _ in range(2))
@@ -133,7 +132,7 @@ def test_retrieval_of_a_model_that_knows_every_answer(clap, grown, monkeypatch):
 
 
 def test_missing_clips_are_told_and_left_out(clap, tmp_path):
-    trees.esc50(tmp_path)
+    datasets.esc50(tmp_path)
     (tmp_path / "audio" / "5-1000-A-0.wav").unlink()
     (tmp_path / "audio" / "1-1000-A-10.wav").write_text("no sound " * 9)
     found = benchmark(clap, "esc10", tmp_path)
@@ -158,28 +157,30 @@ PARTS = [
 def test_a_copy_of_a_training_sound_in_the_test_of_own_classes_is_refused(
     setup, original, original_part, clap, tmp_path
 ):
-    trees.sounds(tmp_path, *(row[0] for row in PARTS))
-    trees.table(tmp_path / "labelled.csv", "audio,label,split", PARTS)
+    datasets.sounds(tmp_path, *(row[0] for row in PARTS))
+    datasets.table(tmp_path / "labelled.csv", "audio,label,split", PARTS)
     assert len(benchmark(clap, "own-classes", tmp_path, setup=setup).answers.clips) == 2
     (tmp_path / "zcopy.wav").write_bytes((tmp_path / original).read_bytes())
-    trees.table(tmp_path / "labelled.csv", "audio,label,split", [*PARTS, ("zcopy.wav", original[:-5], "test")])
+    datasets.table(tmp_path / "labelled.csv", "audio,label,split", [*PARTS, ("zcopy.wav", original[:-5], "test")])
     with pytest.raises(
         BadOption, match=rf"1 sounds are in two parts(.|\n)*zcopy\.wav \(test\) .* {original} \({original_part}\)"
     ):
         question("own-classes", tmp_path, setup=setup)
-    trees.table(tmp_path / "labelled.csv", "audio,label,split", [*PARTS, ("zcopy.wav", original[:-5], original_part)])
+    datasets.table(
+        tmp_path / "labelled.csv", "audio,label,split", [*PARTS, ("zcopy.wav", original[:-5], original_part)]
+    )
     assert len(benchmark(clap, "own-classes", tmp_path, setup=setup).answers.clips) == 2
 
 
 def test_a_copy_in_two_folds_of_own_classes_is_refused(tmp_path):
-    trees.own_classes(tmp_path)
+    datasets.own_classes(tmp_path)
     (tmp_path / "d.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     with pytest.raises(BadOption, match=r"d\.wav \(2\) has the content of a\.wav \(1\)"):
         question("own-classes", tmp_path)
 
 
 def test_copies_of_training_sounds_in_the_test_of_published_data_are_left_out_and_counted(clap, tmp_path):
-    trees.esc50(tmp_path, each=2)
+    datasets.esc50(tmp_path, each=2)
     audio = tmp_path / "audio"
     (audio / "5-1000-A-0.wav").write_bytes((audio / "2-1001-A-0.wav").read_bytes())
     options = {"setup": "linear", "folds": ["5"]}

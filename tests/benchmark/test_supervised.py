@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from trees import esc50, fsd50k, nsynth
+from helpers.datasets import esc50, fsd50k, nsynth
 
-from clapometer.benchmark.clips import Heard, read_task
+from clapometer.benchmark.data import Heard, read_task
 from clapometer.benchmark.linear import Linear
 from clapometer.benchmark.mlp import Mlp, Settings
-from clapometer.benchmark.plans import plans
+from clapometer.benchmark.splits import plans
 from clapometer.benchmark.supervised import linear_probe, mlp_head
+from clapometer.benchmark.tasks import find_task
 from clapometer.errors import BadOption
-from clapometer.tasks import find_task
 
 
 def clouds(n: int, seed: int, spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import trees
+from helpers import datasets
 
 from clapometer import save
 from clapometer.cli import main
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ def test_the_list_needs_no_data(run: Run) -> None:
 
 
 def test_two_tasks_in_one_folder(run: Run, model: Path, tmp_path: Path) -> None:
-    trees.esc50(tmp_path / "ESC-50-master")
-    trees.clotho(tmp_path / "clotho")
+    datasets.esc50(tmp_path / "ESC-50-master")
+    datasets.clotho(tmp_path / "clotho")
     ended = run("esc50", "clotho", "--root", tmp_path, "--model", model)
     assert ended.status == 0, ended.err
     assert "ESC-50, zero-shot, tiny: 15 clips" in ended.out
@@ -73,7 +73,7 @@ def test_two_tasks_in_one_folder(run: Run, model: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_enough_to_do_it_again(run: Run, model: Path, tmp_path: Path) -> None:
-    trees.esc50(tmp_path / "ESC-50-master")
+    datasets.esc50(tmp_path / "ESC-50-master")
     options = ("esc10", "--root", tmp_path, "--model", model, "--fold", "5")
     assert run(*options, "-o", tmp_path / "out").status == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
@@ -94,7 +94,7 @@ def test_what_is_written_is_enough_to_do_it_again(run: Run, model: Path, tmp_pat
 
 
 def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_path: Path) -> None:
-    trees.fsd50k(tmp_path)
+    datasets.fsd50k(tmp_path)
     ended = run("fsd50k", "--root", tmp_path, "--model", model, "--setup", "linear", "-o", tmp_path / "out", "--json")
     assert ended.status == 0, ended.err
     (record,) = json.loads(ended.out)["results"]
@@ -106,7 +106,7 @@ def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_p
 
 
 def test_missing_clips_give_status_1(run: Run, model: Path, tmp_path: Path) -> None:
-    trees.clotho(tmp_path)
+    datasets.clotho(tmp_path)
     (tmp_path / "evaluation" / "Santa Bell.wav").unlink()
     ended = run("clotho", "--root", tmp_path, "--model", model)
     assert ended.status == 1
@@ -133,11 +133,11 @@ def test_bad_input_is_told_with_status_2(
     run: Run, arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    trees.esc50(tmp_path / "esc")
+    datasets.esc50(tmp_path / "esc")
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.txt").touch()
     if "--model" not in arguments:
-        monkeypatch.setattr("clapometer.checkpoints.load", lambda *_, **__: pytest.fail("a model was loaded"))
+        monkeypatch.setattr("clapometer.models.registry.load", lambda *_, **__: pytest.fail("a model was loaded"))
     ended = run(*arguments)
     assert ended.status == 2
     assert said in " ".join(ended.err.split())

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from clapometer import save
 from clapometer.cli import app
 from clapometer.errors import BadAudio, BadOption, BadTable
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 RATE = 16000
 LABELS = "rain,dog bark,bell"
@@ -241,7 +241,7 @@ def test_what_cannot_be_used_is_refused_before_a_model_is_loaded(
     arguments, labels, error, message, classify, clips, monkeypatch
 ):
     monkeypatch.chdir(clips)
-    monkeypatch.setattr("clapometer.checkpoints.load", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("clapometer.models.registry.load", lambda *_, **__: pytest.fail("a model was loaded"))
     (clips / "empty").mkdir()
     table(clips / "in.csv", [{"audio": "z.wav"}])
     done = classify(*arguments, labels=labels, status=2)

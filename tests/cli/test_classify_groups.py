@@ -12,7 +12,7 @@ from conftest import Writer, noise
 
 from clapometer import save
 from clapometer.cli import main
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 SPEAKERS = ["anna", "anna", "ben", "ben", "cleo", "cleo"]
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from studies import SYSTEMS, TEXTS, read, scores, study, table
+from helpers.ratings import SYSTEMS, TEXTS, read, scores, study, table
 from typer.testing import CliRunner, Result
 
 from clapometer import save
 from clapometer.cli import app
 from clapometer.errors import BadOption, BadTable
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 Run = Callable[..., Result]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from rated_tones import rated_tones
+from helpers.rated_tones import rated_tones
 
 from clapometer import Window, load, save
 from clapometer.cli import main
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 Run = Callable[..., tuple[int, str, str]]
 QUICK = ("--batch-size", 12, "--learning-rate", 1e-2, "--warmup", 5, "--epochs", 3, "--scale", "0,10")

@@ -1,13 +1,13 @@
 import json
 
-import originals
 import pytest
+from helpers import checkpoints
 from typer.testing import CliRunner
 
-from clapometer.checkpoints import list_models, save
 from clapometer.cli import app
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
-from clapometer.families import mini
+from clapometer.models.families import mini
+from clapometer.models.registry import list_models, save
 
 run = CliRunner().invoke
 
@@ -42,7 +42,7 @@ def test_the_list_as_json():
 
 def test_a_model_in_the_folder_of_models_is_on_this_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("CLAPOMETER_MODELS", str(tmp_path))
-    originals.write(tmp_path / "paraclap", "paraclap")
+    checkpoints.write(tmp_path / "paraclap", "paraclap")
     here = {model["name"]: model["here"] for model in json.loads(run(app, ["models", "--json"]).stdout)["models"]}
     assert here["paraclap"]
     assert not here["msclap-2022"]
@@ -82,7 +82,7 @@ def test_a_folder_or_file_that_is_no_model(tmp_path):
 
 
 def test_the_card_of_a_published_file(tmp_path):
-    done = run(app, ["models", str(originals.write(tmp_path, "msclap-2023"))])
+    done = run(app, ["models", str(checkpoints.write(tmp_path, "msclap-2023"))])
     assert done.exit_code == 0
     assert done.stdout.startswith("name               msclap-2023\n")
     assert "parameters         155.6 M" in done.stdout
@@ -90,7 +90,7 @@ def test_the_card_of_a_published_file(tmp_path):
 
 
 def test_a_checkpoint_that_is_well(tmp_path):
-    path = originals.write(tmp_path, "msclap-2022")
+    path = checkpoints.write(tmp_path, "msclap-2022")
     done = run(app, ["models", "check", str(path)])
     assert done.exit_code == 0
     assert done.stdout.startswith(f"{path}: Microsoft CLAP of 2022")
@@ -100,10 +100,10 @@ def test_a_checkpoint_that_is_well(tmp_path):
 
 
 def test_a_faulty_checkpoint_ends_with_status_1_and_says_why(tmp_path):
-    weights = originals.published_weights(originals.model("msclap-2022"))
+    weights = checkpoints.published_weights(checkpoints.model("msclap-2022"))
     weights["audio_encoder.base.fc1.weight"].zero_()
     weights["audio_encoder.base.fc1.bias"].fill_(1.0)
-    path = originals.write(tmp_path, "msclap-2022", weights)
+    path = checkpoints.write(tmp_path, "msclap-2022", weights)
     done = run(app, ["models", "check", str(path)])
     assert done.exit_code == 1
     assert "Do not trust the scores of this checkpoint: its audio tower is faulty." in done.stdout

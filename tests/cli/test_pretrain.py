@@ -11,7 +11,7 @@ from conftest import noise
 
 from clapometer import Window, load, save
 from clapometer.cli import main
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 
 @pytest.fixture

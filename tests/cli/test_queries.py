@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Writer, noise
-from voices import voice
+from helpers.speech import voice
 
 from clapometer.cli import main
-from clapometer.train.captions import read_captions
+from clapometer.training.captions import read_captions
 
 EMODB = Path(__file__).parents[3] / "shared" / "data" / "emodb"
 

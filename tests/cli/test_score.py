@@ -23,7 +23,7 @@ import soundfile
 
 from clapometer import save
 from clapometer.cli import main
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 RATE = 16000
 MOST_MEMORY = 1.5e9
@@ -51,7 +51,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 SLOW = """
 import signal, time
 from clapometer.cli import main
-from clapometer.families.mini import MiniClap
+from clapometer.models.families.mini import MiniClap
 
 heard = MiniClap.audio_vectors
 
@@ -373,7 +373,8 @@ def test_a_cache_that_cannot_be_used_is_told(run: Run, model: Path, tmp_path: Pa
 
 def test_nothing_but_the_table_is_read_before_it_is_checked(tmp_path: Path) -> None:
     code = (
-        "import sys, clapometer.cli.score_table, clapometer.tables, clapometer.embed, clapometer.cli.score\n"
+        "import sys, clapometer.cli.score_table, clapometer.tables, clapometer.embedding.pipeline\n"
+        "import clapometer.cli.score\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

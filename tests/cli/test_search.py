@@ -20,14 +20,14 @@ import torch
 
 from clapometer import load, save
 from clapometer.cli import main
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 from clapometer.search import open_index
 
 RATE = 16000
 SLOW = """
 import time
 from clapometer.cli import main
-from clapometer.families.mini import MiniClap
+from clapometer.models.families.mini import MiniClap
 
 heard = MiniClap.audio_vectors
 

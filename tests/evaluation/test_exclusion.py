@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from studies import read, scores, study, table
+from helpers.ratings import read, scores, study, table
 
 from clapometer import evaluate
 from clapometer.errors import BadTable
-from clapometer.evaluation import output
+from clapometer.evaluation import export
+from clapometer.evaluation.listeners import Options
 from clapometer.evaluation.result import TEXT
-from clapometer.evaluation.run import Options
 from clapometer.stats.bootstrap import Resamples
 
 LABELS = ("audio:train", "rated_text:train", "audio:validation", "rated_text:validation", "audio:test", "text", "")
@@ -33,7 +33,7 @@ def labelled(path: Path, labels: tuple[str, ...] = LABELS, *, known: bool = True
 
 def test_trained_and_validation_pairs_are_excluded_and_counted(tmp_path: Path) -> None:
     found = evaluate(labelled(tmp_path / "a.csv"), study(tmp_path), quick())
-    excluded = output.as_json(found)["excluded"]
+    excluded = export.as_json(found)["excluded"]
     assert excluded["reasons"] == {
         "audio:train": 13, "rated_text:train": 13, "audio:validation": 13, "rated_text:validation": 13,
     }  # fmt: skip
@@ -51,7 +51,7 @@ def test_what_any_of_the_models_has_learned_from_is_excluded_for_all(tmp_path: P
     one = labelled(tmp_path / "a.csv", ("audio:train", "", "", ""))
     other = labelled(tmp_path / "b.csv", ("", "", "", "rated_text:validation"))
     found = evaluate([str(one), str(other)], ratings, quick())
-    counts = output.as_json(found)["excluded"]
+    counts = export.as_json(found)["excluded"]
     assert counts["reasons"] == {"audio:train": 23, "rated_text:validation": 22}
     assert counts["by_file"] == {"a": {"audio:train": 23}, "b": {"rated_text:validation": 22}}
     assert len(found.pairs) == 45
@@ -62,14 +62,14 @@ def test_unknown_training_data_are_named(tmp_path: Path, known: bool | None) -> 
     file = scores(tmp_path / "a.csv") if known is None else labelled(tmp_path / "a.csv", known=False)
     found = evaluate(file, study(tmp_path), quick())
     assert any(note.startswith("training data unknown") and " a " in note for note in found.notes)
-    assert output.as_json(found)["excluded"]["training_data_unknown"] == ["a"]
+    assert export.as_json(found)["excluded"]["training_data_unknown"] == ["a"]
 
 
 def test_included_pairs_mark_every_number(tmp_path: Path) -> None:
     found = evaluate(labelled(tmp_path / "a.csv"), study(tmp_path), quick(include_seen=True))
     assert len(found.pairs) == 90
     assert found.includes_seen
-    values = output.as_json(found)
+    values = export.as_json(found)
     assert values["excluded"]["included"]
     assert values["excluded"]["pairs"] == 52
     assert all(row["includes_seen"] for row in values["agreement"])
@@ -79,7 +79,7 @@ def test_included_pairs_mark_every_number(tmp_path: Path) -> None:
 def test_nothing_is_marked_where_nothing_was_seen(tmp_path: Path) -> None:
     found = evaluate(labelled(tmp_path / "a.csv", ("",)), study(tmp_path), quick(include_seen=True))
     assert not found.includes_seen
-    assert not any(row["includes_seen"] for row in output.as_json(found)["agreement"])
+    assert not any(row["includes_seen"] for row in export.as_json(found)["agreement"])
 
 
 def test_without_unseen_pairs_there_is_an_error(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_calibration_is_not_replaced_without_being_asked(tmp_path: Path) -> No
 
 
 def test_the_page_marks_included_pairs(tmp_path: Path) -> None:
-    from clapometer.report.page import page
+    from clapometer.evaluation.page import page
 
     file, given = labelled(tmp_path / "a.csv"), study(tmp_path)
     assert "\u2020" not in page(evaluate(file, given, quick()))

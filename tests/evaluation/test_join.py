@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.ratings import table
 from hypothesis import given
 from hypothesis import strategies as st
-from studies import table
 
 from clapometer import read_ratings
 from clapometer.evaluation.join import IS_ANCHOR, join, without_score
-from clapometer.evaluation.scores import read_scores
+from clapometer.evaluation.score_files import read_scores
 
 
 def rated(folder: Path, *pairs: tuple[str, str], anchor: str = ""):

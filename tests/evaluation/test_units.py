@@ -6,14 +6,14 @@ import random
 
 import numpy as np
 import pytest
-from studies import PEOPLE, read, scores, study, table
+from helpers.ratings import PEOPLE, read, scores, study, table
 
 import clapometer
 from clapometer import evaluate, read_ratings
 from clapometer.errors import BadOption
-from clapometer.evaluation.run import Options
+from clapometer.evaluation.listeners import Options
 from clapometer.evaluation.units import design
-from clapometer.score import score_pairs
+from clapometer.scoring.pairs import score_pairs
 from clapometer.stats.bootstrap import Resamples, Votes
 
 VOTES = Votes(np.array([0, 0, 1]), np.array([0, 1, 0]), np.array([0.1, 0.2, 0.3]))

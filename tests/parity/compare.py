@@ -16,9 +16,9 @@ import soundfile
 import torch
 from lay import LONG, checkpoint_of
 
-from clapometer.checkpoints import load
-from clapometer.model import Clap
-from clapometer.tokens import REPOSITORIES
+from clapometer.models.clap import Clap
+from clapometer.models.registry import load
+from clapometer.models.weights.tokenizers import REPOSITORIES
 
 EMBEDDING, COSINE = 1e-4, 1e-5
 """What is allowed: the distance of two vectors relative to their length, and the difference of two cosines."""

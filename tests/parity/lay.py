@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from clapometer.audio import read_sound
+from clapometer.audio.reading import read_sound
 
 COUNT = 20
 LONG = 12.5

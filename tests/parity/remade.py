@@ -11,9 +11,9 @@ import torch
 from parity.made import weight
 from torch import Tensor
 
-from clapometer.audio import Samples, read_windows
-from clapometer.model import Clap
-from clapometer.nets.decibels import DecibelMelConfig, slaney_filterbank
+from clapometer.audio.reading import Samples, read_windows
+from clapometer.models.clap import Clap
+from clapometer.models.nets.mel import DecibelMelConfig, slaney_filterbank
 
 GOLDEN = Path(__file__).parent / "golden"
 STRIDE = 16

@@ -10,9 +10,9 @@ from parity import remade
 from parity.made import byte_pair_vocabulary, sounds
 from torch import Tensor
 
-from clapometer.audio import Samples, read_windows
-from clapometer.checkpoints import load
-from clapometer.families.laion import FRONT_END, LaionClap
+from clapometer.audio.reading import Samples, read_windows
+from clapometer.models.families.laion import FRONT_END, LaionClap
+from clapometer.models.registry import load
 
 MARKS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 RATE = 48000

@@ -9,9 +9,9 @@ import torch
 from parity import remade
 from parity.made import bert_vocabulary, byte_pair_vocabulary, sounds
 
-from clapometer.checkpoints import load
-from clapometer.model import Clap
-from clapometer.nets.decibels import DecibelMelConfig
+from clapometer.models.clap import Clap
+from clapometer.models.nets.mel import DecibelMelConfig
+from clapometer.models.registry import load
 
 # The published code of 2023 hands HTS-AT 44.1 kHz but leaves its filters at those of 32 kHz.
 RATES = {"msclap-2022": 44100, "msclap-2023": 32000}

@@ -9,8 +9,8 @@ import torch
 from parity import remade
 from parity.made import bert_vocabulary, sounds
 
-from clapometer.checkpoints import load
-from clapometer.nets.speech_encoder import weight_of_factors
+from clapometer.models.nets.wav2vec2 import weight_of_factors
+from clapometer.models.registry import load
 
 CONVOLUTION = "audio_branch.base.encoder.pos_conv_embed.conv."
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from stand_in import REL, call, commands, relate, replay
+from helpers.relate import REL, call, commands, relate, replay
 
 from clapometer import agreement, read_ratings, save
-from clapometer.families.mini import tiny
+from clapometer.models.families.mini import tiny
 
 pytestmark = [
     pytest.mark.slow,

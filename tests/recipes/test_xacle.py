@@ -16,11 +16,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from stand_in import RECIPES, call, commands, replay, tone
+from helpers.relate import RECIPES, call, commands, replay, tone
 
 from clapometer import evaluate, save
-from clapometer.evaluation.run import Options
-from clapometer.families.mini import tiny
+from clapometer.evaluation.listeners import Options
+from clapometer.models.families.mini import tiny
 from clapometer.stats.bootstrap import Resamples
 
 pytestmark = pytest.mark.slow

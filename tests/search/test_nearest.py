@@ -40,8 +40,8 @@ def test_equal_ones_come_in_the_order_of_their_rows_and_low_ones_not_at_all(monk
 
 
 def test_the_cosine_is_that_of_score(clap):
-    from clapometer.embed import Embedded
-    from clapometer.score import _cosines
+    from clapometer.embedding.pipeline import Embedded
+    from clapometer.scoring.pairs import _cosines
 
     vectors, query = unit(50), unit(1, seed=1)[0]
     rows, found = nearest(vectors, query, 50)

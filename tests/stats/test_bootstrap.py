@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from clapometer.errors import BadOption
-from clapometer.evaluation.figures import SCALES
+from clapometer.evaluation.resampled_agreement import SCALES
 from clapometer.stats.agreement import agreement
 from clapometer.stats.bootstrap import (
     CORRELATION,

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import Writer, noise
-from voices import voice
+from helpers.speech import voice
 
-from clapometer.cache import VectorStore
+from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
-from clapometer.voice import sources
+from clapometer.voice import extractors
 from clapometer.voice.extract import FILES_A_UNIT, Measured, extract
+from clapometer.voice.extractors import EGEMAPS, INSTALL, NOTICE, OWN, Source, egemaps
 from clapometer.voice.features import NAMES, as_vector, measure
-from clapometer.voice.sources import EGEMAPS, INSTALL, NOTICE, OWN, Source, egemaps
 
 
 def test_the_measures_are_those_of_the_samples_in_the_order_of_the_files(write: Writer) -> None:
@@ -91,7 +91,7 @@ def test_workers_are_at_least_one(write: Writer) -> None:
 
 def test_without_opensmile_it_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    sources._smile.cache_clear()
+    extractors._smile.cache_clear()
     with pytest.raises(BadOption, match="pip install clapometer"):
         egemaps(lambda message: None)
     assert "non-commercial" in INSTALL
@@ -130,10 +130,10 @@ def opensmile(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, float]]:
         __version__="0",
     )
     monkeypatch.setitem(sys.modules, "opensmile", module)
-    sources._smile.cache_clear()
-    monkeypatch.setattr(sources, "_TOLD", [])
+    extractors._smile.cache_clear()
+    monkeypatch.setattr(extractors, "_TOLD", [])
     yield values
-    sources._smile.cache_clear()
+    extractors._smile.cache_clear()
 
 
 def test_opensmile_measures_what_it_has_names_for_and_its_notice_is_given_once(

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 from conftest import noise
-from voices import RATE, voice
+from helpers.speech import RATE, voice
 
-from clapometer.audio import Samples
+from clapometer.audio.reading import Samples
 from clapometer.voice.features import NAMES, Features, as_vector, measure
 from clapometer.voice.pitch import OPTIONS, centres, pitch
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from clapometer.benchmark.clips import Data, Heard
-from clapometer.benchmark.plans import Plan
+from clapometer.benchmark.data import Data, Heard
+from clapometer.benchmark.splits import Plan
 from clapometer.errors import BadOption
 from clapometer.seen import Seen, exclusion, has_seen_text
 from clapometer.tables.splits import TEST

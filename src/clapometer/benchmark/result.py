@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clapometer.benchmark.tasks.task import Clip, Setup, Task
 from clapometer.stats.bootstrap import Estimate
-from clapometer.tasks.task import Clip, Setup, Task
 
 Truth = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clapometer.benchmark.clips import Data, Heard
-from clapometer.benchmark.figures import RESAMPLES
+from clapometer.benchmark.data import Data, Heard
+from clapometer.benchmark.metrics import RESAMPLES
 from clapometer.benchmark.result import Figures
-from clapometer.cache import VectorStore
-from clapometer.embed import Progress, embed_texts
+from clapometer.embedding.pipeline import Progress, embed_texts
+from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
 from clapometer.stats.classes import groups_of
 from clapometer.stats.retrieval import TEXT_TO_AUDIO, both_ways
 
 if TYPE_CHECKING:
-    from clapometer.model import Clap
+    from clapometer.models.clap import Clap
 
 MAIN = f"{TEXT_TO_AUDIO} R@1"
 

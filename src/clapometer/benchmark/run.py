@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from clapometer.benchmark.clips import Data, Heard, check_some, hear, read_task
-from clapometer.benchmark.comparison import beside, told
+from clapometer.benchmark.data import Data, Heard, check_some, hear, read_task
 from clapometer.benchmark.exclusion import FEWEST_UNSEEN, Excluded, by_content, by_dataset, unseen_texts, without
-from clapometer.benchmark.figures import RESAMPLES, classified, tagged
-from clapometer.benchmark.plans import Plan, apart, plans
+from clapometer.benchmark.metrics import RESAMPLES, classified, tagged
+from clapometer.benchmark.published_results import beside, told
 from clapometer.benchmark.result import Answers, Figures, Result
 from clapometer.benchmark.retrieval import retrieved
+from clapometer.benchmark.splits import Plan, apart, plans
+from clapometer.benchmark.tasks.registry import find_task
+from clapometer.benchmark.tasks.task import Setup, Task, Template
 from clapometer.benchmark.zeroshot import templates_of, zero_shot
-from clapometer.cache import VectorStore
-from clapometer.embed import Progress
+from clapometer.embedding.pipeline import Progress
+from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
-from clapometer.provenance import provenance
-from clapometer.records import Window
+from clapometer.models.fingerprint import provenance
 from clapometer.stats.bootstrap import Estimate
-from clapometer.tasks.known import find_task
-from clapometer.tasks.task import Setup, Task, Template
+from clapometer.types import Window
 
 if TYPE_CHECKING:
-    from clapometer.benchmark.finetune import Tuning
-    from clapometer.model import Clap
+    from clapometer.benchmark.end_to_end import Tuning
+    from clapometer.models.clap import Clap
 
 FORMULAS = {
     "zeroshot": "a class is the mean of the unit vectors of its texts, brought back to unit length; predicted is the "
@@ -111,8 +111,8 @@ def benchmark(
 
     Args:
         clap: the model; fine-tuning leaves it as it was.
-        task: a name of `clapometer.tasks.TASKS`, a task, or what `question` made of one, with which `root`, `setup`,
-            `templates` and `folds` are said already.
+        task: a name of `clapometer.benchmark.tasks.TASKS`, a task, or what `question` made of one, with which `root`,
+            `setup`, `templates` and `folds` are said already.
         root: the folder of the data set, or the folder that this one is in.
         setup: `zeroshot`, `linear` (probe), `mlp` (head) or `finetune`; `retrieval` for tasks of captions. Default:
             zero-shot, or retrieval.
@@ -138,7 +138,7 @@ def benchmark(
 
     Example:
         >>> import clapometer
-        >>> from clapometer.benchmark import benchmark
+        >>> from clapometer.benchmark.run import benchmark
         >>> clap = clapometer.load("mini")  # doctest: +SKIP
         >>> benchmark(clap, "esc50", "ESC-50-master", folds=["5"]).figures.value  # doctest: +SKIP
         Estimate(value=0.89, low=0.86, high=0.92)
@@ -215,7 +215,7 @@ def _learnt(
         elif asked.setup == "mlp":
             some, tested, chosen = mlp_head(data, plan, heard, seed)
         else:
-            from clapometer.benchmark.finetune import Tuning, fine_tuned
+            from clapometer.benchmark.end_to_end import Tuning, fine_tuned
 
             how = replace(tuning or Tuning(), seed=seed)
             some, tested, chosen = fine_tuned(clap, data, plan, heard, asked.templates, how, window, progress)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from clapometer.benchmark.clips import Data, Heard
-from clapometer.benchmark.figures import classified, tagged
+from clapometer.benchmark.data import Data, Heard
 from clapometer.benchmark.linear import PENALTIES, Linear
+from clapometer.benchmark.metrics import classified, tagged
 from clapometer.benchmark.mlp import Mlp, Settings, choices
-from clapometer.benchmark.plans import Plan
 from clapometer.benchmark.result import Answers, Numbers
+from clapometer.benchmark.splits import Plan
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clapometer.benchmark.clips import Data, Heard
+from clapometer.benchmark.data import Data, Heard
 from clapometer.benchmark.result import Answers
+from clapometer.benchmark.tasks.task import Task, Template
+from clapometer.classification.classifier import class_vectors
 from clapometer.errors import BadOption
 from clapometer.labels import class_texts
-from clapometer.tasks.task import Task, Template
-from clapometer.zeroshot import class_vectors
 
 if TYPE_CHECKING:
-    from clapometer.model import Clap
+    from clapometer.models.clap import Clap
 
 ENSEMBLE = "ensemble"
 """In place of a template: all of the task's."""

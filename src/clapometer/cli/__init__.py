@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from clapometer import __version__
+from clapometer._version import __version__
 from clapometer.cli import console
 from clapometer.cli.benchmark import benchmark
 from clapometer.cli.classify import classify

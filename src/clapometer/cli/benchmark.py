@@ -26,7 +26,7 @@ from clapometer.cli.engine import (
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.benchmark import Result
+    from clapometer.benchmark.result import Result
 
 Tasks = Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Names of tasks; see --list.")]
 List = Annotated[bool, typer.Option("--list", help="Print the tasks with their numbers, metrics and sources.")]
@@ -116,10 +116,10 @@ def benchmark(
         raise BadOption("name a task, such as esc50; --list shows all")
     if root is None:
         raise BadOption("--root DIR: name the folder of the data set, or one with the folders of several")
+    from clapometer.benchmark.report import write_benchmark
     from clapometer.benchmark.run import benchmark as measure
     from clapometer.benchmark.run import question, warnings_of
-    from clapometer.report.benchmark import write_benchmark
-    from clapometer.report.folder import check_folder
+    from clapometer.evaluation.folder import check_folder
 
     engine = Engine(model, device, precision, batch_size, workers, window, cache, quiet)
     if output is not None:
@@ -163,7 +163,7 @@ def benchmark(
 
 
 def _tuning(rates: str, epochs: int) -> Any:
-    from clapometer.benchmark.finetune import Tuning
+    from clapometer.benchmark.end_to_end import Tuning
 
     try:
         return Tuning(rates=tuple(float(rate) for rate in rates.split(",")), epochs=epochs)
@@ -172,8 +172,8 @@ def _tuning(rates: str, epochs: int) -> Any:
 
 
 def _list(json: bool) -> None:
+    from clapometer.benchmark.tasks import TASKS
     from clapometer.cli.layout import print_table
-    from clapometer.tasks import TASKS
 
     if json:
         about = ("name", "title", "domain", "metric", "protocol", "where", "licence")
@@ -192,10 +192,10 @@ def _list(json: bool) -> None:
 
 
 def _print(found: Result) -> None:
-    from clapometer.benchmark.comparison import told
+    from clapometer.benchmark.published_results import told
+    from clapometer.benchmark.tasks.task import SETUP_NAMES
     from clapometer.cli.layout import print_table
     from clapometer.seen import MARK
-    from clapometer.tasks.task import SETUP_NAMES
 
     record = found.record
     folds = f", fold {', '.join(record['tested']['folds'])}" if record["tested"]["folds"] else ""

@@ -25,7 +25,7 @@ from clapometer.cli.rows import check_output
 from clapometer.cli.what import TABLE_ENDINGS, What, read_what
 from clapometer.errors import BadOption, BadTable
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
-from clapometer.records import TORCH
+from clapometer.types import TORCH
 
 Given = Annotated[
     list[str],
@@ -180,8 +180,8 @@ def _groups(what: What, column: str | None, apart_from: Path | None, is_labelled
             f"{what.where(cells.index(''))}: {column} is empty; every clip must belong to one, or leave it out"
         )
     if apart_from is not None:
+        from clapometer.stats.grouped import check_apart
         from clapometer.tables import read_table
-        from clapometer.voice.evaluation import check_apart
 
         other = read_table(apart_from, (column,))
         check_apart(cells, [str(row.get(column, "")).strip() for row in other.rows], column)
@@ -194,7 +194,7 @@ def _picture(picture: Path | None, output: Path | None, true: bool) -> Path | No
     if picture is None and output is not None and true:
         picture = output.with_suffix(".confusion.png")
     if picture is not None:
-        from clapometer.report.pictures import check_picture
+        from clapometer.plots.figures import check_picture
 
         check_picture(picture)
     return picture

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clapometer.classification.classifier import Classification
 from clapometer.cli import console
 from clapometer.cli.engine import MINI, MINI_IS_SMALL, Engine
 from clapometer.cli.layout import print_table
 from clapometer.cli.what import What
 from clapometer.stats.bootstrap import FEWEST_UNITS, Estimate
 from clapometer.stats.classes import Figures
+from clapometer.stats.grouped import SpeechFigures
 from clapometer.tables import Row, clear_names, format_of, whole_file, write_rows
-from clapometer.voice.evaluation import SpeechFigures
-from clapometer.zeroshot import Classification
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from clapometer.classification.classifier import Classification, ClassifiedSounds, classify
 from clapometer.cli.classify_report import ClassifiedTable, Task, report, summary_figures, write
 from clapometer.cli.engine import Engine, remove_journal
 from clapometer.cli.rows import problems_of, tell
-from clapometer.provenance import file_hash, provenance
-from clapometer.report.pictures import confusion_matrix
+from clapometer.models.fingerprint import provenance
+from clapometer.plots.figures import confusion_matrix
+from clapometer.provenance import file_hash
 from clapometer.stats.classes import Figures, figures
-from clapometer.voice.evaluation import SpeechFigures, figures_of
-from clapometer.zeroshot import Classification, ClassifiedSounds, classify
+from clapometer.stats.grouped import SpeechFigures, figures_of
 
 if TYPE_CHECKING:
-    from clapometer.model import Clap
+    from clapometer.models.clap import Clap
 
 FORMULA = (
     "probability = softmax over the labels of exp(logit_scale) * cosine; a label's vector is the mean of the unit "

@@ -14,13 +14,13 @@ import typer
 
 from clapometer.cli import console
 from clapometer.errors import BadOption
-from clapometer.records import TORCH, EngineName, Window
+from clapometer.types import TORCH, EngineName, Window
 
 if TYPE_CHECKING:
-    from clapometer.cache import VectorStore
     from clapometer.calibration import Calibration
-    from clapometer.embed import Progress
-    from clapometer.model import Clap
+    from clapometer.embedding.pipeline import Progress
+    from clapometer.embedding.store import VectorStore
+    from clapometer.models.clap import Clap
 
 MINI = "mini"
 MINI_IS_SMALL = (
@@ -93,7 +93,7 @@ class Engine:
     engine: EngineName = TORCH
 
     def __post_init__(self) -> None:
-        from clapometer.engines import check_engine
+        from clapometer.models.backends import check_engine
 
         check_engine(self.engine)
         if self.engine != TORCH and (self.device not in ("auto", "cpu") or self.precision != "fp32"):
@@ -105,7 +105,7 @@ class Engine:
         """The model. Torch gets one thread: the workers are the threads, and a number does not depend on how many."""
         import torch
 
-        from clapometer.checkpoints import load
+        from clapometer.models.registry import load
 
         torch.set_num_threads(1)
         return load(self.model, device=self.device, precision=self.precision, engine=self.engine)
@@ -117,8 +117,8 @@ class Engine:
     def calibration(self, clap: Clap) -> Calibration | None:
         """The map from cosines to ratings that stands beside the model, if it is of these weights."""
         from clapometer.calibration import FILE, read_calibration
-        from clapometer.checkpoints import find
-        from clapometer.weights import weights_hash
+        from clapometer.models.registry import find
+        from clapometer.models.weights.safetensors import weights_hash
 
         folder = find(self.model)[1]
         found = read_calibration(folder)
@@ -133,7 +133,7 @@ class Engine:
 
     def store(self, output: Path | None) -> VectorStore | None:
         """Where vectors are kept: the cache, or else a journal beside the output."""
-        from clapometer.cache import VectorStore, shared_store
+        from clapometer.embedding.store import VectorStore, shared_store
 
         if self.cache:
             store = shared_store(tell=console.say)
@@ -159,6 +159,6 @@ def journal(output: Path) -> Path:
 
 def remove_journal(output: Path) -> None:
     """The output is whole."""
-    from clapometer.cache import remove_store
+    from clapometer.embedding.store import remove_store
 
     remove_store(journal(output))

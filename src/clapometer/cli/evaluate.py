@@ -162,7 +162,7 @@ def evaluate(
     Exit status: 0 every rated pair has a score, 1 some have none, 2 bad input.
     """
     from clapometer.evaluation.groups import NATURAL
-    from clapometer.evaluation.run import Options
+    from clapometer.evaluation.listeners import Options
     from clapometer.stats.bootstrap import Resamples
 
     if events is not None and "event" not in (by or ()):

@@ -13,21 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from clapometer import __version__
+from clapometer._version import __version__
 from clapometer.calibration import FILE, Calibration, write_calibration
 from clapometer.cli import console
 from clapometer.cli.layout import print_table
 from clapometer.cli.rows import SHOWN_PROBLEMS
 from clapometer.errors import BadOption
-from clapometer.evaluation import output, words
+from clapometer.evaluation import export, sentences
 from clapometer.evaluation.join import IS_ANCHOR, Loose
+from clapometer.evaluation.listeners import Options, evaluate
 from clapometer.evaluation.result import BETWEEN, Evaluation
-from clapometer.evaluation.run import Options, evaluate
-from clapometer.records import Window
+from clapometer.ratings.formats import parse_columns
+from clapometer.ratings.reading import read_ratings
 from clapometer.seen import MARK
 from clapometer.stats.bootstrap import Estimate
-from clapometer.tables.dialects import parse_columns
-from clapometer.tables.ratings_reading import read_ratings
+from clapometer.types import Window
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def evaluate_files(task: Task) -> int:
         BadInput: files or options cannot be used.
     """
     if task.output is not None:
-        from clapometer.report.folder import check_folder
+        from clapometer.evaluation.folder import check_folder
 
         check_folder(task.output)
     columns = parse_columns(task.columns) if task.columns else None
@@ -66,12 +66,12 @@ def evaluate_files(task: Task) -> int:
     calibration = None if task.calibrate is None else _calibration(found, task.calibrate)
     _tell(found, task)
     if task.output is not None:
-        from clapometer.report.folder import write_report
+        from clapometer.evaluation.folder import write_report
 
         roots = [task.audio_root] if task.audio_root else list(dict.fromkeys(one.path.parent for one in found.files))
         write_report(found, task.output, _record(found), roots)
     if task.json:
-        console.print_json(output.as_json(found))
+        console.print_json(export.as_json(found))
     else:
         _print(found)
     if calibration is not None and task.calibrate is not None:
@@ -107,7 +107,7 @@ def _tell(found: Evaluation, task: Task) -> None:
 def _tell_loose(what: str, loose: Sequence[Loose]) -> None:
     if not loose:
         return
-    reasons = output.reasons(loose)
+    reasons = export.reasons(loose)
     console.say(f"{what}: {'; '.join(f'{why} ({count})' for why, count in reasons.items())}")
     loose = [one for one in loose if one.why != IS_ANCHOR]  # nothing is wrong with these
     for one in loose[:SHOWN_PROBLEMS]:
@@ -122,11 +122,11 @@ def _print(found: Evaluation) -> None:
     mark = f" {MARK}" * found.includes_seen
     print(f"{len(found.pairs)} pairs, {len(found.ratings)} ratings; SRCC with {level} intervals; MSE on 0 to 1")
     print(f"drawn for the intervals: {found.drawn}\n")
-    all_rows = output.in_order((*found.rows, *found.ceiling))
+    all_rows = export.in_order((*found.rows, *found.ceiling))
     for breakdown in dict.fromkeys(row.breakdown for row in all_rows):
         rows = [row for row in all_rows if row.breakdown == breakdown]
-        grouped = breakdown not in words.ORDER
-        columns = [*([breakdown] if grouped else []), "score" if grouped else words.title(found, breakdown)]
+        grouped = breakdown not in sentences.ORDER
+        columns = [*([breakdown] if grouped else []), "score" if grouped else sentences.title(found, breakdown)]
         numbers = ["systems" if breakdown == BETWEEN else "pairs", "SRCC", "LCC", "KTAU", "MSE"]
         cells = [
             [
@@ -139,14 +139,14 @@ def _print(found: Evaluation) -> None:
         ]
         print_table([*columns, *numbers], cells, right=numbers)
         print()
-    verdicts = words.verdicts(found) or [words.verdict(found)]
+    verdicts = sentences.verdicts(found) or [sentences.verdict(found)]
     more = (
-        *words.reservations(found),
-        *words.between_origins(found),
+        *sentences.reservations(found),
+        *sentences.between_origins(found),
         *_calibrated(found),
-        *words.against_constant(found),
+        *sentences.against_constant(found),
     )
-    for sentence in filter(None, (*verdicts, words.ranks(found), *more)):
+    for sentence in filter(None, (*verdicts, sentences.ranks(found), *more)):
         print(f"{sentence}{mark}")
     if found.includes_seen:
         print(f"{MARK} includes pairs that the model was trained on or selected by")
@@ -154,13 +154,13 @@ def _print(found: Evaluation) -> None:
 
 def _cells(figures: Sequence[Estimate]) -> list[str]:
     """SRCC with its interval, the others without: a terminal is not wide. The report has all."""
-    return [words.figure(figures[0]), *(words.number(figure.value) for figure in figures[1:])]
+    return [sentences.figure(figures[0]), *(sentences.number(figure.value) for figure in figures[1:])]
 
 
 def _calibrated(found: Evaluation) -> list[str]:
     return [
-        f"{one.predictor}: MSE {words.figure(one.before)} as it is, {words.figure(one.after)} with a monotone map to "
-        f"ratings fitted on {one.n} pairs of {' and '.join(one.splits)}."
+        f"{one.predictor}: MSE {sentences.figure(one.before)} as it is, {sentences.figure(one.after)} with a monotone "
+        f"map to ratings fitted on {one.n} pairs of {' and '.join(one.splits)}."
         for one in found.calibrated
     ]
 

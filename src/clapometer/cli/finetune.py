@@ -16,7 +16,7 @@ from clapometer.cli.ratings import Columns, Scale, Screen, scale_of
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.train.finetune import Finetuned, Reminder
+    from clapometer.training.finetune import Finetuned, Reminder
 
 Given = Annotated[
     Path | None,
@@ -146,9 +146,9 @@ def finetune(
 
     Exit status: 0 trained, 2 bad input.
     """
-    from clapometer.train import finetune as room
-    from clapometer.train.keeper import silent
-    from clapometer.train.options import Augmentation, TrainOptions
+    from clapometer.training import finetune as room
+    from clapometer.training.options import Augmentation, TrainOptions
+    from clapometer.training.run_folder import silent
 
     shown: dict[str, Any] = {"device": device, "progress": partial(console.Progress, quiet=quiet)}
     shown["tell"] = silent if quiet else console.say
@@ -217,14 +217,14 @@ def _only_repeat(context: typer.Context) -> None:
 
 
 def _columns(text: str) -> dict[str, str] | None:
-    from clapometer.tables.dialects import parse_columns
+    from clapometer.ratings.formats import parse_columns
 
     return dict(parse_columns(text)) if text else None
 
 
 def _print(done: Finetuned, *, as_json: bool) -> None:
-    from clapometer.train.keeper import SELECTED_ON
-    from clapometer.train.processes import processes
+    from clapometer.training.distributed import processes
+    from clapometer.training.run_folder import SELECTED_ON
 
     if not processes().is_first:
         return

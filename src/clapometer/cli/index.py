@@ -23,7 +23,7 @@ from clapometer.cli.engine import (
     remove_journal,
 )
 from clapometer.errors import BadOption
-from clapometer.records import Window
+from clapometer.types import Window
 
 SHOWN = 20
 """Sounds that could not be read, and are told."""
@@ -76,7 +76,7 @@ def index(
 
     Exit status: 0 all indexed, 1 some sounds could not be read, 2 bad input.
     """
-    from clapometer.search import files, index_folder
+    from clapometer.search import index_folder, storage
     from clapometer.search.nearest import MANY, has_usearch
 
     if not sounds.is_dir():
@@ -85,7 +85,7 @@ def index(
         raise BadOption(f"{output}: is a file; name a folder for the index")
     if graph and not has_usearch():
         raise BadOption("--graph needs usearch: pip install 'clapometer[search]'")
-    record = None if rebuild else files.read_record(output)
+    record = None if rebuild else storage.read_record(output)
     chosen = model or (record["model"]["asked_for"] if record is not None else MINI)
     engine = Engine(chosen, device, precision, batch_size, workers, window, cache, quiet)
     clap = engine.load()
@@ -124,7 +124,7 @@ def index(
 
 def _lasting(model: str) -> str:
     """The name of a model as it can be found from any folder."""
-    from clapometer.checkpoints import list_models
+    from clapometer.models.registry import list_models
 
     known = model in {card.name for card in list_models()}
     return model if known or not Path(model).exists() else str(Path(model).absolute())

@@ -13,8 +13,8 @@ from clapometer.cli import console
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.doctor import Examination
-    from clapometer.records import ModelCard
+    from clapometer.models.diagnose import Examination
+    from clapometer.types import ModelCard
 
 CHECK = "check"
 FIELD = 19
@@ -60,7 +60,7 @@ def models(
 
 
 def _list(json: bool) -> None:
-    from clapometer.checkpoints import DEFAULT_MODEL, list_models, where
+    from clapometer.models.registry import DEFAULT_MODEL, list_models, where
 
     found = [(card, where(card.name)) for card in list_models()]
     facts = [{**asdict(card), "parameters": _parameters(card), "here": _is_here(path)} for card, path in found]
@@ -92,7 +92,7 @@ def _list(json: bool) -> None:
 
 
 def _card(name: str, json: bool) -> None:
-    from clapometer.checkpoints import find
+    from clapometer.models.registry import find
 
     card, folder = find(name)
     text = _text(folder)
@@ -125,7 +125,7 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
 
 
 def _check(name: str, json: bool) -> None:
-    from clapometer.doctor import examine
+    from clapometer.models.diagnose import examine
 
     found = examine(name)
     if json:
@@ -146,7 +146,7 @@ def _print_examination(found: Examination) -> None:
 
 def _parameters(card: ModelCard) -> int | None:
     """How many numbers a known model consists of; None where that is not known without loading it."""
-    from clapometer.checkpoints import FAMILIES, list_models
+    from clapometer.models.registry import FAMILIES, list_models
 
     known: dict[str, int] = getattr(FAMILIES.get(card.family), "PARAMETERS", {})
     return known.get(card.name) if card in list_models() else None  # a path may be called like a known model

@@ -98,9 +98,9 @@ def pretrain(
     """
     if epochs is not None and steps is not None:
         raise BadOption("--epochs and --steps say the same thing; give one of them")
-    from clapometer.train.keeper import silent
-    from clapometer.train.options import NO_AUGMENTATION, Augmentation, TrainOptions
-    from clapometer.train.pretrain import pretrain as run
+    from clapometer.training.options import NO_AUGMENTATION, Augmentation, TrainOptions
+    from clapometer.training.pretrain import pretrain as run
+    from clapometer.training.run_folder import silent
 
     options = TrainOptions(
         steps=1 if steps is None else steps,

@@ -14,21 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from clapometer import __version__
-from clapometer.cache import VectorStore, shared_store
+from clapometer._version import __version__
 from clapometer.cli import console
 from clapometer.cli.engine import journal, remove_journal
 from clapometer.cli.layout import print_table
 from clapometer.cli.rows import problems_of, tell
+from clapometer.embedding.store import VectorStore, shared_store
 from clapometer.errors import BadOption, BadTable
 from clapometer.provenance import file_hash
 from clapometer.tables import Table, format_of, read_table, whole_file, write_rows
 from clapometer.voice.bins import Bins, Numbers, bins_of, read_bins, save_bins
 from clapometer.voice.extract import extract
+from clapometer.voice.extractors import OWN, egemaps
 from clapometer.voice.facts import columns_of, known_of, same_source, table_measures, without_bins
 from clapometer.voice.phrasebook import Phrasebook, read_phrasebook
 from clapometer.voice.queries import Facts, Query, QueryOptions, make_queries
-from clapometer.voice.sources import OWN, egemaps
 
 
 @dataclass(frozen=True)

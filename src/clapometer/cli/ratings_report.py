@@ -12,10 +12,10 @@ from clapometer.cli import console
 from clapometer.cli.layout import print_table
 from clapometer.cli.ratings_study import Study
 from clapometer.cli.rows import SHOWN_PROBLEMS
-from clapometer.panel.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
+from clapometer.ratings.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
+from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling
-from clapometer.tables.ratings import Ratings
 
 _BAR = 40
 _DESIGNS = {

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.panel.rules import Step, against_relate, parse_rule, screened, tried, unselected, usual_rules
-from clapometer.panel.summary import Summary, summarise
+from clapometer.ratings.screening import Step, against_relate, parse_rule, screened, tried, unselected, usual_rules
+from clapometer.ratings.summary import Summary, summarise
+from clapometer.ratings.table import Ratings
 from clapometer.stats.screening import Mask
-from clapometer.tables.ratings import Ratings
 from clapometer.tables.splits import EXCLUDED
 
 ALL = "all"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from clapometer import __version__
+from clapometer._version import __version__
 from clapometer.cli import console
 from clapometer.cli.ratings_report import plain
 from clapometer.cli.ratings_study import Study

@@ -42,7 +42,7 @@ def problems_of(table: Table, sounds: Sequence[str]) -> list[str]:
         table: the rows.
         sounds: the sound file of each row.
     """
-    from clapometer.score import check_sounds  # brings numpy
+    from clapometer.scoring.pairs import check_sounds  # brings numpy
 
     bad = check_sounds(sound for sound, problem in zip(sounds, table.problems, strict=True) if not problem)
     return [problem or bad.get(sound, "") for problem, sound in zip(table.problems, sounds, strict=True)]

@@ -24,8 +24,8 @@ from clapometer.cli.engine import (
     WorkersOption,
 )
 from clapometer.errors import BadAudio, BadInput, BadOption, BadText
-from clapometer.records import TORCH, Score
 from clapometer.tables import Format
+from clapometer.types import TORCH, Score
 
 TABLES = tuple(f".{name}" for name in get_args(Format))
 What = Annotated[str, typer.Argument(metavar="SOUND | TABLE", help=f"A sound file, or a table ({', '.join(TABLES)}).")]
@@ -89,7 +89,7 @@ def score(
 
 
 def _score_sound(engine: Engine, sound: str, texts: list[str], json: bool) -> None:
-    from clapometer.score import check_sounds, score_pairs
+    from clapometer.scoring.pairs import check_sounds, score_pairs
 
     for problem in check_sounds([sound]).values():
         raise BadAudio(problem)

@@ -12,10 +12,10 @@ from typing import Any
 from clapometer.cli import console
 from clapometer.cli.engine import MINI, MINI_IS_SMALL, Engine
 from clapometer.cli.layout import print_table
-from clapometer.records import Score
-from clapometer.score import Summary, summarise
+from clapometer.scoring.pairs import Summary, summarise
 from clapometer.seen import COLUMN
 from clapometer.tables import Row, Table, clear_names, format_of, whole_file, write_rows
+from clapometer.types import Score
 
 TEXTS = (COLUMN, "error")
 """The added columns that hold text."""

@@ -8,21 +8,22 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clapometer.cache import VectorStore
+from clapometer.audio.files import within
 from clapometer.calibration import Calibration
 from clapometer.cli.engine import Engine, remove_journal
 from clapometer.cli.rows import check_output, problems_of, tell
 from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
+from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
-from clapometer.folders import within
-from clapometer.provenance import file_hash, provenance
-from clapometer.records import Score
-from clapometer.score import FORMULA, ScoredPairs, score_pairs
+from clapometer.models.fingerprint import provenance
+from clapometer.provenance import file_hash
+from clapometer.scoring.pairs import FORMULA, ScoredPairs, score_pairs
 from clapometer.seen import exclusion
 from clapometer.tables import Table, read_table
+from clapometer.types import Score
 
 if TYPE_CHECKING:
-    from clapometer.model import Clap
+    from clapometer.models.clap import Clap
 
 
 def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Path | None, json: bool) -> int:

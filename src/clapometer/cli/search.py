@@ -95,7 +95,7 @@ def search(
     root = audio_root or index.root
     _print(index, query, found, root, json)
     if page is not None:
-        from clapometer.report.found import write_found
+        from clapometer.search.page import write_found
 
         write_found(index, query, is_sound, found, root, page)
         engine.note(f"written: {page}")
@@ -107,7 +107,7 @@ def _is_sound(query: str) -> bool:
     Raises:
         BadAudio: it is called like a sound file, and there is none.
     """
-    from clapometer.folders import SOUND_ENDINGS
+    from clapometer.audio.files import SOUND_ENDINGS
 
     try:
         exists = Path(query).is_file()

@@ -10,7 +10,7 @@ import typer
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.train.loop import Trained
+    from clapometer.training.loop import Trained
 
 RateOption = Annotated[
     list[str] | None,
@@ -58,7 +58,7 @@ def parts(given: str) -> tuple[str, ...]:
 
 def summary(trained: Trained) -> dict[str, Any]:
     """What `--json` prints of a run; an undefined metric is null."""
-    from clapometer.train.keeper import SELECTED_ON
+    from clapometer.training.run_folder import SELECTED_ON
 
     metrics = {name: value if math.isfinite(value) else None for name, value in trained.figures.items()}
     return {
@@ -74,7 +74,7 @@ def summary(trained: Trained) -> dict[str, Any]:
 
 def print_trained(trained: Trained) -> None:
     """What is printed of a run for people."""
-    from clapometer.train.keeper import SELECTED_ON
+    from clapometer.training.run_folder import SELECTED_ON
 
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in trained.figures.items())
     validation = f"  validation: {metrics} ({SELECTED_ON})" if metrics else ""

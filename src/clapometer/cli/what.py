@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from clapometer.audio.files import sounds_below
 from clapometer.errors import BadAudio, BadOption
-from clapometer.folders import sounds_below
 from clapometer.tables import Format, Table, read_table
 
 TABLE_ENDINGS = tuple(f".{name}" for name in get_args(Format))

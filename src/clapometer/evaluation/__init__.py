@@ -1,4 +1,4 @@
-"""Do scores agree with listeners? Score files joined with ratings, figures with intervals, differences, calibration.
+"""Scores against listeners' ratings: metrics with confidence intervals, differences, calibration, the HTML page.
 
-Nothing of torch.
+Nothing here imports torch.
 """

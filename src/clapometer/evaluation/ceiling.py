@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clapometer.evaluation.figures import within_systems
 from clapometer.evaluation.groups import SYSTEM, Group
+from clapometer.evaluation.resampled_agreement import within_systems
 from clapometer.evaluation.result import ALL, CEILING, WITHIN, Row
+from clapometer.ratings.table import Ratings
 from clapometer.stats.agreement import METRICS
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
 from clapometer.stats.estimate import alone
-from clapometer.tables.ratings import Ratings
 
 DESIGNS = {
     "crossed": "crossed: every listener rated every pair, and levels of listeners do not lower the ceiling",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.evaluation.join import Joined
-from clapometer.evaluation.scores import ScoreFile
+from clapometer.evaluation.score_files import ScoreFile
 from clapometer.seen import MARK, REASONS, exclusion, has_seen_text
 
 Places = npt.NDArray[np.int64]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.evaluation.events import NONE_OF_THEM, memberships, read_events
+from clapometer.ratings.table import Ratings
 from clapometer.tables import Table
-from clapometer.tables.ratings import Ratings
 
 Places = npt.NDArray[np.int64]
 SYSTEM, ORIGIN, EVENT = "system", "origin", "event"

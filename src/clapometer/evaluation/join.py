@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.evaluation.scores import Numbers, ScoreFile
-from clapometer.tables.ratings import Pairs
+from clapometer.evaluation.score_files import Numbers, ScoreFile
+from clapometer.ratings.table import Pairs
 
 Places = npt.NDArray[np.int64]
 Key = tuple[tuple[str, ...], str]

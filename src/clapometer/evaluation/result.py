@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from clapometer.evaluation.exclusion import Exclusion
 from clapometer.evaluation.join import Joined, Loose
-from clapometer.evaluation.scores import ScoreFile
+from clapometer.evaluation.score_files import ScoreFile
+from clapometer.ratings.table import Pairs, Ratings
 from clapometer.stats.bootstrap import Estimate, Resamples, ranks_of
 from clapometer.stats.isotonic import MonotoneMap
-from clapometer.tables.ratings import Pairs, Ratings
 
 Places = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]

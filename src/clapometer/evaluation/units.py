@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
+from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import AUTO, BOTH, FEWEST_UNITS, LISTENERS, PAIRS, Design, Votes, Way
-from clapometer.tables.ratings import Ratings
 
 Places = npt.NDArray[np.int64]
 AUDIO, TEXT = "audio", "text"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
-from clapometer.search.files import ROWS_AT_A_TIME, Places, Vectors
+from clapometer.search.storage import ROWS_AT_A_TIME, Places, Vectors
 
 MANY = 1_000_000
 """Vectors beyond which an index gets a graph where usearch is installed."""

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from clapometer.audio import check_file, read_sound
-from clapometer.cache import Vector, VectorStore
+from clapometer.audio.reading import check_file, read_sound
+from clapometer.audio.workers import MOST_WORKERS, completed, processors
+from clapometer.embedding.store import Vector, VectorStore
 from clapometer.errors import BadAudio, BadOption
-from clapometer.threads import MOST_WORKERS, completed, processors
+from clapometer.voice.extractors import OWN, Source
 from clapometer.voice.features import NAMES, RATE, Features
 from clapometer.voice.pitch import Samples
-from clapometer.voice.sources import OWN, Source
 
 FILES_A_UNIT = 16
 """So many are handed to a thread, and stored, at a time."""

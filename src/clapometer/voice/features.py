@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 
+from clapometer.voice.jitter_shimmer import roughness
 from clapometer.voice.loudness import level, loudness, peaks_a_second
-from clapometer.voice.periods import roughness
 from clapometer.voice.pitch import OPTIONS, Samples, centres, pitch, window_of
 
 RATE = 16000

@@ -1,0 +1,216 @@
+"""Sound in: decode, mix to mono, resample, cut into windows. Deterministic, in blocks, and nothing else.
+
+A clip is never held whole: it flows through in blocks, so that memory does not grow with its length.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from numbers import Real
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from clapometer.audio.integrity import why_cut_off
+from clapometer.errors import BadAudio
+from clapometer.types import FUSED, Short, Window
+
+Samples = npt.NDArray[np.float32]
+Sound = str | os.PathLike[str] | tuple[Any, int]
+"""A file, or an array with its sample rate: (samples,) or (channels, samples), floats in -1..1."""
+
+BLOCK_SECONDS = 10.0
+BLOCK_VALUES = 480_000
+"""A block is no longer than this either, over all channels: high rates and many channels do not cost memory."""
+
+
+def is_one_sound(value: object) -> TypeGuard[Sound]:
+    """Whether this is one sound, and not a list of them: a path, or a pair of an array and a number."""
+    if isinstance(value, tuple):
+        return len(value) == 2 and isinstance(value[1], Real)
+    return isinstance(value, (str, os.PathLike))
+
+
+def read_sound(sound: Sound, sample_rate: int) -> Samples:
+    """A whole clip, mono, at `sample_rate`; float32 (samples,).
+
+    Raises:
+        BadAudio: as `read_windows`.
+    """
+    return np.concatenate(list(_resampled(sound, sample_rate)))
+
+
+def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Samples]:
+    """The windows of a clip, in order.
+
+    Channels are averaged to mono, and the rate is changed once, by soxr in its HQ setting.
+
+    Args:
+        sound: a file that libsndfile reads (wav, flac, ogg, mp3, ...), or `(array, sample_rate)`.
+        sample_rate: rate of the windows, in Hz.
+        window: their length and distance, and what happens to short and long clips.
+
+    Yields:
+        float32 (samples,); all as long as the window, but for a short clip under `short="keep"`, and for a longer clip
+        that is to be `fused`, which comes whole.
+
+    Raises:
+        BadAudio: the file is missing, empty, cut off or not a sound; a sample is not finite; there are no samples.
+    """
+    size = max(1, round(window.seconds * sample_rate))
+    hop = max(1, round(window.hop * sample_rate))
+    pending = np.zeros(0, np.float32)
+    tail = np.zeros(0, np.float32)
+    emitted = False
+    if window.long in FUSED:
+        samples = read_sound(sound, sample_rate)
+        yield samples if len(samples) > size else lengthened(samples, size, window.short)
+        return
+    for block in _resampled(sound, sample_rate):
+        pending = np.concatenate([pending, block])
+        while len(pending) >= size:
+            yield pending[:size].copy()
+            emitted = True
+            if window.long == "head":
+                return
+            # The last window is flush with the end, so the samples behind a finished one are still needed.
+            tail = pending[:size]
+            pending = pending[hop:]
+    if not emitted:
+        yield lengthened(pending, size, window.short)
+    elif len(pending) > size - hop:
+        yield np.concatenate([tail[:hop], pending])[-size:]
+
+
+def lengthened(samples: Samples, size: int, short: Short) -> Samples:
+    """A sound of at most `size` samples as long as that, as `Window.short` says; `keep` leaves it as it is."""
+    if len(samples) == 0:  # a sample or two, resampled far down
+        samples = np.zeros(1, np.float32)
+    if short == "keep" or len(samples) == size:
+        return samples
+    if short == "repeat":
+        return np.resize(samples, size)
+    times = size // len(samples) if short == "repeatpad" else 1
+    return np.pad(np.tile(samples, times), (0, size - times * len(samples)))
+
+
+def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
+    if not is_one_sound(sound):
+        raise BadAudio(f"a {type(sound).__name__} is not a sound; give a file or (array, sample_rate)")
+    rate, blocks = _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound))
+    name = "the array" if isinstance(sound, tuple) else str(sound)
+    stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+    position = 0
+    for block in blocks:
+        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+            mono = _mono(block)
+        if not np.isfinite(mono).all():
+            first = position + int(np.argmin(np.isfinite(mono)))
+            raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; render it again")
+        position += len(mono)
+        yield mono if stream is None else stream.resample_chunk(mono)
+    if position == 0:
+        raise BadAudio(f"{name}: holds no samples; record or render it again")
+    if stream is not None:
+        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _mono(block: Samples) -> Samples:
+    """The mean of the channels: (samples, channels) -> (samples,)."""
+    if block.shape[1] == 1:
+        return block[:, 0]
+    if block.shape[1] == 2:  # the same to the last bit, and thirty times as quick
+        both: Samples = (block[:, 0] + block[:, 1]) * np.float32(0.5)
+        return both
+    mean: Samples = block.mean(axis=1, dtype=np.float32)
+    return mean
+
+
+def _array_blocks(array: Any, rate: int) -> tuple[int, Iterator[Samples]]:
+    try:
+        samples = np.asarray(array)
+    except (RuntimeError, TypeError, ValueError) as error:  # a ragged list; a tensor on an accelerator
+        raise BadAudio(f"the array cannot be read ({error}); give floats on the CPU") from error
+    if samples.dtype.kind != "f":
+        raise BadAudio(f"the array holds {samples.dtype}; give floats in -1..1 (16-bit integers divided by 32768)")
+    if samples.ndim == 1:
+        samples = samples[None]
+    if samples.ndim != 2 or samples.shape[0] == 0:
+        raise BadAudio(f"the array has shape {samples.shape}; give (samples,) or (channels, samples)")
+    if samples.shape[0] > samples.shape[1] > 0:
+        raise BadAudio(f"the array has {samples.shape[0]} channels of {samples.shape[1]} samples; it looks transposed")
+    if not (rate > 0 and math.isfinite(rate)):
+        raise BadAudio(f"the array's sample rate is {rate}; it must be positive and finite")
+    with np.errstate(over="ignore"):  # beyond single precision is infinity, which is told later
+        return rate, iter([samples.T.astype(np.float32, copy=False)])
+
+
+def check_file(path: str | os.PathLike[str]) -> None:
+    """What can be seen of a sound file without opening it.
+
+    Raises:
+        BadAudio: it is missing, empty, a folder or another thing that is not a file, or may not be read.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise BadAudio(f"{path}: is a folder; name a sound file")
+        if not path.exists():
+            raise BadAudio(f"{path}: no such file; check the name, and the folder that it is relative to")
+        if not path.is_file():
+            raise BadAudio(f"{path}: is not a file but a device or a pipe; write the sound to a file")
+        if path.stat().st_size == 0:
+            raise BadAudio(f"{path}: the file is empty (0 bytes); copy or render it again")
+    except (OSError, UnicodeEncodeError) as error:
+        raise BadAudio(f"{path}: cannot be looked at ({getattr(error, 'strerror', None) or error})") from error
+
+
+def encodable(path: Path) -> Path | bytes:
+    """A path as soundfile takes it: it cannot encode names that are not UTF-8, and takes their bytes."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
+    check_file(path)
+    try:
+        file = soundfile.SoundFile(encodable(path))
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: .raw, which has no header
+        reason = getattr(error, "error_string", str(error))
+        raise BadAudio(
+            f"{path}: not a sound file that can be read ({reason.rstrip('.')}); wav, flac, ogg and mp3 can"
+        ) from error
+    return file.samplerate, _decoded(file, path)
+
+
+def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
+    with file:
+        cut_off = why_cut_off(path, file.format, file.frames / file.samplerate)
+        if cut_off:
+            raise BadAudio(f"{path}: the file is cut off ({cut_off}); copy or render it again")
+        size = max(1, min(int(BLOCK_SECONDS * file.samplerate), BLOCK_VALUES // file.channels))
+        decoded = 0
+        try:
+            # Not `file.blocks`: where a decoder gives less than the header promises, it fills up with stale memory.
+            while len(block := file.read(size, dtype="float32", always_2d=True)):
+                decoded += len(block)
+                yield block
+        except soundfile.LibsndfileError as error:
+            raise BadAudio(
+                f"{path}: damaged, decoding stopped ({error.error_string}); copy or render it again"
+            ) from error
+        if decoded < file.frames:
+            promised, there = file.frames / file.samplerate, decoded / file.samplerate
+            raise BadAudio(
+                f"{path}: the file is cut off or damaged (its header promises {promised:.2f} s, "
+                f"{there:.2f} s could be decoded); copy or render it again"
+            )

@@ -1,0 +1,216 @@
+"""Zero-shot classification: labels and templates become class vectors, similarities become probabilities.
+
+The method is that of CLIP (Radford et al. 2021, section 3.1.4) and of every CLAP since: a class is the mean of the unit
+vectors of its texts, brought back to unit length, and the probabilities are a softmax over cosines multiplied by the
+model's learned inverse temperature, exp(logit_scale).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.audio.reading import Sound, is_one_sound
+from clapometer.embedding.pipeline import Progress, embed_sounds
+from clapometer.embedding.store import VectorStore
+from clapometer.errors import BadAudio, BadOption
+from clapometer.labels import DEFAULT_TEMPLATE, checked_labels, checked_templates, class_texts
+from clapometer.scoring.pairs import Counts
+from clapometer.types import Window
+
+if TYPE_CHECKING:
+    from clapometer.models.clap import Clap
+
+ROWS_AT_A_TIME = 4096
+"""Clips whose probabilities are held in memory at once."""
+Vectors = npt.NDArray[np.float32]
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One classified clip."""
+
+    audio: str
+    labels: tuple[str, ...]
+    """The most probable labels, best first; empty where the clip could not be read."""
+    probabilities: tuple[float, ...]
+    """Their probabilities, 0..1; those of all labels, not only of these, sum to 1."""
+    error: str = ""
+    """Why the clip could not be classified; empty where it could."""
+
+
+@dataclass(frozen=True)
+class ClassifiedSounds:
+    """Classifications, and how they came about."""
+
+    clips: list[Classification]
+    """One a sound, in order."""
+    sounds: Counts
+
+
+def class_vectors(
+    clap: Clap, labels: Sequence[str], templates: Sequence[str] = (DEFAULT_TEMPLATE,), *, batch_size: int | None = None
+) -> Vectors:
+    """One unit vector a label.
+
+    Args:
+        clap: any model.
+        labels: two or more, all different.
+        templates: texts with `{}` where the label goes; their unit vectors are averaged.
+        batch_size: texts a forward pass; default: the model's.
+
+    Returns:
+        float32 (labels, dimension), unit length: of the mean of the templates' unit vectors.
+
+    Raises:
+        BadText, BadOption: as `checked_labels` and `checked_templates`.
+    """
+    labels, templates = checked_labels(labels), checked_templates(templates)
+    texts = [text for label in labels for text in class_texts(label, templates)]
+    vectors = clap.embed_text(texts, batch_size=batch_size).numpy()
+    return averaged(vectors.reshape(len(labels), len(templates), -1))
+
+
+def averaged(vectors: Vectors) -> Vectors:
+    """(classes, templates, dimension), unit length -> (classes, dimension), unit length of their means."""
+    means = vectors.astype(np.float64).mean(axis=1)
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    return np.asarray(means / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+def probabilities(sounds: Vectors, classes: Vectors, logit_scale: float) -> Probabilities:
+    """Softmax over the classes of exp(logit_scale) times the cosine.
+
+    Args:
+        sounds: (clips, dimension), unit length.
+        classes: (classes, dimension), unit length.
+        logit_scale: natural logarithm of the inverse temperature, as the model learned it.
+
+    Returns:
+        float64 (clips, classes); rows sum to 1.
+    """
+    # einsum, not matmul: it adds in one order whatever the number of clips, so a clip's figures do not depend on it.
+    cosines = np.einsum("id,jd->ij", sounds.astype(np.float64), classes.astype(np.float64))
+    logits = np.exp(logit_scale) * cosines
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def checked_top_k(top_k: int, labels: Sequence[str]) -> int:
+    """The number of labels to give.
+
+    Raises:
+        BadOption: below 1 or more than there are.
+    """
+    if not 1 <= top_k <= len(labels):
+        raise BadOption(f"top-k must be between 1 and the number of labels, {len(labels)}, not {top_k}")
+    return top_k
+
+
+def ranked(
+    sounds: Vectors, classes: Vectors, logit_scale: float, labels: Sequence[str], top_k: int
+) -> Iterator[tuple[tuple[str, ...], tuple[float, ...]]]:
+    """For each sound its `top_k` most probable labels and their probabilities; equal ones in the order of the labels.
+
+    Arguments as `probabilities`. A bounded number of sounds is worked on at a time.
+    """
+    for start in range(0, len(sounds), ROWS_AT_A_TIME):
+        for row in probabilities(sounds[start : start + ROWS_AT_A_TIME], classes, logit_scale):
+            order = np.argsort(-row, kind="stable")[:top_k]
+            yield tuple(labels[number] for number in order), tuple(float(row[number]) for number in order)
+
+
+def classify(
+    clap: Clap,
+    sounds: Sound | Sequence[Sound],
+    labels: Sequence[str],
+    *,
+    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    top_k: int = 1,
+    window: Window | None = None,
+    batch_size: int | None = None,
+    workers: int | None = None,
+    store: VectorStore | None = None,
+    progress: Progress | None = None,
+) -> ClassifiedSounds:
+    """Say which of some labels fits each sound best, without training on them.
+
+    Args:
+        clap: the model, from `clapometer.load`.
+        sounds: files, or `(array, sample_rate)`, or a list of them; files that repeat are embedded once.
+        labels: two or more names of classes; underscores are read as spaces.
+        templates: texts with `{}` where the label goes; the vectors of several are averaged.
+        top_k: how many labels a sound to give, the best first.
+        window: treatment of short and long clips; default: the model card's.
+        batch_size: windows or texts a forward pass; default: the model's, which is 1 on a CPU.
+        workers: threads that decode and embed files; default: as many as the processors can feed.
+        store: where vectors of files are taken from and kept; default: nowhere.
+        progress: told of files as they finish.
+
+    Returns:
+        A record for each sound, in order. A sound that cannot be read has an `error` in place of labels and does not
+        stop the others.
+
+    Raises:
+        BadText: a label is empty.
+        BadOption: fewer than two labels, two that read the same, a template without `{}`, or `top_k` out of range.
+
+    Example:
+        >>> import clapometer, numpy
+        >>> clap = clapometer.load("mini")
+        >>> hiss = numpy.random.default_rng(0).normal(scale=0.1, size=32000)
+        >>> [clip] = clapometer.classify(clap, (hiss, 16000), ["rain", "a barking dog"], top_k=2).clips
+        >>> round(sum(clip.probabilities), 6)
+        1.0
+    """
+    sounds = [sounds] if is_one_sound(sounds) else list(cast("Sequence[Sound]", sounds))
+    labels, templates = checked_labels(labels), checked_templates(templates)
+    checked_top_k(top_k, labels)
+    classes = class_vectors(clap, labels, templates, batch_size=batch_size)
+    if all(isinstance(sound, (str, os.PathLike)) for sound in sounds):
+        embedded = embed_sounds(
+            clap,
+            cast("list[str]", sounds),
+            window=window,
+            batch_size=batch_size,
+            workers=workers,
+            store=store,
+            progress=progress,
+        )
+        vectors, errors, counts = (
+            embedded.vectors,
+            embedded.errors,
+            Counts(embedded.computed + embedded.reused, embedded.computed, embedded.reused),
+        )
+    else:
+        vectors, errors = _array_vectors(clap, sounds, window, batch_size)
+        counts = Counts(len(sounds), len(sounds), 0)
+    found = ranked(vectors, classes, clap.logit_scale.item(), labels, top_k)
+    clips = [
+        Classification(_name(sound), (), (), error) if error else Classification(_name(sound), *some)
+        for sound, some, error in zip(sounds, found, errors, strict=True)
+    ]
+    return ClassifiedSounds(clips, counts)
+
+
+def _array_vectors(
+    clap: Clap, sounds: Sequence[Sound], window: Window | None, batch_size: int | None
+) -> tuple[Vectors, list[str]]:
+    vectors = np.full((len(sounds), clap.card.dimension), np.nan, np.float32)
+    errors = [""] * len(sounds)
+    for number, found in enumerate(clap.try_embed_audio(sounds, window=window, batch_size=batch_size)):
+        if isinstance(found, BadAudio):
+            errors[number] = str(found)
+        else:
+            vectors[number] = found.numpy()
+    return vectors, errors
+
+
+def _name(sound: Sound) -> str:
+    return "array" if isinstance(sound, tuple) else os.fspath(sound)

@@ -1,0 +1,1 @@
+"""Embed many files or texts, each content once, with a persistent store."""

@@ -1,0 +1,197 @@
+"""An evaluation as plain values, for JSON and CSV."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from clapometer.evaluation import sentences
+from clapometer.evaluation.join import Loose
+from clapometer.evaluation.result import Difference, Evaluation, GroupDifference, Row
+from clapometer.stats.agreement import METRICS, ranks
+from clapometer.stats.bootstrap import Estimate
+
+
+def as_json(found: Evaluation) -> dict[str, Any]:
+    """Everything but the single pairs; what is not known is null."""
+    ratings, pairs = found.ratings, found.pairs
+    value = {
+        "verdict": sentences.verdict(found),
+        "differences_in_words": sentences.verdicts(found),
+        "against_trivial_in_words": [*sentences.against_trivial(found), *sentences.against_constant(found)],
+        "natural_and_synthesized_in_words": sentences.between_origins(found),
+        "methods": sentences.methods(found),
+        "ratings": {
+            "file": str(ratings.path),
+            "scale": list(ratings.scale),
+            "splits": list(found.splits),
+            "training_splits": list(found.training),
+            "pairs": len(pairs),
+            "ratings": len(ratings),
+            "listeners": len(ratings.listeners[1]) if ratings.has_listeners else None,
+            "problems": ratings.problem_counts(),
+        },
+        "scores": [_file(found, number) for number in range(len(found.files))],
+        "excluded": found.exclusion.as_json(found.candidates),
+        "includes_seen": found.includes_seen,
+        "resamples": {**asdict(found.resamples), "unit": found.drawn},
+        "score_scale": list(found.score_scale),
+        "agreement": [
+            _entry(row) | {"includes_seen": found.includes_seen} for row in in_order((*found.rows, *found.ceiling))
+        ],
+        "differences": [
+            _entry(difference) | {"includes_seen": found.includes_seen} for difference in found.differences
+        ],
+        "group_differences": [asdict(difference) for difference in found.group_differences],
+        "ranks": {name: None if (rank := found.rank(name)) is None else asdict(rank) for name in found.names},
+        "systems_within": list(found.systems_within),
+        "systems": [asdict(system) for system in found.systems],
+        "calibration": [asdict(one) for one in found.calibrated],
+        "notes": list(found.notes),
+    }
+    known: dict[str, Any] = _known(value)
+    return known
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """All pairs, within and between systems, then the breakdowns; within these by group and predictor as they came."""
+    rows = list(rows)
+    breakdowns = [
+        *sentences.ORDER,
+        *dict.fromkeys(row.breakdown for row in rows if row.breakdown not in sentences.ORDER),
+    ]
+    groups = list(dict.fromkeys(row.group for row in rows))
+    return sorted(rows, key=lambda row: (breakdowns.index(row.breakdown), groups.index(row.group)))
+
+
+def agreement_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows: one for each predictor and group."""
+    rows = [
+        {"predictor": row.predictor, "breakdown": row.breakdown, "group": row.group, "n": row.n, **_flat(row)}
+        | {"includes_seen": found.includes_seen}
+        for row in in_order((*found.rows, *found.ceiling))
+    ]
+    return ["predictor", "breakdown", "group", "n", *_FLAT, "includes_seen"], rows
+
+
+def difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows: first less second, in each group."""
+    rows = [
+        {"first": one.first, "second": one.second, "breakdown": one.breakdown, "group": one.group, **_flat(one)}
+        | {"includes_seen": found.includes_seen}
+        for one in found.differences
+    ]
+    return ["first", "second", "breakdown", "group", *_FLAT, "includes_seen"], rows
+
+
+def group_difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows: the first group of a breakdown less the second, for each score file."""
+    named = ["predictor", "breakdown", "first", "second"]
+    rows = [
+        {**{name: getattr(one, name) for name in named}, **_flat(one), "includes_seen": found.includes_seen}
+        for one in found.group_differences
+    ]
+    return [*named, *_FLAT, "includes_seen"], rows
+
+
+def pair_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows: each pair with its mean rating, its scores, and how far apart their ranks are."""
+    pairs = found.pairs
+    apart = rank_differences(found)
+    columns = ["audio", "text", "system", "split", "ratings", "mean_rating"]
+    columns += [f"{kind}:{name}" for name in found.names for kind in ("score", "rank_difference")]
+    rows = []
+    for number in range(len(pairs)):
+        row: dict[str, Any] = {
+            "audio": pairs.audio[number],
+            "text": pairs.text[number],
+            "system": pairs.system[number],
+            "split": pairs.split[number],
+            "ratings": int(pairs.count[number]),
+            "mean_rating": float(pairs.mean[number]),
+        }
+        for file, name in enumerate(found.names):
+            row[f"score:{name}"] = float(found.score[file, number])
+            row[f"rank_difference:{name}"] = float(apart[file, number])
+        rows.append(row)
+    return columns, rows
+
+
+def loose_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows: what did not join, on either side."""
+    rows = [
+        {"scores": file.name, "where": one.where, "audio": one.audio, "text": one.text, "why": one.why}
+        for file, joined, unscored in zip(found.files, found.joined, found.unscored, strict=True)
+        for one in (*joined.loose, *unscored)
+    ]
+    return ["scores", "where", "audio", "text", "why"], rows
+
+
+def rank_differences(found: Evaluation) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """(files, pairs): the place of a score among all scores less that of its rating among all ratings, both 0..1.
+
+    Near 1 where the score is high and listeners are not; near -1 the other way round.
+    """
+    n = len(found.pairs)
+    rated = (ranks(found.pairs.mean) - 0.5) / n
+    return np.stack([(ranks(row) - 0.5) / n - rated for row in found.score])
+
+
+def reasons(loose: Iterable[Loose]) -> dict[str, int]:
+    """How many did not join, by reason, most frequent first; numbers within a reason do not tell reasons apart."""
+    return dict(Counter(_general(one.why) for one in loose).most_common())
+
+
+def _general(why: str) -> str:
+    for start, kind in (("no score: ", "has no score, but an error"), ("score is ", "has no score that is a number")):
+        if why.startswith(start):
+            return kind
+    if "rows of this pair have different scores" in why:
+        return "rows of one pair have different scores"
+    return why
+
+
+def _file(found: Evaluation, number: int) -> dict[str, Any]:
+    file, joined = found.files[number], found.joined[number]
+    return {
+        "name": file.name,
+        "file": str(file.path),
+        "column": file.column,
+        "model": file.model or None,
+        "weights": file.record.get("model", {}).get("weights"),
+        "rows": len(file.audio),
+        "joined": {"by_path": joined.by_path, "by_file_name": joined.by_name},
+        "pairs_of_other_splits": int(np.isfinite(joined.score).sum() - np.isfinite(joined.score[found.places]).sum()),
+        "not_joined": reasons(joined.loose),
+        "rated_pairs_without_score": len(found.unscored[number]),
+    }
+
+
+def _entry(row: Row | Difference) -> dict[str, Any]:
+    return asdict(row)
+
+
+_FLAT = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
+
+
+def _flat(row: Row | Difference | GroupDifference) -> dict[str, float | None]:
+    cells: dict[str, float | None] = {}
+    for metric in METRICS:
+        estimate: Estimate = getattr(row, metric)
+        for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
+            cells[f"{metric}{end}"] = value if math.isfinite(value) else None
+    return cells
+
+
+def _known(value: Any) -> Any:
+    """NaN as null, which JSON has in its place."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _known(item) for name, item in value.items()}
+    return [_known(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,394 @@
+"""`evaluate`: score files against a file of ratings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.errors import BadOption, BadTable
+from clapometer.evaluation.baselines import constant, systems_mean
+from clapometer.evaluation.ceiling import before_selection, ceilings, remarks
+from clapometer.evaluation.exclusion import SEEN, UNSEEN, Exclusion, excluded
+from clapometer.evaluation.groups import (
+    EVENT,
+    NATURAL,
+    ORIGIN,
+    SYSTEM,
+    Group,
+    by_column,
+    by_event,
+    by_origin,
+    by_system,
+    column_values,
+)
+from clapometer.evaluation.join import Joined, Loose, join, without_score
+from clapometer.evaluation.resampled_agreement import figures, within_systems
+from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers, Row
+from clapometer.evaluation.score_files import ScoreFile, read_all_scores
+from clapometer.evaluation.units import design, in_name_order
+from clapometer.ratings.reading import read_ratings
+from clapometer.ratings.screening import parse_rule, screened, unselected
+from clapometer.ratings.table import Ratings
+from clapometer.stats.bootstrap import Design, Resamples, Votes
+from clapometer.stats.isotonic import MonotoneMap, isotonic
+from clapometer.tables.splits import EXCLUDED, TRAIN, canonical_split, splits_named
+
+Places = npt.NDArray[np.int64]
+Progress = Callable[[str, int], Callable[[int], None]]
+EVERY = "all"
+FEWEST = 3
+"""Pairs of which a correlation can be taken at all."""
+ENOUGH_TO_FIT = 50
+"""Pairs below which no map is fitted."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How scores are held against ratings."""
+
+    by: tuple[str, ...] = ()
+    """Columns to break everything down by; `event` for the events of the captions."""
+    split: tuple[str, ...] = ()
+    """Splits whose pairs are evaluated; `all` for every one; default: all but those for training and RELATE's
+    `excluded`. Case and synonyms (`dev` for `validation`) do not matter."""
+    train: tuple[str, ...] = (TRAIN,)
+    """Splits on which trivial predictors and maps are fitted; case and synonyms (`training`) do not matter."""
+    score_column: str = "score"
+    score_scale: tuple[float, float] | None = None
+    """Lowest and highest possible score, for the MSE; default: 0 and 1, and for a column `rating` the listeners'."""
+    natural: tuple[str, ...] = NATURAL
+    """Systems that are recordings."""
+    events: Path | None = None
+    """List of words for `event`; default: that of the package."""
+    screen: tuple[str, ...] = ()
+    """Rules of screening, such as `rest=0`, applied to all ratings in their order; see `clapometer ratings --help`.
+    After a rule that selects by agreement the ceiling is that of the ratings before it."""
+    ceiling: bool = True
+    """Whether to say what a perfect predictor could reach, which takes seconds."""
+    include_seen: bool = False
+    """Whether to evaluate pairs that the model behind a score file was trained on or selected by; metrics on them do
+    not show agreement on unseen data."""
+    resamples: Resamples = field(default_factory=Resamples)
+
+
+def evaluate(
+    scores: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    ratings: str | os.PathLike[str] | Ratings,
+    options: Options | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """How far scores agree with listeners.
+
+    Everything is computed on the same pairs: those that were rated, are in the splits, have a score in every file, and
+    are not in the training or validation data of a model behind the scores, as far as the column `seen` of the score
+    files tells (`clapometer.seen`).
+
+    Args:
+        scores: tables that `clapometer score` wrote, or others with a sound, a text and a number a row; `name=path`
+            names one. They are joined with the ratings by sound and text.
+        ratings: a file of ratings, or what `read_ratings` made of one; anchors are left out.
+        options: splits, breakdowns, resamples.
+        progress: called with what is counted and how many there are, gives what is told of some that are done.
+
+    Returns:
+        SRCC, LCC, KTAU and MSE (ratings and scores on 0..1) with bootstrap intervals: on all pairs, within and between
+        systems, for recordings and synthesized sounds and in any breakdown, beside predictors that know nothing and
+        the ceiling that the listeners' own noise sets; differences of every two files.
+
+    Raises:
+        BadTable: a file cannot be used, or fewer than three pairs join.
+        BadOption: an option does not fit the files.
+
+    Example:
+        >>> import clapometer
+        >>> found = clapometer.evaluate("scores.csv", "REL.csv")  # doctest: +SKIP
+        >>> found.row("scores").srcc  # doctest: +SKIP
+        Estimate(value=0.457, low=0.424, high=0.489)
+    """
+    options = options or Options()
+    given = [scores] if isinstance(scores, (str, os.PathLike)) else list(scores)
+    files = read_all_scores([os.fspath(one) for one in given], options.score_column)
+    everything = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
+    rated, before, screening = _screened(everything, options.screen)
+    chosen, training, notes = _splits(rated, options)
+    anchors = everything.take(everything.is_anchor).pairs
+    joins = [join(file, rated.pairs, anchors) for file in files]
+    everywhere = np.ones(len(rated.pairs), bool)
+    candidates = _of_splits(rated, chosen, everywhere)[1]
+    exclusion = excluded(files, joins, include=options.include_seen)
+    usable = everywhere if options.include_seen else ~exclusion.left_out
+    test, places = _of_splits(rated, chosen, usable)
+    if not len(places):
+        raise BadTable(
+            f"{rated.path}: all {len(candidates)} rated pairs are training or validation data of the models "
+            f"({', '.join(f'{count} {why}' for why, count in exclusion.counts(candidates).items())}); metrics on them "
+            "say nothing about unseen data. Rate other pairs, or take --include-seen"
+        )
+    wanted = len(places)
+    unscored = tuple(tuple(without_score(joined, rated.pairs, places)) for joined in joins)
+    scored = np.logical_and.reduce([np.isfinite(joined.score) for joined in joins])
+    _check_joined(files, joins, places, scored)
+    test, places = _of_splits(rated, chosen, scored & usable)
+    train = _of_splits(rated, training, everywhere) if training else None
+    valid = test if before is None else before_selection(before, test)
+    material = _Material(files, joins, test, places, train, exclusion, options, valid)
+    notes = [*everything.notes, *screening, *notes, *exclusion.notes(candidates)]
+    notes += [*material.scale_notes(), *material.text_notes()]
+    return _evaluated(material, chosen, training, candidates, wanted, unscored, notes, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What has been read and joined."""
+
+    files: Sequence[ScoreFile]
+    joins: Sequence[Joined]
+    test: Ratings
+    """The ratings of the pairs that are evaluated."""
+    places: Places
+    """(pairs of test,): their numbers in the joins."""
+    train: tuple[Ratings, Places] | None
+    exclusion: Exclusion
+    options: Options
+    unselected: Ratings
+    """The ratings of these pairs before selection by agreement, from which the ceiling comes."""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The scale of the scores."""
+        own = self.test.scale if self.options.score_column == "rating" else (0.0, 1.0)
+        return self.options.score_scale or own
+
+    @property
+    def score(self) -> Numbers:
+        """(files, pairs of test)."""
+        return np.stack([joined.score[self.places] for joined in self.joins])
+
+    def scale_notes(self) -> list[str]:
+        """What is to be said of scores that do not lie on their scale."""
+        low, high = self.scale
+        cosines = (low, high) == (0.0, 1.0)  # unclipped ones are below 0 as they should be
+        return [
+            f"the scores of {file.name} run from {row.min():.4g} to {row.max():.4g}, outside {low:g} to {high:g}; the "
+            "MSE takes them as they are: say --score-scale MIN,MAX if that is not meant"
+            for file, row in zip(self.files, self.score, strict=True)
+            if row.min() < (-1 if cosines else low) or row.max() > high
+        ]
+
+    def text_notes(self) -> list[str]:
+        """How many of the texts a model has seen without a rating, which does not exclude a pair."""
+        seen = self.exclusion.seen_text[self.places]
+        if not seen.any():
+            return []
+        apart = "" if seen.all() else f"; metrics are reported on the pairs with unseen text, too ({TEXT}: {UNSEEN})"
+        return [f"the texts of {seen.sum()} of {len(seen)} pairs were seen in training (without a rating){apart}"]
+
+    def groups(self) -> list[Group]:
+        """All groups that are asked for."""
+        options, pairs = self.options, self.test.pairs
+        systems = pairs.system.tolist()
+        found = [*by_system(systems), *by_origin(systems, options.natural)]
+        seen = self.exclusion.seen_text[self.places]
+        if seen.any() and not seen.all():
+            found += [Group(TEXT, name, np.flatnonzero(which)) for name, which in ((UNSEEN, ~seen), (SEEN, seen))]
+        for name in options.by:
+            if name == EVENT:
+                found += by_event(pairs.text.tolist(), options.events)
+            elif name not in (SYSTEM, ORIGIN):  # they are there already
+                found += by_column(name, self.test, self.files[0].table, self.joins[0].row[self.places])
+        return found
+
+    def design(self) -> Design:
+        """What is drawn."""
+        pairs, table, rows = self.test.pairs, self.files[0].table, self.joins[0].row[self.places]
+        return design(
+            self.options.resamples.drawn,
+            pairs.audio.tolist(),
+            pairs.text.tolist(),
+            self.votes(),
+            lambda name: column_values(name, self.test, table, rows, "--resample"),
+        )
+
+    def votes(self) -> Votes | None:
+        """The single ratings, where it is known whose they are."""
+        test = self.test
+        return Votes(test.pairs.index, test.listeners[0], test.target) if test.has_listeners else None
+
+    def maps(self) -> tuple[list[tuple[str, str, MonotoneMap, int, Numbers]], list[str]]:
+        """For each file its name, the column that is mapped, the map, on how many pairs it was fitted, and the mapped
+        scores; and why there are none.
+        """
+        if self.train is None:
+            return [], ["no training split: nothing to fit a map from scores to ratings on"]
+        found, notes = [], []
+        ratings, places = self.train
+        for file, joined in zip(self.files, self.joins, strict=True):
+            values = joined.cosine[places]
+            # Cosines of pairs that the model was trained on are too good: a map fitted on them is wrong elsewhere.
+            trained = np.array([self.exclusion.by_file[file.name][place].endswith(":train") for place in places], bool)
+            known = np.isfinite(values) & ~trained
+            if known.sum() < ENOUGH_TO_FIT:
+                why = f" that its model was not trained on (it was on {trained.sum()})" if trained.any() else ""
+                notes.append(
+                    f"{file.name} has scores for {known.sum()} of the {len(places)} pairs of the training split{why}; "
+                    f"a map from scores to ratings needs {ENOUGH_TO_FIT}"
+                )
+                continue
+            mapping = isotonic(values[known], ratings.pairs.mean[known])
+            if mapping.is_flat:
+                notes.append(
+                    f"{file.name}: no map from scores to ratings, since it would be flat: every pair would get "
+                    f"{mapping.y[0]:.3g}"
+                )
+                continue
+            source = "cosine" if file.has_cosine else file.column
+            found.append((file.name, source, mapping, int(known.sum()), mapping(joined.cosine[self.places])))
+        return found, notes
+
+
+def _evaluated(
+    material: _Material,
+    chosen: tuple[str, ...],
+    training: tuple[str, ...],
+    candidates: Places,
+    wanted: int,
+    unscored: tuple[tuple[Loose, ...], ...],
+    notes: list[str],
+    progress: Progress | None,
+) -> Evaluation:
+    test, options, (low, high) = material.test, material.options, material.scale
+    score = material.score
+    names = [file.name for file in material.files]
+    predictors = {name: (row - low) / (high - low) for name, row in zip(names, score, strict=True)}
+    systems = systems_mean(test.pairs, None if material.train is None else material.train[0].pairs)
+    if systems is not None:
+        predictors[GENERATOR] = test.mapped(systems[0])
+    predictors[CONSTANT] = test.mapped(
+        constant(test.pairs, None if material.train is None else material.train[0].pairs)
+    )
+    maps, why_not = material.maps()
+    mapped = {_mapped(name): test.mapped(values) for name, _, _, _, values in maps}
+    groups, drawn = material.groups(), material.design()
+    found = figures(
+        predictors | mapped,
+        test.mapped(test.pairs.mean),
+        groups,
+        options.resamples,
+        drawn,
+        trivial=(GENERATOR, CONSTANT, *mapped),
+        progress=None if progress is None else progress("resamples", options.resamples.number),
+        folds={} if systems is None or systems[1] is None else {GENERATOR: systems[1]},
+    )
+    # The MSE of scores says more of their offset than of their agreement, but for those on the scale of the ratings.
+    on_scale = {name: name for name in names if options.score_column == "rating"}
+    on_scale |= {name: _mapped(name) for name, _, _, _, _ in maps}
+    large, small = within_systems(groups)
+    rows = found.rows()
+    mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}
+    unit = test.scale[1] - test.scale[0]
+    limits: tuple[Row, ...] = ()
+    if options.ceiling:
+        limits = ceilings(material.unselected, [one for one in groups if one.breakdown in (SYSTEM, ORIGIN)])
+        scored = [row for row in rows if row.predictor in names]
+        selected = None if material.unselected is test else test
+        notes = [*notes, *remarks(material.unselected, selected, scored, limits)]
+    return Evaluation(
+        files=tuple(material.files),
+        ratings=test,
+        splits=chosen,
+        training=training,
+        score=score,
+        rows=tuple(row for row in rows if row.predictor not in mapped),
+        differences=found.differences(names, [*([GENERATOR] if systems is not None else []), CONSTANT], on_scale),
+        group_differences=found.group_differences(names),
+        systems=found.system_means(unit, test.scale[0], high - low, low),
+        systems_within=large,
+        calibrated=tuple(
+            Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
+            for name, source, mapping, n, _ in maps
+        ),
+        ceiling=limits,
+        joined=tuple(material.joins),
+        places=material.places,
+        candidates=candidates,
+        exclusion=material.exclusion,
+        wanted=wanted,
+        unscored=unscored,
+        resamples=options.resamples,
+        drawn=drawn.name,
+        score_scale=(low, high),
+        notes=(*notes, *small, *why_not),
+    )
+
+
+def _mapped(name: str) -> str:
+    return f"{name}, calibrated"
+
+
+def _screened(everything: Ratings, screen: Sequence[str]) -> tuple[Ratings, Ratings | None, list[str]]:
+    """The ratings that are left, those before selection by agreement where there was one, and what rules removed."""
+    if not screen:
+        return in_name_order(everything.only()), None, []
+    rules = [parse_rule(rule, everything) for rule in screen]
+    real = ~everything.is_anchor
+    left, steps = screened(everything, real, rules)
+    before = unselected(everything, real, rules)
+    notes = [f"screening: {step.rule} removed {step.ratings} ratings and {step.pairs} pairs" for step in steps]
+    unscreened = None if before is None else in_name_order(everything.take(before))
+    return in_name_order(everything.take(left)), unscreened, notes
+
+
+def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+    """The splits that are evaluated, those that are fitted on, and what is to be said of the choice."""
+    known = list(dict.fromkeys(rated.split.tolist()))
+    if known in ([], [""]):
+        if options.split:
+            raise BadOption(f"--split {options.split[0]}: {rated.path.name} has no splits")
+        return (), (), []
+    if options.split == (EVERY,):
+        return tuple(known), (), ["evaluated: the pairs of all splits; nothing is fitted"]
+    for name in options.split:
+        if not splits_named([name], known):
+            rated.only(split=[name])  # says which splits there are
+    asked = splits_named(options.split, known)
+    training = tuple(name for name in splits_named(options.train, known) if name not in asked)
+    others = [name for name in known if name not in training and canonical_split(name) != EXCLUDED]
+    chosen = asked or tuple(others)
+    if not chosen:  # ratings for training alone
+        chosen, training = training, ()
+    others = [name or "(none)" for name in known if name not in chosen]
+    notes = [f"evaluated: the pairs of {', '.join(name or '(none)' for name in chosen)}"]
+    notes += [f"not evaluated: those of {', '.join(others)}"] if others and not options.split else []
+    return chosen, training, notes
+
+
+def _of_splits(rated: Ratings, splits: Sequence[str], pairs: npt.NDArray[np.bool_]) -> tuple[Ratings, Places]:
+    """The ratings of some splits and pairs, and the numbers of their pairs among all."""
+    index = rated.pairs.index
+    keep = pairs[index]
+    if splits:
+        keep = keep & np.isin(rated.split.astype(str), list(splits))
+    some = rated.take(keep)
+    return some, index[keep][some.pairs.first]
+
+
+def _check_joined(
+    files: Sequence[ScoreFile], joins: Sequence[Joined], places: Places, scored: npt.NDArray[np.bool_]
+) -> None:
+    """Raise where too few pairs have a score in every file to say anything."""
+    if scored[places].sum() >= FEWEST:
+        return
+    told = []
+    for file, joined in zip(files, joins, strict=True):
+        example = next((f"; {loose.where}: {loose.audio}, {loose.text!r}: {loose.why}" for loose in joined.loose), "")
+        told.append(f"{file.name} has scores for {np.isfinite(joined.score[places]).sum()} of them{example}")
+    raise BadTable(
+        f"of {len(places)} rated pairs {scored[places].sum()} have a score in every file, and {FEWEST} are needed "
+        f"({'; '.join(told)})"
+    )

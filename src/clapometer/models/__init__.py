@@ -1,0 +1,1 @@
+"""CLAP models: samples and texts to vectors."""

@@ -1,0 +1,120 @@
+"""OpenVINO in place of torch: networks are converted when they are first used, and run by its CPU plugin.
+
+A request runs on one stream. There are as many streams as workers, so that each worker has its own and none waits for
+threads that spin; with one stream a request takes every processor, as torch would.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from clapometer.audio.workers import default_workers, processors
+from clapometer.models.backends.int8 import GROUPS, group_of, rounded
+from clapometer.models.clap import Clap
+
+if TYPE_CHECKING:
+    import openvino
+
+Outputs = Tensor | tuple[Tensor, ...]
+_CONVERSION = threading.Lock()
+"""Conversion traces a network, which torch does for one thread at a time."""
+
+
+def replace_networks(clap: Clap, *, eight_bits: bool) -> None:
+    """Put OpenVINO in place of the `forward` of the towers of a model, its parts `audio` and `text`.
+
+    The weights stay where they are, and gradients still come from torch. `clap.engine` says what runs, with all that a
+    number depends on.
+    """
+    import openvino
+
+    core = openvino.Core()
+    for name in ("audio", "text"):
+        network = clap.parts()[name]
+        network.forward = Network(network, core, eight_bits=eight_bits)
+    version = openvino.__version__.partition("-")[0]
+    clap.engine = f"openvino {version}"
+    if eight_bits:
+        # Processors without products of eight bits round the weights alone.
+        able = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        clap.engine += f", int8 weights, groups of {GROUPS} activations where the processor can ({' '.join(able)})"
+
+
+class Network:
+    """Stands in for the `forward` of a network; converts it the first time, for inputs of any shape."""
+
+    def __init__(self, network: nn.Module, core: openvino.Core, *, eight_bits: bool) -> None:
+        self._forward: Callable[..., Outputs] = network.forward
+        self._network = network
+        self._core = core
+        self._eight_bits = eight_bits
+        self._compiled: dict[int, Requests] = {}
+
+    def __call__(self, *inputs: Tensor | None) -> Outputs:
+        given = [tensor for tensor in inputs if tensor is not None]
+        if torch.is_grad_enabled() or given[0].device.type != "cpu":
+            return self._forward(*inputs)
+        # How many inputs there are tells a fused model's paths apart.
+        if (requests := self._compiled.get(len(given))) is None:
+            with _CONVERSION:
+                if (requests := self._compiled.get(len(given))) is None:
+                    requests = self._compiled[len(given)] = self._converted(given)
+        return requests(given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., Outputs]:
+        raise TypeError("a model whose networks OpenVINO runs cannot be copied; load it again, with engine torch")
+
+    def _converted(self, inputs: Sequence[Tensor]) -> Requests:
+        import openvino
+
+        with torch.no_grad(), warnings.catch_warnings():
+            # Of tracing: sizes compared in Python. All inputs of a model are on the same side of each comparison.
+            warnings.simplefilter("ignore")
+            model = openvino.convert_model(_Itself(self._network, self._forward).eval(), example_input=tuple(inputs))
+        options: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "f32",  # and not bfloat16 where the processor has it
+            "INFERENCE_NUM_THREADS": processors(),
+            "NUM_STREAMS": default_workers("cpu"),
+            "ENABLE_CPU_PINNING": False,  # a neighbour on a processor must not hold up the stream that is tied to it
+        }
+        if self._eight_bits:
+            widths = rounded(model)
+            options["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group_of(widths)
+        return Requests(self._core.compile_model(model, "CPU", options))
+
+
+class Requests:
+    """A compiled network that any number of threads may call at once."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._idle: queue.LifoQueue[openvino.InferRequest] = queue.LifoQueue()
+
+    def __call__(self, inputs: Sequence[Tensor]) -> Outputs:
+        try:
+            request = self._idle.get_nowait()
+        except queue.Empty:
+            request = self._compiled.create_infer_request()
+        found = request.infer([tensor.contiguous().numpy() for tensor in inputs], share_inputs=True)
+        outputs = tuple(torch.from_numpy(found[number].copy()) for number in range(len(found)))
+        self._idle.put(request)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+class _Itself(nn.Module):
+    """A network as it is without an engine, for tracing; other threads must not meet it in the network's own place."""
+
+    def __init__(self, network: nn.Module, forward: Callable[..., Outputs]) -> None:
+        super().__init__()
+        self.network = network
+        self._forward = forward
+
+    def forward(self, *inputs: Tensor) -> Outputs:
+        return self._forward(*inputs)

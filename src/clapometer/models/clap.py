@@ -1,0 +1,364 @@
+"""`Clap`: the one seam between a model family and everything that uses it.
+
+A family implements two methods, waveforms to vectors and texts to vectors. Windows, batching, order, unit norm,
+device, precision and the absence of gradients live here, once.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clapometer.audio.reading import Samples, Sound, is_one_sound, read_windows
+from clapometer.errors import BadAudio, BadOption, BadText
+from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
+from clapometer.types import FUSED, ModelCard, Window
+
+Precision = Literal["fp32", "bf16", "fp16"]
+_ACCELERATOR = threading.Lock()
+_MODE = threading.Lock()
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Clap(nn.Module, ABC):
+    """A contrastive language-audio model: sounds and texts as unit vectors in one space.
+
+    Attributes:
+        card: what the model is.
+        logit_scale: natural logarithm of the inverse temperature, a scalar parameter.
+        precision: arithmetic of the networks at inference.
+        engine: what runs the networks at inference: `torch`, or another one with all that its numbers depend on.
+    """
+
+    card: ModelCard
+
+    def __init__(self, card: ModelCard) -> None:
+        super().__init__()
+        self.card = card
+        self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
+        self.precision: Precision = "fp32"
+        self.engine = "torch"
+        self._seen: Seen | Callable[[], Seen] = TRAINING_DATA_UNKNOWN
+        self._callers = 0
+        self._in_training: list[nn.Module] = []
+
+    # What a family implements -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+        """(batch, samples) at the card's sample rate, -1..1 -> (batch, dimension), any length, with gradients."""
+
+    @abstractmethod
+    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+        """Texts -> (batch, dimension), any length, with gradients."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, nn.Module]:
+        """The towers and projections by name (`audio`, `text`, ...), for training to freeze or slow down."""
+
+    @abstractmethod
+    def untrained(self) -> Clap:
+        """A model of the same architecture and tokenizer with random weights, for training from scratch."""
+
+    @abstractmethod
+    def configuration(self) -> dict[str, Any]:
+        """What the family's `build` needs beside the weights; written to `config.json`."""
+
+    @abstractmethod
+    def save_tokenizer(self, folder: Path) -> None:
+        """Write the files of the tokenizer into an existing folder."""
+
+    def is_cut(self, text: str) -> bool:  # noqa: ARG002 - families use it
+        """Whether the text tower reads only the beginning of the text."""
+        return False
+
+    def window_vectors(self, windows: Sequence[Tensor], window: Window) -> Tensor:  # noqa: ARG002 - families use it
+        """As `audio_vectors`, of n tensors (samples,) of any lengths that `window` made of clips: (n, dimension).
+
+        For families that encode clips in more than one way.
+        """
+        return torch.stack(in_groups(windows, lambda waveforms: self.audio_vectors(waveforms.to(self.device))))
+
+    def check_window(self, window: Window) -> None:
+        """Check that the model can encode clips like that.
+
+        Raises:
+            BadOption: it cannot.
+        """
+        if window.long in FUSED:
+            raise BadOption(
+                f"window: {self.card.name} cannot hear a clip {window.long}; take windows or head, or a fused model"
+            )
+
+    # What everybody uses ------------------------------------------------------------------------------------------
+
+    def window_of(self, given: Window | str | None) -> Window:
+        """A window that the model can encode.
+
+        Args:
+            given: the window, or changes to the card's as `Window.changed` reads them; None or empty: the card's.
+
+        Raises:
+            BadOption: the changes are not understood, or the model cannot encode clips like that.
+        """
+        window = given if isinstance(given, Window) else self.card.window.changed(given) if given else self.card.window
+        self.check_window(window)
+        return window
+
+    def clip_vectors(self, clips: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Encode clips for training, by the path of `embed_audio`: with gradients, and in the mode the model is in.
+
+        Args:
+            clips: the windows of each, (samples,) at the card's sample rate, as `read_windows` makes them by the card's
+                window.
+
+        Returns:
+            (clips, dimension), where the model is; brought to unit length, those of `embed_audio`.
+        """
+        numbers = [number for number, windows in enumerate(clips) for _ in windows]
+        windows = [window for windows in clips for window in windows]
+        return summed(self.window_vectors(windows, self.card.window), numbers, len(clips))
+
+    @property
+    def seen(self) -> Seen:
+        """What the model has learned from; a derived model inherits it."""
+        if not isinstance(self._seen, Seen):
+            self._seen = self._seen()
+        return self._seen
+
+    @seen.setter
+    def seen(self, seen: Seen | Callable[[], Seen]) -> None:
+        """The list, or a function that reads it when it is first asked for."""
+        self._seen = seen
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.logit_scale.device
+
+    @property
+    def default_batch_size(self) -> int:
+        """Windows or texts a forward pass: 1 on a CPU, where larger batches gain nothing and 1 makes the vector of a
+        clip the same to the last bit whatever stands beside it; 32 on an accelerator.
+        """
+        return 1 if self.device.type == "cpu" else 32
+
+    def embed_audio(
+        self, sounds: Sound | Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
+    ) -> Tensor:
+        """Embed clips.
+
+        Args:
+            sounds: a file or `(array, sample_rate)`, or a list of them; arrays are (samples,) or (channels, samples).
+            window: treatment of short and long clips; default: the card's.
+            batch_size: windows a forward pass; default: `default_batch_size`.
+
+        Returns:
+            Unit vectors, float32 on the CPU, (clips, dimension), in the order given. The vector of a clip of several
+            windows is the mean of their unit vectors, brought back to unit length.
+
+        Raises:
+            BadAudio: a clip cannot be read.
+            BadOption: the model cannot hear clips like that.
+        """
+        several = isinstance(sounds, Iterable) and not is_one_sound(sounds)
+        listed = list(cast("Sequence[Sound]", sounds)) if several else [cast("Sound", sounds)]
+        vectors = self.try_embed_audio(listed, window=window, batch_size=batch_size)
+        for vector in vectors:
+            if isinstance(vector, BadAudio):
+                raise vector
+        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.dimension)
+
+    @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
+    def try_embed_audio(
+        self, sounds: Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
+    ) -> list[Tensor | BadAudio]:
+        """As `embed_audio`, with the error in place of the vector of a clip that cannot be read."""
+        window = window or self.card.window
+        self.check_window(window)
+        size = _checked(self.default_batch_size if batch_size is None else batch_size)
+        sums = [torch.zeros(self.card.dimension) for _ in sounds]
+        errors: dict[int, BadAudio] = {}
+        for numbers, windows in _batches(self._windows(sounds, window, errors), size):
+            with self._turn(), self._inference(), self._arithmetic():
+                vectors = self.window_vectors(windows, window)
+            add_windows(sums, numbers, vectors.cpu())
+        return [errors.get(number) or _sound_vector(total) for number, total in enumerate(sums)]
+
+    @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
+    def embed_text(self, texts: str | Sequence[str], *, batch_size: int | None = None) -> Tensor:
+        """Embed texts.
+
+        Args:
+            texts: one or a list; batched by length, padded to the batch and no further.
+            batch_size: texts a forward pass; default: `default_batch_size`.
+
+        Returns:
+            Unit vectors, float32 on the CPU, (texts, dimension), in the order given.
+
+        Raises:
+            BadText: a text is empty, or holds half a sign that no text can hold.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        for number, text in enumerate(texts, 1):
+            if not isinstance(text, str) or not text.strip():
+                raise BadText(f"text {number} of {len(texts)} is empty; describe the sound in words")
+            if any("\ud800" <= sign <= "\udfff" for sign in text):
+                raise BadText(f"text {number} of {len(texts)} holds half of a surrogate pair; save it as UTF-8")
+        size = _checked(self.default_batch_size if batch_size is None else batch_size)
+        order = sorted(range(len(texts)), key=lambda number: (len(texts[number]), texts[number]))
+        vectors = torch.zeros(len(texts), self.card.dimension)
+        for start in range(0, len(order), size):
+            numbers = order[start : start + size]
+            with self._turn(), self._inference(), self._arithmetic():
+                batch = self.text_vectors([texts[number] for number in numbers])
+            vectors[numbers] = _unit(batch)
+        return vectors
+
+    def score(self, sounds: Sound | Sequence[Sound], texts: str | Sequence[str]) -> Tensor:
+        """CLAPScore of pairs: max(cosine, 0).
+
+        Args:
+            sounds: n clips, or one that is held against every text.
+            texts: n texts, or one that is held against every clip.
+
+        Returns:
+            float32 (n,), 0..1.
+
+        Raises:
+            BadAudio, BadText: as `embed_audio` and `embed_text`.
+            BadOption: the numbers of clips and texts differ and neither is one.
+        """
+        audio, text = self.embed_audio(sounds), self.embed_text(texts)
+        if len(audio) != len(text) and 1 not in (len(audio), len(text)):
+            raise BadOption(f"{len(audio)} sounds and {len(text)} texts do not pair up; give as many, or one of a kind")
+        return (audio * text).sum(-1).clamp(min=0)
+
+    def similarity(self, sounds: Sound | Sequence[Sound], texts: str | Sequence[str]) -> Tensor:
+        """Cosine of every clip with every text, float32 (clips, texts), -1..1."""
+        return self.embed_audio(sounds) @ self.embed_text(texts).T
+
+    def _windows(
+        self, sounds: Sequence[Sound], window: Window, errors: dict[int, BadAudio]
+    ) -> Iterator[tuple[int, Tensor]]:
+        for number, sound in enumerate(sounds):
+            try:
+                for samples in read_windows(sound, self.card.sample_rate, window):
+                    yield number, _tensor(samples)
+            except BadAudio as error:
+                errors[number] = error
+
+    def _turn(self) -> AbstractContextManager[Any]:
+        """Threads that decode may share an accelerator; its memory has room for one batch at a time."""
+        return nullcontext() if self.device.type == "cpu" else _ACCELERATOR
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """Evaluation mode: what training does at random must never reach a score, whatever mode the model is in."""
+        with _MODE:
+            if self._callers == 0:
+                self._in_training = [module for module in self.modules() if module.training]
+                for module in self._in_training:
+                    module.training = False
+            self._callers += 1
+        try:
+            yield
+        finally:
+            with _MODE:
+                self._callers -= 1
+                if self._callers == 0:
+                    for module in self._in_training:
+                        module.training = True
+                    self._in_training = []
+
+    def _arithmetic(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, _AUTOCAST.get(self.precision, torch.bfloat16), enabled=self.precision != "fp32"
+        )
+
+    def to_precision(self, precision: str) -> None:
+        """Choose `fp32`, `bf16` or `fp16` for inference.
+
+        Raises:
+            BadOption: another name.
+        """
+        if precision not in get_args(Precision):
+            raise BadOption(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
+        self.precision = cast("Precision", precision)
+
+
+def summed(vectors: Tensor, numbers: Sequence[int], count: int) -> Tensor:
+    """The sums of the unit vectors of the windows of each clip: (windows, dimension) -> (clips, dimension).
+
+    Args:
+        vectors: of windows, of any length.
+        numbers: for each window the number of its clip.
+        count: clips.
+    """
+    sums = [vectors.new_zeros(vectors.shape[1], dtype=torch.float32)] * count
+    add_windows(sums, numbers, vectors)
+    return torch.stack(sums)
+
+
+def add_windows(sums: list[Tensor], numbers: Sequence[int], vectors: Tensor) -> None:
+    """Add unit vectors of windows to the sums of their clips, in place: the direction of a sum is its clip's vector."""
+    for number, vector in zip(numbers, functional.normalize(vectors.float(), dim=-1), strict=True):
+        sums[number] = sums[number] + vector
+
+
+def in_groups(items: Sequence[Tensor], apply: Callable[[Tensor], Tensor]) -> list[Tensor]:
+    """What a function of batches makes of tensors of any shapes, in their order; those of one shape share a batch."""
+    places: dict[torch.Size, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item.shape, []).append(place)
+    made: dict[int, Tensor] = {}
+    for some in places.values():
+        made.update(zip(some, apply(torch.stack([items[place] for place in some])), strict=True))
+    return [made[place] for place in range(len(items))]
+
+
+def _checked(batch_size: int) -> int:
+    if batch_size < 1:
+        raise BadOption(f"batch size must be at least 1, not {batch_size}")
+    return batch_size
+
+
+def _tensor(samples: Samples) -> Tensor:
+    return torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return functional.normalize(vectors.float(), dim=-1).cpu()
+
+
+def _sound_vector(total: Tensor) -> Tensor | BadAudio:
+    if torch.isfinite(total).all():
+        return _unit(total)
+    return BadAudio("the model's answer is not finite; bring the samples into -1..1, or take --precision fp32")
+
+
+def _batches(windows: Iterator[tuple[int, Tensor]], size: int) -> Iterator[tuple[list[int], list[Tensor]]]:
+    """Groups of up to `size` windows; windows of unlike length never share one, so none is padded."""
+    waiting: dict[int, tuple[list[int], list[Tensor]]] = {}
+    held = 0
+    for number, waveform in windows:
+        numbers, waveforms = waiting.setdefault(len(waveform), ([], []))
+        numbers.append(number)
+        waveforms.append(waveform)
+        held += 1
+        if len(numbers) == size:
+            held -= size
+            yield waiting.pop(len(waveform))
+        elif held >= 2 * size:  # many lengths: let the fullest group go, so that what is held stays bounded
+            fullest = max(waiting, key=lambda length: len(waiting[length][0]))
+            held -= len(waiting[fullest][0])
+            yield waiting.pop(fullest)
+    yield from waiting.values()

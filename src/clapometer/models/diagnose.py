@@ -1,0 +1,243 @@
+"""The examination of a checkpoint: can its scores be trusted, as far as a machine sees without listeners?
+
+What it looks for are faults that leave a model able to answer, but with numbers that mean nothing: a text tower that
+answers every sentence alike, an audio tower that does not hear, a front end of another model, fused weights taken for
+unfused ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clapometer.audio.reading import Sound
+from clapometer.errors import CheckpointError, UnknownModel, WeightsMismatch
+from clapometer.models.clap import Clap
+from clapometer.models.nets.mel import DecibelMel, htk_filterbank, slaney_filterbank
+from clapometer.models.registry import find, load
+
+State = Literal["well", "doubtful", "faulty"]
+
+SENTENCES = (
+    "a dog barks in a yard",
+    "heavy rain falls on a tin roof",
+    "a woman speaks slowly in a large hall",
+    "an electric guitar plays a fast solo",
+    "glass breaks on a stone floor",
+    "a train passes at great speed",
+    "birds sing at dawn in a forest",
+    "a crowd laughs and claps",
+    "the speaker is angry and speaks with a high pitch",
+    "a clock ticks",
+    "an engine starts, idles and stops",
+    "a baby cries",
+)
+"""What is said of sounds that have nothing in common."""
+ALIKE = {"text": (0.98, 0.9), "audio": (0.995, 0.97)}
+"""Mean cosine of unrelated inputs from which on a tower is faulty, and doubtful. The trained `mini` has 0.11 for these
+sentences and 0.19 for these sounds, networks that were never trained lie between 0.6 and 0.99."""
+SCALES = (1.0, 1000.0)
+"""Inverse temperatures between which trained models lie."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    """What was looked at: `files`, `weights`, `text tower`, `audio tower`, `filters`, `fusion`, `temperature`."""
+    state: State
+    """How it was found."""
+    words: str
+    """What was seen, in plain words."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found of a model."""
+
+    model: str
+    """The name or path that was given."""
+    kind: str
+    """What it was recognised as; empty where it was not."""
+    findings: tuple[Finding, ...]
+    """In the order in which they were looked at."""
+
+    @property
+    def state(self) -> State:
+        """The worst state of a finding."""
+        states = {finding.state for finding in self.findings}
+        return "faulty" if "faulty" in states else "doubtful" if "doubtful" in states else "well"
+
+    @property
+    def verdict(self) -> str:
+        """Whether its scores can be trusted, in a sentence."""
+        names = [finding.what for finding in self.findings if finding.state == self.state]
+        if self.state == "faulty":
+            return f"Do not trust the scores of this checkpoint: its {_listed(names)} {_are(names)} faulty."
+        if self.state == "doubtful":
+            return f"Trust the scores with care: there are doubts about its {_listed(names)}."
+        return (
+            "The scores can be trusted as far as a machine sees: no weight is missing, both towers tell inputs apart. "
+            "How far they agree with listeners, `clapometer evaluate` tells."
+        )
+
+
+def examine(model: str | os.PathLike[str]) -> Examination:
+    """Examine a checkpoint.
+
+    Args:
+        model: a name, file or folder, as `load` takes it.
+
+    Raises:
+        UnknownModel: there is no such name, file or folder, or it is a name of what is not on this machine.
+    """
+    kind = ""
+    try:
+        card, folder = find(model)
+        kind = card.summary
+        if not folder.exists():
+            raise UnknownModel(
+                f"{card.name} is not on this machine, so there is nothing to examine; "
+                f"`clapometer models {card.name}` says where it comes from"
+            )
+        clap = load(model, device="cpu")
+    except UnknownModel:
+        raise
+    except CheckpointError as error:
+        what = "weights" if isinstance(error, WeightsMismatch) else "files"
+        return Examination(str(model), kind, (Finding(what, "faulty", str(error)),))
+    count = sum(parameter.numel() for parameter in clap.parameters())
+    numbers = f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count}"
+    weights = Finding("weights", "well", f"complete, {numbers} numbers, all of them finite")
+    path = Path(model) if Path(model).exists() else folder
+    return Examination(str(model), kind, (weights, *examine_model(clap), *_fusion(clap, path)))
+
+
+def examine_model(clap: Clap) -> list[Finding]:
+    """What can be seen of a model that has been loaded: its towers, filters and temperature."""
+    findings = [
+        _tower("text tower", "text", clap.embed_text(SENTENCES), "sentences of unrelated content"),
+        _tower("audio tower", "audio", clap.embed_audio(probes(clap.card.sample_rate)), "unlike sounds"),
+    ]
+    findings += [finding for part in clap.modules() if isinstance(part, DecibelMel) for finding in _filters(part)]
+    scale = clap.logit_scale.exp().item()
+    if SCALES[0] <= scale <= SCALES[1]:
+        findings.append(Finding("temperature", "well", f"cosines were multiplied by {scale:.3g} in training"))
+    else:
+        words = f"cosines were multiplied by {scale:.3g} in training; trained models lie between 1 and 1000"
+        findings.append(Finding("temperature", "doubtful", words))
+    return findings
+
+
+def probes(rate: int) -> list[Sound]:
+    """Sounds that have little in common, made by code: two seconds of each."""
+    random, time = np.random.RandomState(3), np.arange(2 * rate) / rate
+    noise = random.random_sample(len(time)) - 0.5
+    sweep = np.sin(2 * np.pi * (100 + 700 * time) * time)
+    chord = sum(np.sin(2 * np.pi * hertz * time) for hertz in (220.0, 277.2, 329.6)) / 3
+    made = {
+        "silence": np.zeros_like(time),
+        "noise": 0.5 * noise,
+        "clicks": 0.8 * (np.arange(len(time)) % (rate // 4) < rate // 1000),
+        "a low tone": 0.5 * np.sin(2 * np.pi * 90 * time),
+        "a high tone": 0.5 * np.sin(2 * np.pi * 0.2 * rate * time),
+        "a sweep": 0.5 * sweep,
+        "a chord that fades": 0.5 * chord * np.exp(-3 * time),
+        "noise in bursts": noise * (np.sin(2 * np.pi * 3 * time) > 0),
+    }
+    return [(samples.astype(np.float32), rate) for samples in made.values()]
+
+
+def _tower(what: str, kind: str, vectors: Tensor, inputs: str) -> Finding:
+    if not torch.isfinite(vectors).all():
+        return Finding(what, "faulty", f"its answers to {inputs} are not finite numbers")
+    count = len(vectors)
+    alike = ((vectors @ vectors.T).sum() - count).item() / (count * (count - 1))
+    faulty, doubtful = ALIKE[kind]
+    seen = f"{count} {inputs} have a mean cosine of {alike:.3f}"
+    if alike >= faulty:
+        deaf = "it answers every sentence alike" if kind == "text" else "it does not hear what it is given"
+        return Finding(what, "faulty", f"{seen}: {deaf}, and the scores say nothing about it")
+    if alike >= doubtful:
+        return Finding(what, "doubtful", f"{seen}: it hardly tells them apart")
+    return Finding(what, "well", f"{seen}: it tells them apart")
+
+
+def _filters(part: DecibelMel) -> Iterator[Finding]:
+    """Whether the filters that a checkpoint brought are those that its kind was trained with."""
+    config, stored = part.config, part.filterbank.cpu()
+    made = {"slaney": slaney_filterbank(config), "htk": htk_filterbank(config)}
+    expected = f"those of {config.mels} bands from {config.low:g} to {config.high:g} Hz on the {config.scale} scale"
+    near = {scale for scale, filters in made.items() if (stored - filters).abs().max() <= 1e-3 * filters.max()}
+    if config.scale in near:
+        yield Finding("filters", "well", expected)
+    elif not bool((stored.sum(0) > 0).any()):
+        yield Finding("filters", "faulty", "no filter lets anything through: every sound is silence")
+    elif near:
+        yield Finding("filters", "faulty", f"on the {near.pop()} scale, but this kind was trained with {expected}")
+    else:
+        lowest, highest = _reach(stored, config.sample_rate)
+        words = f"they hear {lowest:.0f} to {highest:.0f} Hz and are not {expected}; were they changed after training?"
+        yield Finding("filters", "faulty", words)
+
+
+def _reach(filters: Tensor, rate: int) -> tuple[float, float]:
+    """Lowest and highest frequency that passes, Hz."""
+    bins = torch.nonzero(filters.sum(1) > 0).flatten()
+    step = rate / 2 / (len(filters) - 1)
+    return bins[0].item() * step, bins[-1].item() * step
+
+
+def _fusion(clap: Clap, path: Path) -> Iterator[Finding]:
+    """Whether fused weights are called unfused, or the other way round."""
+    if "fus" not in json.dumps(clap.configuration()):
+        return  # a family that knows no fusion
+    fused = any("fusion_model" in name for name, _ in clap.named_parameters())
+    own = "fused" if fused else "unfused"
+    claims = {source: claim for source, claim in _claims(path) if claim != own}
+    if claims:
+        words = "; ".join(f"{source} says {claim}" for source, claim in claims.items())
+        yield Finding("fusion", "doubtful", f"the weights are {own}, but {words}; the weights count, the name misleads")
+    else:
+        yield Finding("fusion", "well", f"the weights are {own}, and nothing beside them says otherwise")
+
+
+def _claims(path: Path) -> Iterator[tuple[str, str]]:
+    found = re.search(r"(un)?fus(?:ed|ion)", path.name, re.IGNORECASE)
+    if found:
+        yield f"the name {path.name}", "unfused" if found[1] else "fused"
+    folder = path if path.is_dir() else path.parent
+    settings = _read(folder / "config.json").get("audio_config")
+    if isinstance(settings, dict) and "enable_fusion" in settings:
+        yield "config.json", "fused" if settings["enable_fusion"] else "unfused"
+    cutting = _read(folder / "preprocessor_config.json").get("truncation")
+    if cutting in ("fusion", "rand_trunc"):
+        yield "preprocessor_config.json", "fused" if cutting == "fusion" else "unfused"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where there is none to be read: what it would say is only a hint."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _listed(names: Sequence[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _are(names: Sequence[str]) -> str:
+    return "are" if len(set(names)) > 1 or names[0] in ("files", "weights", "filters") else "is"

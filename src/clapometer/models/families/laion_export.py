@@ -1,0 +1,106 @@
+"""A LAION CLAP as a folder that transformers reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from clapometer.errors import BadOption
+from clapometer.models.clap import Clap
+from clapometer.models.families.laion_state_dict import to_hugging_face
+from clapometer.models.nets.hf_text import TextTowerConfig
+from clapometer.models.nets.htsat import HtsatConfig
+from clapometer.models.nets.mel import DecibelMelConfig
+from clapometer.seen import write_seen
+
+
+def write_transformers(
+    model: Clap,
+    configs: tuple[DecibelMelConfig, HtsatConfig, TextTowerConfig],
+    folder: str | os.PathLike[str],
+) -> None:
+    """Write a folder for `transformers.ClapModel.from_pretrained` and `ClapProcessor.from_pretrained`.
+
+    The embeddings are equal where transformers hears the same: it computes its own spectrograms, and cuts no text.
+
+    Args:
+        model: the model, of the LAION family.
+        configs: of its front end, its audio tower and its text tower.
+        folder: made where it is missing; files in it are replaced.
+
+    Raises:
+        BadOption: the model hears something that the front end of transformers cannot compute.
+    """
+    from transformers import ClapConfig, ClapFeatureExtractor
+
+    folder = Path(folder)
+    mel, audio, text = configs
+    if (mel.scale == "htk") != audio.fused:
+        raise BadOption(f"{model.card.name} hears filters that transformers keeps for other models; use save")
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = ClapConfig(
+        text_config={
+            "vocab_size": text.vocab_size,
+            "hidden_size": text.hidden,
+            "num_hidden_layers": text.layers,
+            "num_attention_heads": text.heads,
+            "intermediate_size": text.feedforward,
+            "max_position_embeddings": text.positions,
+            "layer_norm_eps": text.norm_eps,
+        },
+        audio_config={
+            "num_mel_bins": audio.mels,
+            "spec_size": audio.image,
+            "patch_size": audio.patch,
+            "patch_stride": [audio.patch, audio.patch],
+            "patch_embeds_hidden_size": audio.width,
+            "hidden_size": audio.dimension,
+            "depths": list(audio.depths),
+            "num_attention_heads": list(audio.heads),
+            "num_hidden_layers": len(audio.depths),
+            "window_size": audio.window,
+            "mlp_ratio": audio.mlp,
+            "enable_fusion": audio.fused,
+            "fusion_type": "aff_2d" if audio.fused else None,
+            "aff_block_r": audio.squeeze,
+            "drop_path_rate": audio.drop_path,
+            "layer_norm_eps": audio.norm_eps,
+        },
+        projection_dim=model.card.dimension,
+        architectures=["ClapModel"],
+    )
+    settings.save_pretrained(folder)
+    extractor = ClapFeatureExtractor(
+        feature_size=mel.mels,
+        sampling_rate=mel.sample_rate,
+        hop_length=mel.hop,
+        max_length_s=_whole(model.card.window.seconds),
+        fft_window_size=mel.fft,
+        frequency_min=mel.low,
+        frequency_max=mel.high,
+        truncation="fusion" if audio.fused else "rand_trunc",
+        padding="repeatpad",
+    )
+    extractor.save_pretrained(folder)
+    model.save_tokenizer(folder)
+    write_seen(model.seen, folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps(_tokenizer_settings(text.positions), indent=2) + "\n")
+    state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    save_file(to_hugging_face(state), folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _whole(seconds: float) -> int:
+    """Seconds, whole as the front end of transformers has them."""
+    if seconds != round(seconds):
+        raise BadOption(f"the front end of transformers hears whole seconds, not {seconds:g}; use save")
+    return round(seconds)
+
+
+def _tokenizer_settings(positions: int) -> dict[str, Any]:
+    marks = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
+    others = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
+    return {"tokenizer_class": "RobertaTokenizer", "model_max_length": positions - 2, **marks, **others}

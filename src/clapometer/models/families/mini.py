@@ -1,0 +1,114 @@
+"""`mini`: the embedded model, and the architecture that `clapometer pretrain` trains.
+
+Audio: log-mel spectrogram, MobileNet v1 and attention over time. Text: a small BERT-style sentence encoder with its own
+WordPiece vocabulary and a linear projection. Trained by `recipes/mini`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clapometer.errors import CheckpointError
+from clapometer.models.families.towers import TwoTowers, restored
+from clapometer.models.nets.log_mel import LogMel, LogMelConfig
+from clapometer.models.nets.mobilenet import AudioEncoder, AudioEncoderConfig
+from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
+from clapometer.types import ModelCard, Window
+
+MODELS = (
+    ModelCard(
+        name="mini",
+        family="mini",
+        summary="small model embedded in the package, trained by this project on real sounds",
+        sample_rate=16000,
+        window=Window(seconds=10.0, hop=10.0, short="keep", long="windows"),
+        dimension=384,
+        licence="CC BY-NC 4.0",
+        source="recipes/mini; starts from YAMNet (Apache-2.0) and all-MiniLM-L6-v2 (Apache-2.0)",
+    ),
+)
+
+PARAMETERS = {"mini": 13_743_561}
+"""Numbers that were trained, and that a score depends on."""
+SHORTEST = 15600
+"""Samples below which a clip is lengthened with silence: the 0.975 s of one YAMNet frame."""
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """Sizes of a `MiniClap`."""
+
+    text: TextEncoderConfig
+    audio: AudioEncoderConfig = field(default_factory=AudioEncoderConfig)
+    frontend: LogMelConfig = field(default_factory=LogMelConfig)
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self.audio.dimension
+
+
+class MiniClap(TwoTowers[MiniConfig]):
+    """Log-mel MobileNet and a small sentence encoder."""
+
+    def __init__(self, card: ModelCard, config: MiniConfig, tokenizer: Tokenizer) -> None:
+        super().__init__(card, config, tokenizer)
+        self.frontend = LogMel(config.frontend)
+        self.audio = AudioEncoder(config.audio)
+        self.text = TextEncoder(config.text)
+        self.text_projection = nn.Linear(config.text.hidden, config.audio.dimension)
+
+    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+        missing = SHORTEST - waveforms.shape[-1]
+        if missing > 0:
+            waveforms = functional.pad(waveforms, (0, missing))
+        return self.audio(self.frontend(waveforms))  # type: ignore[no-any-return]
+
+    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+        sentences = self.text(*self.tokens(texts))
+        return self.text_projection(functional.normalize(sentences.float(), dim=-1))  # type: ignore[no-any-return]
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {"audio": self.audio, "text": self.text, "text projection": self.text_projection}
+
+    @property
+    def max_tokens(self) -> int:
+        return self.config.text.max_tokens
+
+
+def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniClap:
+    """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
+
+    Raises:
+        CheckpointError: a file is missing, or two of them do not belong together.
+        WeightsMismatch: the weights do not fit the network.
+    """
+    config = restored(MiniConfig, configuration)
+    if config.frontend.sample_rate != card.sample_rate:
+        raise CheckpointError(f"{folder / 'config.json'}: sample rate of card and network differ")
+    return MiniClap.from_folder(card, config, folder)
+
+
+def tiny() -> MiniClap:
+    """A model of a few thousand random weights whose tokens are bytes."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(
+        models.BPE(vocab={sign: number for number, sign in enumerate(["[PAD]", *alphabet])}, merges=[])
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    config = MiniConfig(
+        text=TextEncoderConfig(vocab_size=257, hidden=8, layers=1, heads=2, feedforward=16, max_tokens=64),
+        audio=AudioEncoderConfig(
+            stem=4, channels=(8, 8, 16), strides=(2, 2, 2), heads=2, hidden=16, dimension=8, dropout=0.1
+        ),
+    )
+    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=8)
+    return MiniClap(card, config, tokenizer)

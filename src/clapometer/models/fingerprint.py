@@ -1,0 +1,74 @@
+"""The identity of a model, and what its results depend on: the record written beside them.
+
+Torch is imported only inside functions, so that the command line starts without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import soxr
+
+from clapometer.provenance import versions
+from clapometer.types import Window
+
+if TYPE_CHECKING:
+    from clapometer.models.clap import Clap
+
+FORMAT = 1
+"""Raise when the same input would give other vectors, so that stored ones are not taken for new."""
+
+
+def fingerprint(clap: Clap) -> str:
+    """What tells one model and its arithmetic from another: weights, configuration, tokenizer, device, precision,
+    engine, and the versions of the programs that take part; hexadecimal.
+    """
+    from clapometer.models.weights.safetensors import weights_hash
+
+    digest = hashlib.sha256()
+    facts = [FORMAT, weights_hash(clap), clap.card.family, clap.card.sample_rate, clap.device.type, clap.precision]
+    facts += [clap.engine] if clap.engine != "torch" else []
+    digest.update(json.dumps([facts, versions(), clap.configuration()], default=str, sort_keys=True).encode())
+    with tempfile.TemporaryDirectory() as folder:
+        clap.save_tokenizer(Path(folder))
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def provenance(clap: Clap, *, model: str, window: Window, batch_size: int) -> dict[str, Any]:
+    """What the numbers of a run depend on, for the JSON file beside them.
+
+    Args:
+        clap: the model.
+        model: the name or folder by which it was asked for.
+        window: treatment of short and long clips.
+        batch_size: windows or texts a forward pass.
+    """
+    from clapometer.models.weights.safetensors import weights_hash
+
+    card = {name: value for name, value in asdict(clap.card).items() if name != "window"}
+    return {
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "model": {"asked_for": model, "weights": weights_hash(clap), **card},
+        "window": asdict(window),
+        "sound": f"channels averaged, resampled once by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
+        "device": _device_name(clap),
+        "precision": clap.precision,
+        "engine": clap.engine,
+        "batch_size": batch_size,
+        "versions": versions(),
+    }
+
+
+def _device_name(clap: Clap) -> str:
+    import torch
+
+    return f"cuda ({torch.cuda.get_device_name(clap.device)})" if clap.device.type == "cuda" else clap.device.type

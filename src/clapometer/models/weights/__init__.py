@@ -1,0 +1,1 @@
+"""Weights in and out: safetensors, third-party checkpoints, files of the Hugging Face Hub, tokenizers."""

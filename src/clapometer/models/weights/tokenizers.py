@@ -1,0 +1,145 @@
+"""Tokenizers of published text towers, from local files, without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from torch import Tensor
+
+from clapometer.errors import CheckpointError
+from clapometer.models.weights.hub import find_folders
+
+Kind = Literal["roberta", "bert", "gpt2"]
+FILES: dict[Kind, tuple[tuple[str, ...], ...]] = {
+    "roberta": (("tokenizer.json",), ("vocab.json", "merges.txt")),
+    "bert": (("tokenizer.json",), ("vocab.txt",)),
+    "gpt2": (("tokenizer.json",), ("vocab.json", "merges.txt")),
+}
+"""Sets of files of which one is enough."""
+REPOSITORIES: dict[Kind, tuple[str, ...]] = {
+    "roberta": ("FacebookAI/roberta-base", "roberta-base"),
+    "bert": ("google-bert/bert-base-uncased", "bert-base-uncased"),
+    "gpt2": ("openai-community/gpt2", "gpt2"),
+}
+"""Where they are published, on huggingface.co, by their name of today and an older one."""
+
+
+def find_tokenizer(folders: Iterable[Path], kind: Kind) -> Tokenizer:
+    """The tokenizer in the first folder that holds one, or else the one of its kind that is on this machine for itself.
+
+    Raises:
+        CheckpointError: there is none, or its files are damaged.
+    """
+    folders = tuple(folders)
+    for places_of in (lambda: folders, lambda: find_folders(REPOSITORIES[kind], "tokenizer.json")):
+        for folder in places_of():
+            for files in FILES[kind]:
+                if all((folder / name).is_file() for name in files):
+                    return _read([folder / name for name in files], kind)
+    places = ", ".join(str(folder) for folder in folders)
+    sets = ", or ".join(" and ".join(names) for names in FILES[kind])
+    raise CheckpointError(
+        f"the {kind} tokenizer is not in {places}; put {sets} there, "
+        f"from https://huggingface.co/{REPOSITORIES[kind][0]}"
+    )
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a `tokenizer.json`, which neither pads nor cuts.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; copy it from where the model was saved")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower one
+        raise CheckpointError(f"{path}: not a tokenizer ({error}); copy it from where the model was saved") from error
+    # What the publisher padded and cut to is not ours to repeat: `token_batch` does both.
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _read(paths: Sequence[Path], kind: Kind) -> Tokenizer:
+    if len(paths) == 1 and paths[0].suffix == ".json":
+        return read_tokenizer(paths[0])
+    try:
+        if kind == "bert":
+            return _word_piece(models.WordPiece.read_file(str(paths[0])))
+        vocab, merges = models.BPE.read_file(str(paths[0]), str(paths[1]))
+    except Exception as error:  # the library raises no narrower one
+        raise CheckpointError(f"{paths[0]}: not a vocabulary ({error}); download it again") from error
+    return _byte_pairs(kind, vocab, merges)
+
+
+def _byte_pairs(kind: Kind, vocab: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
+    """What the tokenizers of RoBERTa and GPT-2 do, which differ in the marks around a text alone."""
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    if kind == "gpt2":
+        tokenizer.add_special_tokens(["<|endoftext|>"])
+        return tokenizer
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    return _between(tokenizer, "<s>", "</s>", vocab)
+
+
+def _word_piece(vocab: dict[str, int]) -> Tokenizer:
+    """What the tokenizer of BERT without capitals does."""
+    tokenizer = Tokenizer(models.WordPiece(vocab=vocab, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
+    return _between(tokenizer, "[CLS]", "[SEP]", vocab)
+
+
+def _between(tokenizer: Tokenizer, begin: str, end: str, vocab: dict[str, int]) -> Tokenizer:
+    """The same tokenizer, with a mark before and one behind each text."""
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A {end}", special_tokens=[(mark, vocab[mark]) for mark in (begin, end)]
+    )
+    return tokenizer
+
+
+def token_batch(
+    tokenizer: Tokenizer, texts: Sequence[str], *, limit: int, pad: int, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor]:
+    """Texts as a padded batch of token numbers.
+
+    Args:
+        tokenizer: gives each text its tokens, marks included.
+        texts: at least one.
+        limit: longest row; of a longer one the beginning is kept, and the mark at its end.
+        pad: number of the padding token.
+        device: where the batch is to be.
+
+    Returns:
+        Token numbers (batch, tokens), int64, and the mask of the real ones (batch, tokens), bool.
+    """
+    rows = [encoding.ids or [pad] for encoding in tokenizer.encode_batch(list(texts))]
+    rows = [ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] for ids in rows]
+    length = max(map(len, rows))
+    ids = torch.tensor([row + [pad] * (length - len(row)) for row in rows], device=device)
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return ids, torch.arange(length, device=device)[None] < lengths[:, None]
+
+
+def byte_tokenizer(kind: Kind) -> Tokenizer:
+    """A tokenizer whose tokens are bytes (letters of plain English for BERT), with the marks and their numbers of its
+    kind: for models too small to be of use but in tests.
+    """
+    if kind == "bert":
+        letters = "abcdefghijklmnopqrstuvwxyz0123456789!?,.-'"
+        signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{letter}" for letter in letters]]
+        return _word_piece({sign: number for number, sign in enumerate(signs)})
+    marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["!"]
+    others = [sign for sign in sorted(pre_tokenizers.ByteLevel.alphabet()) if sign not in marks]
+    ends = ["<|endoftext|>"] if kind == "gpt2" else []
+    return _byte_pairs(kind, {sign: number for number, sign in enumerate([*marks, *others, *ends])}, [])

@@ -1,0 +1,47 @@
+"""Sounds that go into a page: found, cut, and packed so that the page needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from clapometer.audio.files import within
+from clapometer.audio.reading import encodable
+
+LONGEST = 15.0
+"""Seconds of a clip that are kept."""
+_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""Sample rates that MP3 knows."""
+
+
+def find(names: Sequence[str], roots: Sequence[Path]) -> Path | None:
+    """The first file of any of these names in any of these folders, or under its own path."""
+    for name in names:
+        for root in roots:
+            path = Path(within(root, name))
+            if path.is_file():
+                return path
+    return None
+
+
+def packed(path: Path) -> str:
+    """A sound as a `data:` address of MP3, one channel, its first seconds.
+
+    Raises:
+        soundfile.LibsndfileError: it cannot be read.
+    """
+    with soundfile.SoundFile(encodable(path)) as file:
+        samples = file.read(round(LONGEST * file.samplerate), dtype="float32", always_2d=True)
+        rate = file.samplerate
+    samples = samples.mean(axis=1)
+    if rate not in _RATES:
+        samples, rate = soxr.resample(samples, rate, 44100), 44100
+    packet = io.BytesIO()
+    soundfile.write(packet, np.clip(samples, -1, 1), rate, format="MP3")
+    return "data:audio/mpeg;base64," + base64.b64encode(packet.getvalue()).decode()

@@ -1,0 +1,127 @@
+"""Which column of a file of ratings holds what: by its header, or as the user says."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from clapometer.errors import BadOption, BadTable
+from clapometer.ratings.table import Dialect
+from clapometer.tables.table import Table
+
+ROLES = ("audio", "text", "listener", "rating", "system", "split", "anchor", "scale_min", "scale_max")
+NEEDED = ("audio", "rating")
+RELATE_SYSTEMS = {
+    "audiocaps": "natural",
+    "audioldm": "audioldm",
+    "audioldm2": "audioldm2",
+    "tango": "tango",
+    "tango2": "tango2",
+}
+"""Folders of RELATE's sounds, which alone tell AudioLDM from AudioLDM2 and Tango from Tango2."""
+README_TEST = "RELATE's README counts its splits test and validation together as test"
+_SHAPE = "audio, text, listener, rating, or those of RELATE or XACLE"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything stands in a file of ratings."""
+
+    dialect: Dialect
+    columns: Mapping[str, str]
+    """Role -> column."""
+    scale: tuple[float, float] | None
+    """What the kind of file implies."""
+    notes: tuple[str, ...] = ()
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Roles and columns as given on a command line: `audio=file,rating=mos`.
+
+    Raises:
+        BadOption: it is not that.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        role, equals, column = (piece.strip() for piece in part.partition("="))
+        if not (role and equals and column):
+            raise BadOption(f"columns: {part.strip()!r} is not understood; write audio=...,rating=... with your names")
+        if role in found:
+            raise BadOption(f"columns: {role} is given twice in {text!r}")
+        found[role] = column
+    return found
+
+
+def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
+    """Recognise a file of ratings by its header.
+
+    Args:
+        table: the file.
+        columns: role -> column, as the user says; goes before what the header says.
+
+    Raises:
+        BadOption: an unknown role.
+        BadTable: a column that is missing, or a header that says nothing.
+    """
+    found = _recognised(table.columns)
+    if not columns:
+        if found is None:
+            raise BadTable(f"{table.path}: {_unknown(table.columns)}")
+        return found
+    for role, column in columns.items():
+        if role not in ROLES:
+            near = difflib.get_close_matches(role, ROLES, n=1)
+            raise BadOption(f"columns: {role!r} is none of {', '.join(ROLES)}{f'; {near[0]}?' if near else ''}")
+        if column not in table.columns:
+            raise BadTable(f"{table.path}: no column {column!r} for {role}; its columns are {_listed(table.columns)}")
+    given = {role: role for role in ROLES if role in table.columns} if found is None else dict(found.columns)
+    given |= columns
+    missing = [role for role in NEEDED if role not in given]
+    if missing:
+        raise BadTable(
+            f"{table.path}: no column is named for {' and '.join(missing)}; add {missing[0]}=... to the columns, "
+            f"with one of {_listed(table.columns)}"
+        )
+    return Layout("mapped", given, None if found is None else found.scale, () if found is None else found.notes)
+
+
+def relate_system(audio: str) -> str:
+    """The generator of a sound of RELATE, by the folder in its path; empty where it is none of them."""
+    for part in PurePosixPath(audio.replace("\\", "/")).parts:
+        if part in RELATE_SYSTEMS:
+            return RELATE_SYSTEMS[part]
+    return ""
+
+
+def _recognised(columns: Sequence[str]) -> Layout | None:
+    has = set(columns)
+    if {"audio", "rating"} <= has:
+        return Layout("canonical", {role: role for role in ROLES if role in has}, None)
+    if {"wavname", "score"} <= has:
+        names = {"audio": "wavname", "text": "text", "rating": "score", "listener": "listener_id"}
+        names |= {"system": "audio type", "anchor": "anchor label"}
+        # Only the file of overall relevance says which ratings are in the data set.
+        overall = "in RELATE dataset" in has
+        names |= {"split": "in RELATE dataset" if overall else "in AudioCaps"}
+        found = {role: name for role, name in names.items() if name in has}
+        return Layout("relate", found, (0.0, 10.0), (README_TEST,) if overall else ())
+    if "wav_file_name" in has and has & {"score", "average_score"}:
+        names = {"audio": "wav_file_name", "text": "text", "listener": "listener_id"}
+        names |= {"rating": "score" if "score" in has else "average_score"}
+        note = () if "score" in has else ("its ratings are means over listeners: average_score",)
+        return Layout("xacle", {role: name for role, name in names.items() if name in has}, (0.0, 10.0), note)
+    return None
+
+
+def _unknown(columns: Sequence[str]) -> str:
+    message = f"is not recognised as ratings: its columns are {_listed(columns)}, and would have to be {_SHAPE}"
+    if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
+        return f"{message}. Its header has semicolons or tabs: save it with commas, or let its name end in .tsv"
+    return f"{message}. Say which they are: --columns audio=...,text=...,listener=...,rating=..."
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in columns[:20]) or "none"
+    return f"{shown} and {len(columns) - 20} more" if len(columns) > 20 else shown

@@ -1,0 +1,229 @@
+"""The rows of a file of ratings on their way to become columns, with what is wrong with each of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from clapometer.errors import BadTable
+from clapometer.ratings.formats import relate_system
+from clapometer.ratings.table import Floats, Integers, Mask, Problem, Texts, texts
+from clapometer.tables.table import Table
+
+_NO = frozenset({"", "false", "0", "no", "none"})
+_YES = frozenset({"true", "1", "yes"})
+_REMEDIES = {
+    "audio": "name the sound",
+    "text": "give the text that was shown",
+    "listener": "say who rated, or leave the whole column out",
+}
+_VERBATIM = ("audio", "text")
+"""Roles whose texts are kept to the last space, because scores are joined by them."""
+
+
+class Rows:
+    """A table's rows as columns.
+
+    Each row has at most one problem, the first that is found; a row with one that drops it is not looked at again.
+    """
+
+    def __init__(self, table: Table, columns: Mapping[str, str], *, relate: bool) -> None:
+        self.table = table
+        self._columns = columns
+        self._relate = relate
+        self._problems: dict[int, Problem] = {}
+        for number, why in enumerate(table.problems):
+            if why:
+                self._tell(number, "unreadable row", why)
+        self._plain: dict[str, Texts] = {}
+        roles = [role for role in columns if role not in ("rating", "scale_min", "scale_max")]
+        self._texts = {role: self._cells(columns[role], strip=role not in _VERBATIM) for role in roles}
+        for role, remedy in _REMEDIES.items():
+            if role in self._texts:
+                for empty in np.flatnonzero(~_filled(self._texts[role])):
+                    self._tell(empty, f"no {role}", f"{self._columns[role]!r} is empty; {remedy}")
+
+    def texts(self, role: str) -> Texts:
+        """A column by its role; empty texts where the file has none."""
+        found = self._texts.get(role)
+        return texts([""] * len(self.table.rows)) if found is None else found
+
+    def others(self) -> dict[str, Texts]:
+        """The columns that are not audio, text, listener or rating, under their own names."""
+        taken = {self._columns.get(role) for role in ("audio", "text", "listener", "rating")}
+        return {name: self._cells(name, strip=False) for name in self.table.columns if name not in taken}
+
+    def numbers(self, role: str) -> Floats:
+        """A column as numbers; NaN, and the problem of its row, where there is none."""
+        column = self._columns[role]
+        known: dict[str, float] = {}
+        values = np.full(len(self.table.rows), math.nan)
+        for number, row in enumerate(self.table.rows):
+            cell = row.get(column)
+            if isinstance(cell, str):
+                value = known.get(cell)
+                if value is None:
+                    value = known[cell] = _number(cell)
+            else:
+                value = _number(cell)
+            values[number] = value
+            if math.isnan(value):
+                self._tell(number, f"no {role}" if _is_blank(cell) else "not a number", _no_number(column, cell))
+        return values
+
+    def stated_scale(self) -> tuple[float, float] | None:
+        """The scale in the columns `scale_min` and `scale_max`; rows that name another than most are dropped."""
+        low, high = self.numbers("scale_min"), self.numbers("scale_max")
+        counts = Counter(pair for pair in zip(low.tolist(), high.tolist(), strict=True) if pair[0] < pair[1])
+        if not counts:
+            if np.isfinite(low).any():
+                raise BadTable(f"{self.table.path}: no row has a scale_min below its scale_max; correct them")
+            return None
+        scale = counts.most_common(1)[0][0]
+        for number in np.flatnonzero((low != scale[0]) | (high != scale[1])):
+            self._tell(
+                number,
+                "another scale",
+                f"its scale is {low[number]:g} to {high[number]:g} and that of most rows {scale[0]:g} to {scale[1]:g}; "
+                "keep one scale a file",
+            )
+        return scale
+
+    def check_scale(self, rating: Floats, scale: tuple[float, float] | None) -> None:
+        """Find ratings outside the scale."""
+        if scale is None:
+            return
+        for number in np.flatnonzero((rating < scale[0]) | (rating > scale[1])):
+            self._tell(
+                number,
+                "out of scale",
+                f"the rating {rating[number]:g} is outside the scale of {scale[0]:g} to {scale[1]:g}; correct it or "
+                "give the scale",
+            )
+
+    def check_repeats(self, anchor: Texts) -> None:
+        """Find second ratings of a pair by one listener; an anchor may well be played twice."""
+        if "listener" not in self._texts:
+            return
+        seen: dict[tuple[str, str, str], int] = {}
+        keys = zip(self.texts("audio"), self.texts("text"), self.texts("listener"), strict=True)
+        for number, key in enumerate(keys):
+            if not self._is_dropped(number) and not anchor[number] and (first := seen.setdefault(key, number)) < number:
+                self._tell(
+                    number,
+                    "repeated rating",
+                    f"listener {key[2]!r} rated this pair already in {self.table.unit} {self.table.lines[first]}; "
+                    "the first rating counts",
+                )
+
+    def anchors(self) -> tuple[Texts, Texts]:
+        """The columns anchor and split; an anchor of RELATE that is labelled as part of a split is told of."""
+        anchor = texts(map(_anchor, self.texts("anchor")))
+        split = self.texts("split").copy()
+        if self._relate and self._columns.get("split") == "in RELATE dataset":
+            for number in np.flatnonzero(anchor.astype(bool) & (split != "excluded") & (split != "")):
+                self._tell(
+                    number,
+                    "mislabelled anchor",
+                    f"an anchor that is labelled {split[number]}; it is read as excluded",
+                    dropped=False,
+                )
+                split[number] = "excluded"
+        return anchor, split
+
+    def systems(self) -> Texts:
+        """The column system; for RELATE by the path, which tells more than the column `audio type`."""
+        given = self.texts("system")
+        if not self._relate or self._columns.get("system") not in ("audio type", None):
+            return given
+        known: dict[str, str] = {}
+        system = given.copy()
+        for number, name in enumerate(self.texts("audio")):
+            found = known.get(name)
+            if found is None:
+                found = known[name] = relate_system(name)
+            if found:
+                system[number] = found
+            else:
+                self._tell(
+                    number,
+                    "unknown generator",
+                    f"the path {name!r} names none of RELATE's generators; {given[number] or 'nothing'!r} is taken",
+                    dropped=False,
+                )
+        return system
+
+    def good(self) -> Integers:
+        """The numbers of the rows that can be used."""
+        dropped = [number for number, problem in self._problems.items() if problem.dropped]
+        return np.setdiff1d(np.arange(len(self.table.rows)), np.array(dropped, np.int64))
+
+    def found(self) -> tuple[Problem, ...]:
+        """The problems, in the order of the file."""
+        return tuple(self._problems[number] for number in sorted(self._problems))
+
+    def first(self) -> str:
+        """The first problem in words."""
+        problem = self.found()[0]
+        return f"{self.table.unit} {problem.line}: {problem.message}"
+
+    def _tell(self, row: int | np.int64, kind: str, message: str, *, dropped: bool = True) -> None:
+        number = int(row)
+        known = self._problems.get(number)
+        if known is None or (dropped and not known.dropped):
+            self._problems[number] = Problem(self.table.lines[number], kind, message, dropped)
+
+    def _is_dropped(self, number: int) -> bool:
+        return number in self._problems and self._problems[number].dropped
+
+    def _cells(self, column: str, *, strip: bool) -> Texts:
+        plain = self._plain.get(column)
+        if plain is None:
+            cells = [row.get(column) for row in self.table.rows]
+            plain = self._plain[column] = texts([cell if isinstance(cell, str) else _text(cell) for cell in cells])
+        return texts([cell.strip() for cell in plain]) if strip else plain
+
+
+def _filled(values: Texts) -> Mask:
+    return np.fromiter((bool(value.strip()) for value in values), bool, len(values))
+
+
+def _text(cell: Any) -> str:
+    """A value of JSON lines or Parquet as a text; a listener 12.0 is 12."""
+    if cell is None:
+        return ""
+    return f"{cell:.0f}" if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _number(cell: Any) -> float:
+    """A finite number, or NaN."""
+    if isinstance(cell, bool) or not isinstance(cell, (str, int, float)):
+        return math.nan
+    try:
+        # Python takes 1_0 for 10, which no table means.
+        value = math.nan if isinstance(cell, str) and "_" in cell else float(cell)
+    except (ValueError, OverflowError):
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def _is_blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _no_number(column: str, cell: Any) -> str:
+    if _is_blank(cell):
+        return f"{column!r} is empty; fill it in or leave the row out"
+    shown = repr(cell) if len(repr(cell)) <= 40 else f"{repr(cell)[:37]}..."
+    if isinstance(cell, str) and not math.isnan(_number(cell.replace(",", "."))):
+        return f"{column!r} is {shown}; write it with a point: {cell.strip().replace(',', '.')}"
+    return f"{column!r} is {shown}, which is no number; correct it or leave the row out"
+
+
+def _anchor(value: str) -> str:
+    plain = value.lower()
+    return "" if plain in _NO else "anchor" if plain in _YES else value

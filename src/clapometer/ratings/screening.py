@@ -1,0 +1,250 @@
+"""Rules of screening by their names, as a command line and a record of what was done have them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clapometer.errors import BadOption
+from clapometer.ratings.table import Ratings
+from clapometer.stats.screening import Mask, Screened, by_anchors, like_the_rest, near_another, not_constant
+from clapometer.tables.splits import EXCLUDED
+
+RELATE_COLUMN = "in AudioCaps"
+RELATE_LIMITS = {"train": 5.0, "test": 2.0}
+ANCHORS = 0.17
+"""Mean of the anchors, as a share of the scale, up to which a listener is kept: 5 of 3 x 10 points, as in RELATE."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A rule without its number."""
+
+    about: str
+    """What it keeps; `{}` stands for the number."""
+    default: Callable[[Ratings], float] | None
+    """The number where none is given; None where the rule takes none."""
+    kept: Callable[[Ratings, Mask, float], Screened]
+    """From all ratings, which of them are still there, and the number: what is kept of these."""
+    by_agreement: bool = False
+    """Whether it keeps ratings because they agree with others: the agreement of what is left is then its own work, and
+    no measure of the listeners."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule with its number."""
+
+    name: str
+    number: float
+
+    def __str__(self) -> str:
+        return self.name if math.isnan(self.number) else f"{self.name}={self.number:g}"
+
+    @property
+    def by_agreement(self) -> bool:
+        """Whether it keeps ratings because they agree with others."""
+        return KINDS[self.name].by_agreement
+
+    @property
+    def about(self) -> str:
+        """What it keeps, in words."""
+        return KINDS[self.name].about.format(f"{self.number:g}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a rule removed."""
+
+    rule: str
+    about: str
+    ratings: int
+    """Ratings that it removed."""
+    pairs: int
+    """Pairs of which no rating is left."""
+    listeners: int
+    """Listeners of whom no rating is left."""
+    unjudged: int
+    """Ratings that it could not judge, for want of anchors or of other ratings."""
+    by_agreement: bool
+    """Whether it keeps ratings because they agree with others."""
+
+
+def parse_rule(text: str, ratings: Ratings) -> Rule:
+    """A rule as written on a command line: `relate`, `anchors=0.2`, `near=5`, `rest=0.2`, `constant`.
+
+    Raises:
+        BadOption: an unknown rule, or a number that does not belong to it.
+    """
+    name, equals, number = (part.strip() for part in text.partition("="))
+    if name not in KINDS:
+        raise BadOption(f"screening: {name!r} is none of {', '.join(KINDS)}; see --help for what they keep")
+    default = KINDS[name].default
+    if not equals:
+        return Rule(name, math.nan if default is None else default(ratings))
+    if default is None:
+        raise BadOption(f"screening: {name} takes no number; write it alone, not {text!r}")
+    try:
+        return Rule(name, float(number))
+    except ValueError:
+        raise BadOption(f"screening: {name} needs a number, as in {name}={default(ratings):g}, not {text!r}") from None
+
+
+def screened(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> tuple[Mask, list[Step]]:
+    """Apply rules one after the other, each to what the ones before it left.
+
+    Args:
+        ratings: all, with those of anchors.
+        start: (ratings,): which of them are to be screened; no anchors.
+        rules: in the order in which they apply.
+
+    Returns:
+        Which ratings are left, and what each rule removed.
+
+    Raises:
+        BadOption: a rule that this file has no columns for, or that leaves nothing.
+    """
+    here, steps = start, []
+    for rule in rules:
+        left, step = tried(ratings, here, rule)
+        if not left.any():
+            raise BadOption(f"screening: {rule} leaves no rating of {here.sum()}; give it another number")
+        steps.append(step)
+        here = left
+    return here, steps
+
+
+def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | None:
+    """The ratings from which reliability and noise ceiling are computed: without the rules that select by agreement.
+
+    None where there is no such rule, or such rules removed nothing, so that what `screened` leaves is as good.
+
+    Args:
+        ratings: all, with those of anchors.
+        start: (ratings,): which of them are to be screened; no anchors.
+        rules: in the order in which they apply.
+    """
+    others = [rule for rule in rules if not rule.by_agreement]
+    if len(others) == len(rules):
+        return None
+    before = screened(ratings, start, others)[0]
+    return None if (before == screened(ratings, start, rules)[0]).all() else before
+
+
+def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
+    """What a rule leaves of some ratings, which may be nothing, and what it removes.
+
+    Raises:
+        BadOption: a rule that this file has no columns for.
+    """
+    found = KINDS[rule.name].kept(ratings, here, rule.number)
+    left = here & found.keep
+    return left, Step(
+        str(rule),
+        rule.about,
+        int(here.sum() - left.sum()),
+        _lost(ratings.pairs.index, here, left),
+        _lost(ratings.listeners[0], here, left) if ratings.has_listeners else 0,
+        int((here & ~found.judged).sum()),
+        rule.by_agreement,
+    )
+
+
+def usual_rules(ratings: Ratings) -> list[Rule]:
+    """The rules that can be used with a file, with their usual numbers."""
+    names = ["near"]
+    if ratings.has_listeners:
+        names += ["rest", "constant"]
+        if ratings.is_anchor.any():
+            names.insert(0, "relate" if RELATE_COLUMN in ratings.extra else "anchors")
+    return [parse_rule(name, ratings) for name in names]
+
+
+def against_relate(ratings: Ratings) -> tuple[int, int] | None:
+    """How many ratings of RELATE's file its own rule selects otherwise than the file does, and of how many.
+
+    None for other files than that of overall relevance.
+    """
+    own = ratings.extra.get("in RELATE dataset")
+    if ratings.dialect != "relate" or own is None or RELATE_COLUMN not in ratings.extra:
+        return None
+    real = ~ratings.is_anchor
+    kept = _relate(ratings, real, math.nan).keep[real]
+    return int((kept != (ratings.split[real] != EXCLUDED)).sum()), int(real.sum())
+
+
+def _lost(index: np.typing.NDArray[np.int64], before: Mask, after: Mask) -> int:
+    return int(np.count_nonzero(np.bincount(index[before])) - np.count_nonzero(np.bincount(index[after])))
+
+
+def _among(ratings: Ratings, here: Mask, found: Callable[[Ratings], Screened]) -> Screened:
+    """What a rule says of the ratings that are still there, among all."""
+    some = found(ratings.take(here))
+    keep, judged = here.copy(), here.copy()
+    keep[here], judged[here] = some.keep, some.judged
+    return Screened(keep, judged)
+
+
+def _who(ratings: Ratings) -> np.typing.NDArray[np.int64]:
+    if not ratings.has_listeners:
+        raise BadOption(f"screening by listener: {ratings.path} does not say who rated; name the column of listeners")
+    return ratings.listeners[0]
+
+
+def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
+    part = ratings.extra.get(RELATE_COLUMN)
+    if part is None:
+        raise BadOption(f"screening by relate: {ratings.path} has no column {RELATE_COLUMN!r}; use anchors")
+    limit = np.full(len(ratings), math.inf)
+    for name, most in RELATE_LIMITS.items():
+        limit[part == name] = most
+    return by_anchors(ratings.rating, _who(ratings), ratings.is_anchor, limit)
+
+
+def _anchors(ratings: Ratings, _here: Mask, limit: float) -> Screened:
+    if not 0 <= limit <= 1:
+        raise BadOption(
+            f"screening: anchors={limit:g} is no share of the scale; give the highest mean rating of anchors from 0 "
+            f"(lowest rating) to 1 (highest), such as anchors={ANCHORS:g}"
+        )
+    return by_anchors(ratings.target, _who(ratings), ratings.is_anchor, limit, mean=True)
+
+
+def _near(ratings: Ratings, here: Mask, distance: float) -> Screened:
+    return _among(ratings, here, lambda some: near_another(some.rating, some.pairs.index, distance))
+
+
+def _rest(ratings: Ratings, here: Mask, least: float) -> Screened:
+    return _among(ratings, here, lambda some: like_the_rest(some.rating, some.pairs.index, _who(some), least))
+
+
+def _constant(ratings: Ratings, here: Mask, _: float) -> Screened:
+    return _among(ratings, here, lambda some: not_constant(some.rating, _who(some)))
+
+
+KINDS = {
+    "relate": Kind(
+        "listeners whose ratings of anchors sum to at most 5 for AudioCaps train, 2 for its test (RELATE)",
+        None,
+        _relate,
+    ),
+    "anchors": Kind(
+        "listeners whose ratings of anchors are on average at most {} of the scale above its lowest",
+        lambda _: ANCHORS,
+        _anchors,
+    ),
+    "near": Kind(
+        "ratings with another of the same pair within {} (SPO-CLAPScore)",
+        lambda ratings: (ratings.scale[1] - ratings.scale[0]) / 2,
+        _near,
+        by_agreement=True,
+    ),
+    "rest": Kind(
+        "listeners who correlate with the mean of the others by {} or more", lambda _: 0.0, _rest, by_agreement=True
+    ),
+    "constant": Kind("listeners who did not give the same rating 10 times or more and no other", None, _constant),
+}
+"""The rules by name."""

@@ -1,0 +1,196 @@
+"""What there is to know of a set of ratings before anything is compared with it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from clapometer.ratings.table import Integers, Ratings
+from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.ceiling import Ceiling, noise_ceiling
+from clapometer.stats.icc import Icc, icc, icc_of
+from clapometer.stats.krippendorff import alpha_of
+from clapometer.stats.reliability import AgainstRest, SplitHalf, against_rest, split_half
+from clapometer.stats.variance import variances
+
+FEWEST = 3
+"""Pairs with two or more ratings, below which no reliability is computed."""
+FEWEST_FOR_CEILING = 10
+"""The same of noise ceilings."""
+_BINS = 11
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some of the ratings."""
+
+    name: str
+    """Of the split or the system; empty for all."""
+    ratings: int
+    pairs: int
+    listeners: int | None
+    """None where the file does not say who rated."""
+    mean: float
+    """Mean of the pairs' mean ratings, on the scale of the file."""
+    sd: float
+    """Standard deviation of the pairs' mean ratings."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many ratings fall to each of something."""
+
+    least: int
+    median: float
+    mean: float
+    most: int
+    ones: int
+    """How many have a single rating."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far the listeners agree with each other."""
+
+    icc: Icc
+    alpha_interval: Estimate
+    alpha_ordinal: Estimate
+    against_rest: AgainstRest
+    split_half: SplitHalf
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Reliability and ceiling of ratings that were kept because they agree: no measure of the listeners.
+
+    Rules such as `near` and `rest` turn ratings given at random into reliable ones. These figures stand beside the
+    valid ones, those of the ratings before the selection, and nothing else is computed from them; they have no
+    intervals.
+    """
+
+    ratings: int
+    """Before the selection."""
+    icc: float
+    """ICC(1) or ICC(A,1) of the ratings that were kept."""
+    ceiling_srcc: float
+    ceiling_lcc: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that is said of a set of ratings."""
+
+    all: Group
+    splits: tuple[Group, ...]
+    systems: tuple[Group, ...]
+    per_pair: Spread
+    per_listener: Spread | None
+    distribution: tuple[tuple[float, float, int], ...]
+    """Lowest and highest rating of each bin, the same where it holds one value, and how many ratings it has."""
+    reliability: Reliability | None
+    """None where fewer than 3 pairs have two ratings."""
+    ceilings: tuple[tuple[str, Ceiling | None], ...]
+    """Of all pairs, whose name is empty, and of each system; on 0 to 1. None where fewer than 10 pairs have two
+    ratings."""
+    selected: Selected | None
+    """What selection by agreement makes of reliability and ceiling. None where there was none."""
+
+
+def summarise(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
+    """Summarise ratings; those of anchors must have been left out. The order of rows does not matter.
+
+    Args:
+        ratings: those that are used.
+        unselected: where ratings were selected by agreement, those before that, from which reliability and ceilings
+            come.
+    """
+    ratings = ratings.sorted()
+    valid = ratings if unselected is None else unselected.sorted()
+    pairs = ratings.pairs
+    systems = _groups(ratings, "system")
+    ceilings = [("", _ceiling(valid))]
+    if len(systems) > 1:
+        ceilings += [(group.name, _ceiling(valid.take(valid.system == group.name))) for group in systems]
+    return Summary(
+        all=_group(ratings, ""),
+        splits=_groups(ratings, "split"),
+        systems=systems,
+        per_pair=_spread(pairs.count),
+        per_listener=_spread(np.bincount(ratings.listeners[0])) if ratings.has_listeners else None,
+        distribution=_distribution(ratings),
+        reliability=_reliability(valid),
+        ceilings=tuple(ceilings),
+        selected=None if unselected is None else _selected(ratings, len(unselected)),
+    )
+
+
+def _groups(ratings: Ratings, column: str) -> tuple[Group, ...]:
+    values = ratings.column(column)
+    names = [name for name in Counter(values) if name]
+    return tuple(_group(ratings.take(values == name), name) for name in sorted(names))
+
+
+def _group(ratings: Ratings, name: str) -> Group:
+    means = ratings.pairs.mean
+    listeners = len(ratings.listeners[1]) if ratings.has_listeners else None
+    sd = float(means.std(ddof=1)) if len(means) > 1 else float("nan")
+    return Group(name, len(ratings), len(means), listeners, float(means.mean()), sd)
+
+
+def _spread(count: Integers) -> Spread:
+    return Spread(
+        int(count.min()), float(np.median(count)), float(count.mean()), int(count.max()), int((count == 1).sum())
+    )
+
+
+def _distribution(ratings: Ratings) -> tuple[tuple[float, float, int], ...]:
+    values, counts = np.unique(ratings.rating, return_counts=True)
+    low, high = ratings.scale
+    if len(values) <= 2 * _BINS:
+        steps = np.arange(low, high + 1) if high - low < 2 * _BINS and (values % 1 == 0).all() else values
+        known = dict(zip(values.tolist(), counts.tolist(), strict=True))
+        return tuple((float(step), float(step), known.get(float(step), 0)) for step in steps)
+    counts, edges = np.histogram(ratings.rating, _BINS, range=(low, high))
+    ends = edges.tolist()
+    return tuple((*each, int(count)) for *each, count in zip(ends[:-1], ends[1:], counts, strict=True))
+
+
+def _several(ratings: Ratings) -> int:
+    return int((ratings.pairs.count > 1).sum())
+
+
+def _who(ratings: Ratings) -> Integers | None:
+    return ratings.listeners[0] if ratings.has_listeners else None
+
+
+def _ceiling(ratings: Ratings, *, intervals: bool = True) -> Ceiling | None:
+    if _several(ratings) < FEWEST_FOR_CEILING:
+        return None
+    return noise_ceiling(ratings.target, ratings.pairs.index, _who(ratings), intervals=intervals)
+
+
+def _reliability(ratings: Ratings) -> Reliability | None:
+    if _several(ratings) < FEWEST:
+        return None
+    rating, pair, who = ratings.rating, ratings.pairs.index, _who(ratings)
+    found = variances(rating, pair, who)
+    return Reliability(
+        icc_of(found),
+        alpha_of(found, rating, pair),
+        alpha_of(found, rating, pair, level="ordinal"),
+        against_rest(rating, pair, who),
+        split_half(rating, pair, who),
+    )
+
+
+def _selected(ratings: Ratings, before: int) -> Selected:
+    ceiling = _ceiling(ratings, intervals=False)
+    return Selected(
+        before,
+        icc(ratings.rating, ratings.pairs.index, _who(ratings)).single.value,
+        math.nan if ceiling is None else ceiling.srcc.value,
+        math.nan if ceiling is None else ceiling.lcc.value,
+    )

@@ -1,0 +1,331 @@
+"""What pretraining learns from: tables of captions, and batches of sounds with texts made of them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clapometer.audio.files import within
+from clapometer.audio.reading import Samples
+from clapometer.errors import BadTable, first_of
+from clapometer.provenance import file_hashes
+from clapometer.tables import read_table
+from clapometer.text import text_key
+from clapometer.training.audio_data import Sounds, amplified, fitted, masked, overlaid, windows
+from clapometer.training.objective import KnownRows
+from clapometer.training.options import Augmentation
+from clapometer.types import Window
+
+TOGETHER = ("{} and {}", "{} while {}", "{} with {}")
+BEHIND = ("{} with {} in the background", "{} and {} in the distance")
+FOLLOWED = ("{} followed by {}", "{} then {}", "{} and then {}")
+QUIETER = 3.0
+"""Decibels from which the second of two sounds is said to be in the background."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A sound and every text that is true of it.
+
+    Attributes:
+        audio: its file; the first one, where several files have the same content.
+        texts: each once; case and whitespace do not tell texts apart (`clapometer.text.text_key`).
+        group: a text that is true of one sound of a group is true of all; empty: the sound is in no group.
+        sha256: of the file, hexadecimal.
+        where: the first row that names the sound, such as `captions.csv line 2`.
+        copies: other files of the same content.
+    """
+
+    audio: Path
+    texts: tuple[str, ...]
+    group: str = ""
+    sha256: str = field(default="", compare=False)
+    where: str = field(default="", compare=False)
+    copies: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One text of one clip: what a sound in a batch is made of, alone or as one of two."""
+
+    clip: int
+    """Number of the clip."""
+    text: str
+
+
+@dataclass(frozen=True)
+class CaptionBatch:
+    """Sounds with a text each.
+
+    Attributes:
+        windows: of each of n sounds its windows, (samples,), -1..1.
+        texts: n texts.
+        fits: (n, n) bool, whether text j is true of sound i.
+        sources: for each sound the clips that it is made of, by number.
+        audio_known, text_known: as in `clapometer.training.objective.Batch`.
+    """
+
+    windows: list[list[Tensor]]
+    texts: list[str]
+    fits: Tensor
+    sources: list[tuple[int, ...]]
+    audio_known: KnownRows | None = None
+    text_known: KnownRows | None = None
+
+
+def read_captions(
+    paths: Sequence[str | os.PathLike[str]], *, audio_root: str | os.PathLike[str] | None = None
+) -> list[Clip]:
+    """Clips with captions, for training.
+
+    Args:
+        paths: tables with the columns `audio` and `text`, and `group` if there are groups. Several rows may name one
+            clip, and several files may have the same content: all their texts are true of it.
+        audio_root: folder of the files; default: each table's own.
+
+    Returns:
+        The clips, in the order of their first rows.
+
+    Raises:
+        BadTable: a table cannot be read, rows cannot be used (the message names them), or there is nothing to tell
+            apart: one clip, or every text is true of every clip.
+    """
+    clips = read_clips(paths, "text", "trained on", audio_root=audio_root)
+    check_distinct(clips, paths[0], "contrastive training")
+    return clips
+
+
+def read_clips(
+    paths: Sequence[str | os.PathLike[str]],
+    column: Literal["text", "label"],
+    use: str,
+    *,
+    audio_root: str | os.PathLike[str] | None = None,
+) -> list[Clip]:
+    """Clips with the texts, or the label, of their rows; a content is one clip, under whatever names it appears.
+
+    Args:
+        paths: tables with the columns `audio` and `column`, and perhaps, with texts, `group`.
+        column: where the texts are; a clip has one `label`.
+        use: what the rows cannot be, for messages, such as "trained on".
+        audio_root: folder of the files; default: each table's own.
+
+    Raises:
+        BadTable: a table cannot be read, or rows cannot be used; the message names them.
+    """
+    rows: list[tuple[str, str, Path, str, str]] = []
+    for path in paths:
+        table = read_table(path, ("audio", column))
+        root = Path(audio_root) if audio_root is not None else table.path.parent
+        for number, row in enumerate(table.rows):
+            audio = Path(os.path.abspath(within(root, str(row.get("audio", "")))))  # noqa: PTH100 - links stay
+            problem = table.problems[number]
+            if not problem and not audio.is_file():
+                problem = f"{audio}: no such file; check the name, and the folder that it is relative to"
+            value = "" if problem else row[column].strip()
+            group = str(row.get("group") or "") if column == "text" else ""
+            rows.append((table.where(number), problem, audio, value, group))
+    hashes = file_hashes({audio for _, problem, audio, _, _ in rows if not problem})
+    found: dict[str, tuple[Clip, dict[str, str], dict[Path, None]]] = {}
+    bad: list[str] = []
+    for where, problem, audio, value, group in rows:
+        content = hashes.get(audio, "")
+        if problem or isinstance(content, OSError):
+            bad.append(f"{where}: {problem or f'{audio}: {content}'}")
+            continue
+        clip, texts, files = found.setdefault(content, (Clip(audio, (), group, content, where), {}, {}))
+        first = f"{clip.where}{'' if audio == clip.audio else f', the same content as {clip.audio}'}"
+        if group != clip.group:
+            bad.append(
+                f"{where}: {audio} is in the group {group!r}, and in {clip.group!r} before ({first}); give it one"
+            )
+        if column == "label" and texts and text_key(value) not in texts:
+            other = next(iter(texts.values()))
+            bad.append(f"{where}: {audio} has the label {value!r}, and {other!r} before ({first}); give it one")
+        texts.setdefault(text_key(value), value)
+        files[audio] = None
+    if bad:
+        raise BadTable(f"{len(bad)} rows cannot be {use}; correct or remove them:{first_of(bad)}")
+    return [
+        replace(clip, texts=tuple(texts.values()), copies=tuple(files)[1:]) for clip, texts, files in found.values()
+    ]
+
+
+def texts_of(clips: Sequence[Clip]) -> Iterator[tuple[str, set[int]]]:
+    """Each text of some clips once, with the numbers of the clips that it is true of.
+
+    Those are the clips that have it, and all clips of their groups.
+    """
+    owners: dict[str, tuple[str, list[int]]] = {}
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, clip in enumerate(clips):
+        for text in clip.texts:
+            owners.setdefault(text_key(text), (text, []))[1].append(number)
+        if clip.group:
+            groups[clip.group].append(number)
+    for text, mine in owners.values():
+        true_of = set(mine)
+        for group in {clips[number].group for number in mine} - {""}:
+            true_of.update(groups[group])
+        yield text, true_of
+
+
+def check_distinct(clips: Sequence[Clip], path: str | os.PathLike[str], use: str) -> None:
+    """Check that there is something to tell apart.
+
+    Args:
+        clips: all clips.
+        path: their (first) table, for the message.
+        use: what needs it, for the message.
+
+    Raises:
+        BadTable: there is one clip, all clips are in one group, or every text is true of every clip.
+    """
+    if len(clips) < 2:
+        copies = f" ({1 + len(clips[0].copies)} files of the same content)" if clips[0].copies else ""
+        raise BadTable(f"{path}: holds one clip{copies}; {use} needs sounds to tell apart")
+    # One group is asked first: the sets of its texts would be of quadratic size.
+    groups = {clip.group for clip in clips}
+    one_group = len(groups) == 1 and groups != {""}
+    if one_group or all(len(true_of) == len(clips) for _, true_of in texts_of(clips)):
+        raise BadTable(
+            f"{path}: {'all clips are in one group' if one_group else 'the clips have the same texts'}: every text is "
+            f"true of every clip, and {use} has nothing to tell apart; give clips of different sounds different texts, "
+            "and different groups"
+        )
+
+
+class CaptionBatches:
+    """Batches of clips and captions; batch `step` depends on the seed and on `step` alone.
+
+    All clips are gone through in random order before one comes again; each time one of its texts is drawn.
+
+    Args:
+        clips: what to learn from.
+        sounds: their samples.
+        size: sounds a batch.
+        window: treatment of short and long sounds; the model's.
+        seconds: length of the random stretch of a sound that is encoded, a shorter sound being put at a random place or
+            repeated; None: a sound is encoded whole, and a mixture is as long as its first one, or as the window.
+        seed: of everything random.
+        augmentation: what is done to the sounds.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        sounds: Sounds,
+        *,
+        size: int,
+        window: Window,
+        seconds: float | None,
+        seed: int,
+        augmentation: Augmentation,
+    ) -> None:
+        self.clips = list(clips)
+        self.sounds = sounds
+        self.size = size
+        self.window = window
+        self.samples = None if seconds is None else max(1, round(seconds * sounds.sample_rate))
+        self.seed = seed
+        self.augmentation = augmentation
+
+    def __call__(self, step: int) -> CaptionBatch:
+        """The batch of a step, counted from 0."""
+        random = np.random.default_rng((self.seed, 1, step))
+        heard, texts, spoken = [], [], []
+        for number in turns(step, self.size, len(self.clips), self.seed):
+            waveform, text, parts = self.example(number, random)
+            heard.append(windows(waveform, self.sounds.sample_rate, self.window))
+            texts.append(text)
+            spoken.append(parts)
+        return CaptionBatch(
+            heard,
+            texts,
+            fits(self.clips, spoken),
+            [tuple(part.clip for part in parts) for parts in spoken],
+        )
+
+    def example(self, number: int, random: np.random.Generator) -> tuple[Samples, str, tuple[Spoken, ...]]:
+        """A sound made of a clip, perhaps with another one; its text; and what it is made of."""
+        first = Spoken(number, str(random.choice(self.clips[number].texts)))
+        sound, size = self.sounds[number], self.samples
+        if random.random() >= self.augmentation.mix:
+            sound = sound if size is None else fitted(sound, size, random)
+            return self.changed(sound, random), first.text, (first,)
+        if size is None:
+            size = max(len(sound), round(self.window.seconds * self.sounds.sample_rate))
+        other = (number + int(random.integers(1, len(self.clips)))) % len(self.clips)
+        second = Spoken(other, str(random.choice(self.clips[other].texts)))
+        level = random.uniform(-self.augmentation.level, self.augmentation.level)
+        if random.random() < 0.5:
+            lengths = (size // 2, size - size // 2)
+            parts = [
+                fitted(self.sounds[one.clip], length, random)
+                for one, length in zip((first, second), lengths, strict=True)
+            ]
+            waveform = np.concatenate([parts[0], amplified(parts[1], -level)])
+            templates: tuple[str, ...] = FOLLOWED
+        else:
+            here, there = (fitted(self.sounds[one.clip], size, random) for one in (first, second))
+            waveform = overlaid(here, there, level)
+            templates = TOGETHER + (BEHIND if level > QUIETER else ())
+        text = joined(str(random.choice(templates)), first.text, second.text)
+        return self.changed(waveform, random), text, (first, second)
+
+    def changed(self, waveform: Samples, random: np.random.Generator) -> Samples:
+        """Louder or quieter, and masked."""
+        waveform = masked(waveform, self.sounds.sample_rate, self.augmentation, random)
+        return amplified(waveform, random.uniform(-self.augmentation.gain, self.augmentation.gain))
+
+
+def turns(step: int, size: int, count: int, seed: int) -> list[int]:
+    """The numbers, of `count`, whose turn it is in a step: all come once, in random order, before one comes again."""
+    places = range(step * size, (step + 1) * size)
+    orders = {one: np.random.default_rng((seed, 0, one)).permutation(count) for one in {at // count for at in places}}
+    return [int(orders[at // count][at % count]) for at in places]
+
+
+def joined(template: str, first: str, second: str) -> str:
+    """One sentence of two."""
+    if second[1:2].islower():
+        second = second[0].lower() + second[1:]
+    return template.format(first.rstrip(" ."), second.rstrip(" ."))
+
+
+def fits(clips: Sequence[Clip], spoken: Sequence[tuple[Spoken, ...]]) -> Tensor:
+    """Whether the text of one sound is true of another.
+
+    It is if each clip that the text speaks of has its like in the sound: a clip of the same group, or one of which the
+    same text is true. A sound of a dog therefore does not fit "a dog and rain", while the sound of both fits "a dog".
+
+    Args:
+        clips: all clips.
+        spoken: for each sound of a batch what it, and its text, is made of.
+
+    Returns:
+        (n, n) bool: row i the sound, column j the text; the diagonal is True.
+    """
+    with_text: Mapping[str, set[int]] = defaultdict(set)
+    with_group: Mapping[str, set[int]] = defaultdict(set)
+    for number, parts in enumerate(spoken):
+        for part in parts:
+            clip = clips[part.clip]
+            for text in clip.texts:
+                with_text[text_key(text)].add(number)
+            if clip.group:
+                with_group[clip.group].add(number)
+    table: npt.NDArray[np.bool_] = np.eye(len(spoken), dtype=np.bool_)
+    for number, parts in enumerate(spoken):
+        alike = [with_text[text_key(part.text)] | with_group.get(clips[part.clip].group, set()) for part in parts]
+        table[list(set.intersection(*alike)), number] = True
+    return torch.from_numpy(table)

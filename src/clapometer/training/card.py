@@ -1,0 +1,102 @@
+"""The model card that a run of fine-tuning writes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from clapometer.calibration import Calibration
+from clapometer.evaluation.ceiling import above_ceiling
+from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERATOR, WITHIN, Evaluation
+from clapometer.evaluation.sentences import verdicts
+from clapometer.models.clap import Clap
+from clapometer.seen import Seen
+from clapometer.stats.bootstrap import Estimate
+from clapometer.tables.splits import TEST
+from clapometer.training.loop import Trained
+from clapometer.training.rating_data import Material, RatedPairs
+
+SHOWN = {ALL: "all pairs", WITHIN: "within systems", BETWEEN: "between systems"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fine-tuned model beside the one that it started from."""
+
+    evaluation: Evaluation
+    """`before` against `after`, on the test split, or on the validation split where there is none."""
+    on: str
+    """`test` or `validation`; the latter selected the state, so that its metrics support no verdict."""
+    calibration: Calibration | None
+    """None where none could be fitted."""
+    no_calibration: str
+    """Why there is no calibration; empty where there is one."""
+
+    @property
+    def verdicts(self) -> list[str]:
+        """Which of the two agrees better, in sentences; none where the data that are measured on selected the state."""
+        return verdicts(self.evaluation) if self.on == TEST else []
+
+
+def card(clap: Clap, trained: Trained, material: Material, run: Mapping[str, Any], outcome: Outcome) -> str:
+    """Markdown: what the model was trained on, how, and how far it agrees with listeners before and after."""
+    found = outcome.evaluation
+    pages = Environment(loader=PackageLoader("clapometer.training", ""), undefined=StrictUndefined, autoescape=False)
+    pages.filters |= {"capital": _capital, "counted": _counted, "figure": _figure}
+    rows = [row for row in (*found.rows, *found.ceiling) if row.breakdown in SHOWN]
+    return pages.get_template("card.md.j2").render(
+        model=clap.card,
+        trained=trained,
+        kept=_kept(trained),
+        seen=_seen(clap.seen),
+        material=material,
+        run=run,
+        arguments=run["arguments"],
+        ratings=found.ratings.path.name,
+        found=found,
+        on=outcome.on,
+        calibration=outcome.calibration,
+        no_calibration=outcome.no_calibration,
+        rows=[row for row in rows if row.breakdown == ALL or row.predictor not in (CONSTANT, GENERATOR, CEILING)],
+        shown=SHOWN,
+        verdicts="" if trained.is_start else " ".join(outcome.verdicts),
+        remarks=" ".join(f"{one}." for one in above_ceiling(found.rows, found.ceiling)),
+        versions=", ".join(f"{name} {version}" for name, version in run["versions"].items()),
+    )
+
+
+def _kept(trained: Trained) -> str:
+    """Which state the folder holds, and why."""
+    if trained.is_start:
+        return "step 0: this is the model you started from, since no step had a higher SRCC on the validation split"
+    return f"the state of step {trained.best_step}, which had the highest SRCC on the validation split"
+
+
+def _seen(seen: Seen) -> str:
+    """What a list holds, in words."""
+    items = [(kind.replace("_", " "), part) for (kind, _), part in seen.parts.items() if kind != "dataset"]
+    counts = Counter(f"{kind} ({part})" for kind, part in items)
+    listed = [f"{count} {what}" for what, count in counts.items()]
+    listed += ["data sets " + ", ".join(seen.datasets)] if seen.datasets else []
+    listed += [] if seen.is_known else ["**other training data of the model that it started from are unknown**"]
+    return "; ".join(listed)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _counted(pairs: RatedPairs) -> str:
+    return f"{len(pairs)} pairs ({len(pairs.ratings)} ratings)"
+
+
+def _figure(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.value):
+        return "-"
+    interval = f" ({estimate.low:.3f} to {estimate.high:.3f})" if math.isfinite(estimate.low) else ""
+    return f"{estimate.value:.3f}{interval}"

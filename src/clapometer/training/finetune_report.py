@@ -1,0 +1,162 @@
+"""A fine-tuned model measured: scores before and after, agreement with listeners, calibration, model card."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.calibration import Calibration, write_calibration
+from clapometer.embedding.pipeline import Progress
+from clapometer.evaluation.listeners import ENOUGH_TO_FIT, Options, evaluate
+from clapometer.models.clap import Clap
+from clapometer.models.families.laion import LaionClap
+from clapometer.models.registry import find, load, save
+from clapometer.models.weights.safetensors import weights_hash
+from clapometer.provenance import file_hash
+from clapometer.ratings.table import Ratings
+from clapometer.scoring.pairs import ScoredPairs, score_pairs
+from clapometer.seen import COLUMN, Seen
+from clapometer.stats.agreement import mse
+from clapometer.stats.isotonic import isotonic
+from clapometer.tables import whole_file
+from clapometer.tables.splits import TEST, VALIDATION
+from clapometer.training.card import Outcome, card
+from clapometer.training.loop import Trained
+from clapometer.training.rating_data import Material, RatedPairs
+from clapometer.types import Window
+
+BEFORE, AFTER = "before", "after"
+FOLDS = 5
+Numbers = npt.NDArray[np.float64]
+
+
+def outcome(
+    model: str | os.PathLike[str],
+    trained: Trained,
+    material: Material,
+    run: Mapping[str, Any],
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Outcome:
+    """Measure a fine-tuned model against the one it started from, and write the results into its folder.
+
+    Args:
+        model: what it started from, as `load` takes it.
+        trained: the run.
+        material: the ratings.
+        run: what is in its `run.json`.
+        device: where the models are.
+        progress: told of sounds and texts.
+    """
+    folder, pairs = trained.folder, [one for one in (material.validation, material.test) if one is not None]
+    base = load(model, device=device)
+    window = find(folder)[0].window  # the same for both, so that only training makes a difference
+    before = [_scored(base, one, window, progress) for one in pairs]
+    _write(folder / f"{BEFORE}.csv", pairs, before, base.seen)
+    del base
+    tuned = load(folder, device=device)
+    if trained.is_start:
+        tuned.card = replace(
+            tuned.card,
+            summary=f"the same weights as {model}, since no step had a higher validation SRCC",
+        )
+        save(tuned, folder)
+    after = [_scored(tuned, one, window, progress) for one in pairs]
+    _write(folder / f"{AFTER}.csv", pairs, after, tuned.seen)
+    on = VALIDATION if material.test is None else TEST
+    files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
+    # Screening leaves the test as it is. A validation that was selected by agreement says nothing of the listeners.
+    is_valid = on == TEST or not any(step.by_agreement for step in material.steps)
+    options = Options(split=(on,), ceiling=is_valid, include_seen=on == VALIDATION)
+    found = evaluate(files, _ratings(pairs), options)
+    calibration, why_not = _calibrated(tuned, material, after)
+    if calibration is not None:
+        write_calibration(calibration, folder)
+    if isinstance(tuned, LaionClap) and float(tuned.card.window.seconds).is_integer():  # transformers has no others
+        tuned.save_transformers(folder / "transformers")
+    result = Outcome(found, on, calibration, why_not)
+    (folder / "CARD.md").write_text(card(tuned, trained, material, run, result), encoding="utf-8")
+    return result
+
+
+def _scored(clap: Clap, pairs: RatedPairs, window: Window, progress: Progress | None) -> Numbers:
+    """(pairs,) cosines."""
+    scored: ScoredPairs = score_pairs(
+        clap, zip(pairs.audio, pairs.texts, strict=True), window=window, progress=progress
+    )
+    return np.array([np.nan if one.cosine is None else one.cosine for one in scored.scores])
+
+
+def _write(path: Path, pairs: list[RatedPairs], scored: list[Numbers], seen: Seen) -> None:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("audio", "text", "split", "score", "cosine", COLUMN))
+    for some, cosines in zip(pairs, scored, strict=True):
+        found = some.ratings.pairs
+        columns = found.audio, found.text, found.split, cosines.tolist(), seen.labels(some.digests, some.texts)
+        for audio, caption, split, cosine, label in zip(*columns, strict=True):
+            table.writerow((audio, caption, split, max(cosine, 0.0), cosine, label))
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _ratings(pairs: list[RatedPairs]) -> Ratings:
+    """The ratings of all of these pairs as one."""
+    first = pairs[0].ratings
+    columns = ("audio", "text", "listener", "rating", "system", "split", "anchor", "lines")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(some.ratings, name) for some in pairs]) for name in columns}
+    extra = {name: np.concatenate([some.ratings.extra[name] for some in pairs]) for name in first.extra}
+    return replace(first, **joined, extra=extra)
+
+
+def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> tuple[Calibration | None, str]:
+    """A map from cosines to ratings, fitted on the validation split since cosines of training pairs are too good; or
+    why there is none.
+    """
+    pairs, ratings = material.validation, material.validation.ratings
+    rated, cosine = ratings.pairs.mean, cosines[0]
+    if len(pairs) < ENOUGH_TO_FIT:
+        return None, f"the validation split has {len(pairs)} pairs; at least {ENOUGH_TO_FIT} are needed"
+    mapping = isotonic(cosine, rated)
+    if mapping.is_flat:
+        return None, f"the map from cosine to rating would be flat: {mapping.y[0]:.3g} for every pair"
+    if material.test is not None:
+        mapped = mapping(cosines[1])
+        constant = np.full(len(cosines[1]), rated.mean())
+        score, truth = cosines[1], material.test.mean
+    else:
+        fold = np.random.default_rng(0).permutation(len(pairs)) % FOLDS
+        mapped, constant = np.empty(len(pairs)), np.empty(len(pairs))
+        for number in range(FOLDS):
+            here = fold == number
+            mapped[here] = isotonic(cosine[~here], rated[~here])(cosine[here])
+            constant[here] = rated[~here].mean()
+        score, truth = cosine, pairs.mean
+    error, of_constant = (mse(ratings.mapped(values), truth) for values in (mapped, constant))
+    if not error < of_constant:
+        return None, (
+            f"on pairs that it was not fitted on, the map from cosine to rating is no better than a constant (MSE "
+            f"{error:.4f} and {of_constant:.4f})"
+        )
+    found = Calibration(
+        mapping=mapping,
+        scale=ratings.scale,
+        weights=weights_hash(tuned),
+        window=str(tuned.card.window),
+        ratings=ratings.path.name,
+        ratings_sha256=file_hash(ratings.path),
+        splits=("validation",),
+        pairs=len(pairs),
+        mse_before=mse(np.clip(score, 0, None), truth),
+        mse_after=error,
+    )
+    return found, ""

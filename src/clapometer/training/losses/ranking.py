@@ -1,0 +1,46 @@
+"""Losses that bring the scores of a batch into the order of the ratings, whatever their scale."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from clapometer.training.losses.regression import cosines
+
+
+def listnet(audio: Tensor, text: Tensor, ratings: Tensor, temperature: float = 0.1) -> Tensor:
+    """Top-one ListNet: -sum_i softmax(y / T)_i log softmax(s / T)_i with s_i = a_i . t_i (Cao et al. 2007, ICML).
+
+    Args:
+        audio: (n, dimension), unit length; row i belongs to row i of `text`.
+        text: (n, dimension), unit length.
+        ratings: (n,), what listeners said of the pairs, 0..1.
+        temperature: T, of both sides; low ones look at the top alone.
+
+    Returns:
+        A scalar, at least the entropy of softmax(y / T), which it reaches where s and y differ by a constant.
+    """
+    wanted = (ratings / temperature).softmax(0)
+    return -(wanted * (cosines(audio, text) / temperature).log_softmax(0)).sum()
+
+
+def margin(audio: Tensor, text: Tensor, ratings: Tensor, width: float = 0.1) -> Tensor:
+    """Pairwise hinge: the mean over all i, j with y_i > y_j of max(0, m - (s_i - s_j)), with s_i = a_i . t_i.
+
+    The ranking loss of RankSVM (Joachims 2002, KDD) on cosines. The wanted distance m is `width`, or y_i - y_j where
+    the ratings are nearer to each other than that.
+
+    Args:
+        audio: (n, dimension), unit length; row i belongs to row i of `text`.
+        text: (n, dimension), unit length.
+        ratings: (n,), what listeners said of the pairs, 0..1.
+        width: how far two scores should be apart, at most.
+
+    Returns:
+        A scalar, 0 or more; 0 where all ratings are equal.
+    """
+    score = cosines(audio, text)
+    wanted = ratings[:, None] - ratings[None, :]
+    above = wanted > 0
+    missing = (wanted.clamp(max=width) - (score[:, None] - score[None, :])).clamp(min=0)
+    return torch.where(above, missing, 0.0).sum() / above.sum().clamp(min=1)

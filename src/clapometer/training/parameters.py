@@ -1,0 +1,126 @@
+"""A model made ready to learn, and back: what is frozen, who learns how fast, what is saved in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from clapometer.errors import BadOption
+from clapometer.models.clap import Clap
+from clapometer.training.options import TrainOptions
+
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@contextmanager
+def learning(clap: Clap, options: TrainOptions) -> Iterator[list[dict[str, Any]]]:
+    """The model in training, what does not learn frozen; yields groups of parameters; afterwards all is as it was.
+
+    Raises:
+        BadOption: parts or rates are named that the model has not.
+    """
+    parts = clap.parts()
+    unknown = [name for name in options.parts if not _named(name, parts)]
+    if unknown:
+        raise BadOption(f"the model has no part {unknown[0]!r}; it has {', '.join(parts)}")
+    for prefix in options.rates:
+        if not any(name.startswith(prefix) for name, _ in clap.named_parameters()):
+            raise BadOption(
+                f"no weight's name begins with {prefix!r}; `clapometer.load(...).named_parameters()` has them"
+            )
+    still = [part for name, part in parts.items() if name not in learning_parts(clap, options)]
+    before = [(weight, weight.requires_grad) for weight in clap.parameters()]
+    modes = [(module, module.training) for module in clap.modules()]
+    norms = [module for module in clap.modules() if options.keep_statistics and isinstance(module, _NORMS)]
+    try:
+        clap.train()
+        for part in still:
+            part.requires_grad_(False).eval()
+        for norm in norms:
+            norm.eval()
+        clap.logit_scale.requires_grad_(options.learn_temperature)
+        with torch.random.fork_rng(), _checkpointing(clap, wanted=options.checkpointing):
+            yield _groups(clap, options)
+    finally:
+        for weight, required in before:
+            weight.requires_grad_(required)
+            weight.grad = None
+        for module, training in modes:
+            module.training = training
+
+
+def learning_parts(clap: Clap, options: TrainOptions) -> set[str]:
+    """The names of the parts that learn, among those of `Clap.parts()`.
+
+    `projection` stands for every part whose name ends so, such as `audio projection` and `text projection`.
+    """
+    parts = clap.parts()
+    if not options.parts:
+        return set(parts)
+    return {found for name in options.parts for found in _named(name, parts)}
+
+
+def _named(name: str, parts: Mapping[str, nn.Module]) -> list[str]:
+    return [part for part in parts if part == name or (name == "projection" and part.endswith(name))]
+
+
+@contextmanager
+def averaged(clap: Clap, first: Mapping[str, Tensor], share: float) -> Iterator[None]:
+    """The model with weights that are in part those of `first`; afterwards its own again."""
+    if not share:
+        yield
+        return
+    own = {name: value.clone() for name, value in clap.state_dict().items()}
+    with torch.no_grad():
+        for name, value in clap.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(first[name].to(value.device), share)
+    try:
+        yield
+    finally:
+        clap.load_state_dict(own)
+
+
+def _groups(clap: Clap, options: TrainOptions) -> list[dict[str, Any]]:
+    """Parameters by factor of the learning rate and by weight decay; the first group is the plain one.
+
+    Those whose factor is 0 are frozen: what lies before all that learns needs no gradient.
+    """
+    groups: dict[tuple[float, float], list[Tensor]] = {(1.0, 0.0): []}
+    for name, weight in clap.named_parameters():
+        prefix = max((one for one in options.rates if name.startswith(one)), key=len, default="")
+        factor = options.rates.get(prefix, 1.0)
+        if not factor:
+            weight.requires_grad_(False)
+        if weight.requires_grad:
+            decay = options.weight_decay if weight.ndim > 1 else 0.0
+            groups.setdefault((factor, decay), []).append(weight)
+    return [{"params": some, "factor": rate, "weight_decay": decay} for (rate, decay), some in groups.items()]
+
+
+@contextmanager
+def _checkpointing(clap: Clap, *, wanted: bool) -> Iterator[None]:
+    """Blocks of the networks keep nothing for their gradients but what goes in (Chen et al. 2016, arXiv 1604.06174).
+
+    Blocks are the innermost entries of lists of modules, as transformers of all kinds hold their layers.
+    """
+    lists = [module for module in clap.modules() if wanted and isinstance(module, nn.ModuleList)]
+    blocks = [
+        block
+        for some in lists
+        for block in some
+        if not any(isinstance(inner, nn.ModuleList) for inner in block.modules())
+    ]
+    for block in blocks:
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward  # the class's own shows again

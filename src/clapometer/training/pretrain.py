@@ -1,0 +1,325 @@
+"""Contrastive pretraining on captions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from clapometer.classification.classifier import class_vectors
+from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
+from clapometer.errors import BadAudio, BadOption, BadTable, BadText, first_of
+from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
+from clapometer.models.clap import Clap
+from clapometer.models.registry import DEFAULT_MODEL, load, seen_of
+from clapometer.models.weights.safetensors import weights_hash
+from clapometer.provenance import file_hash, file_hashes, versions
+from clapometer.seen import NOTHING, Seen, has_seen_text
+from clapometer.stats.classes import figures
+from clapometer.stats.retrieval import AUDIO_TO_TEXT, TEXT_TO_AUDIO, both_ways
+from clapometer.tables import read_table
+from clapometer.tables.splits import TRAIN, VALIDATION
+from clapometer.training.audio_data import decoded
+from clapometer.training.captions import (
+    CaptionBatch,
+    CaptionBatches,
+    Clip,
+    check_distinct,
+    read_captions,
+    read_clips,
+    texts_of,
+)
+from clapometer.training.loop import Trained, train
+from clapometer.training.losses.contrastive import info_nce
+from clapometer.training.objective import Objective
+from clapometer.training.options import Augmentation, TrainOptions
+from clapometer.training.run_folder import Tell, silent
+from clapometer.types import FUSED, Window
+
+RETRIEVAL = tuple(f"{way} {name}" for way in (AUDIO_TO_TEXT, TEXT_TO_AUDIO) for name in ("R@1", "R@10", "mAP@10"))
+"""Metrics of a validation by retrieval; the first one chooses the state that is kept."""
+
+
+class Contrastive(Objective[CaptionBatch]):
+    """Symmetric InfoNCE, in which texts that are true of a sound are not its negatives."""
+
+    def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: CaptionBatch) -> dict[str, Tensor]:
+        """As `Objective.forward`."""
+        return {"contrastive": info_nce(audio, text, logit_scale, batch.fits.to(audio.device))}
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Zero-shot classification of a table's sounds: a validation.
+
+    Attributes:
+        sounds: files.
+        labels: the true label of each.
+        templates: texts with `{}` where a label goes.
+    """
+
+    sounds: tuple[Path, ...]
+    labels: tuple[str, ...]
+    templates: tuple[str, ...] = (DEFAULT_TEMPLATE,)
+
+    def __call__(self, clap: Clap) -> dict[str, float]:
+        """`accuracy` and `balanced_accuracy`.
+
+        Raises:
+            BadAudio: a sound cannot be read.
+        """
+        classes = sorted(set(self.labels))
+        embedded = embed_sounds(clap, self.sounds)
+        for error in filter(None, embedded.errors):
+            raise BadAudio(error)
+        similarity = embedded.vectors.astype(np.float64) @ class_vectors(clap, classes, self.templates).T
+        found = figures(self.labels, [classes[number] for number in similarity.argmax(axis=1)], classes)
+        return {"accuracy": found.accuracy, "balanced_accuracy": found.balanced_accuracy}
+
+
+@dataclass(frozen=True, eq=False)
+class Retrieval:
+    """Retrieval of a table's texts by its sounds, and of its sounds by its texts: a validation.
+
+    Attributes:
+        sounds: files.
+        texts: each once.
+        right: (sounds, texts), whether a text is true of a sound, as in training: its own, those of a sound with the
+            same text, those of its group.
+    """
+
+    sounds: tuple[Path, ...]
+    texts: tuple[str, ...]
+    right: npt.NDArray[np.bool_]
+
+    def __call__(self, clap: Clap) -> dict[str, float]:
+        """`R@1`, `R@10` and `mAP@10`, `audio_to_text` and `text_to_audio`, as `clapometer.stats.retrieval` has them.
+
+        Raises:
+            BadAudio, BadText: a sound or a text cannot be embedded.
+        """
+        audio, text = embed_sounds(clap, self.sounds), embed_texts(clap, self.texts)
+        for error in filter(None, audio.errors):
+            raise BadAudio(error)
+        for error in filter(None, text.errors):
+            raise BadText(error)
+        found = both_ways(audio.vectors.astype(np.float64) @ text.vectors.astype(np.float64).T, self.right)
+        return {name: found[name].value for name in RETRIEVAL}
+
+
+def read_validation(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    training: Sequence[Clip] = (),
+    seen: Seen = NOTHING,
+    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    audio_root: str | os.PathLike[str] | None = None,
+    tell: Tell = silent,
+) -> ZeroShot | Retrieval:
+    """The validation of tables with the columns `audio` and `label`, or else of tables with `audio` and `text`.
+
+    Args:
+        paths: the tables; labels are told apart as in `clapometer classify`.
+        training: what is trained on; no file of the validation may have the content of one of these.
+        seen: what the model has been trained on before; sounds of it are left out.
+        templates: texts with `{}` for labels.
+        audio_root: folder of the files; default: each table's own.
+        tell: given a note on sounds that are left out.
+
+    Returns:
+        Zero-shot classification of labels; retrieval of texts.
+
+    Raises:
+        BadTable: a table cannot be read, rows cannot be used, sounds are in `training`, or there is nothing to tell
+            apart: one class, or texts that are all true of all sounds.
+        BadOption: a template without `{}`.
+    """
+    labelled = {"label" in read_table(path, ("audio",)).columns for path in paths}
+    if len(labelled) > 1:
+        raise BadTable("some tables for validation have a column `label` and some have not; give one kind")
+    clips = read_clips(paths, "label" if labelled == {True} else "text", "validated on", audio_root=audio_root)
+    trained = {clip.sha256: clip for clip in training}
+    leaks = [
+        f"{clip.where}: {clip.audio} is trained on ({other.where}: {other.audio})"
+        for clip in clips
+        if (other := trained.get(clip.sha256))
+    ]
+    if leaks:
+        raise BadTable(
+            f"{len(leaks)} of {len(clips)} sounds for validation are trained on, under this or another name, so that "
+            f"no metric on them says anything; remove them from one of the tables:{first_of(leaks)}"
+        )
+    fresh = [clip for clip in clips if seen.parts.get(("audio", clip.sha256)) != TRAIN]
+    if not fresh:
+        raise BadTable(f"{paths[0]}: the model has been trained on every sound for validation before; take others")
+    if left_out := len(clips) - len(fresh):
+        tell(f"note: {left_out} of {len(clips)} sounds for validation left out: the model was trained on them before")
+    clips = fresh
+    sounds = tuple(clip.audio for clip in clips)
+    if labelled == {True}:
+        names: dict[str, str] = {}
+        labels = tuple(names.setdefault(class_key(clip.texts[0]), clip.texts[0]) for clip in clips)
+        if len(names) < 2:
+            raise BadTable(f"{paths[0]}: holds one class; validation needs two or more to choose from")
+        return ZeroShot(sounds, labels, checked_templates(templates))
+    check_distinct(clips, paths[0], "validation")
+    texts = dict(texts_of(clips))
+    right = np.zeros((len(clips), len(texts)), np.bool_)
+    for number, true_of in enumerate(texts.values()):
+        right[list(true_of), number] = True
+    return Retrieval(sounds, tuple(texts), right)
+
+
+def pretrain(
+    captions: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] = DEFAULT_MODEL,
+    scratch: bool = False,
+    validation: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
+    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
+    audio_root: str | os.PathLike[str] | None = None,
+    window: Window | str | None = None,
+    seconds: float | None = None,
+    options: TrainOptions | None = None,
+    epochs: float | None = None,
+    augmentation: Augmentation | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+    tell: Tell = silent,
+) -> Trained:
+    """Train a model on sounds with captions, by symmetric InfoNCE with a learned temperature.
+
+    A run that was stopped goes on by the same call.
+
+    Args:
+        captions: tables with the columns `audio` and `text`, and `group` if there are groups of sounds that must not
+            be told apart; a clip may have several rows.
+        folder: where the model and the run are written; see `clapometer.training.loop.train`.
+        model: the model to start from.
+        scratch: take its architecture and tokenizer, and random weights.
+        validation: tables with `audio` and `label` (zero-shot classification; the accuracy chooses the state that is
+            kept), or `audio` and `text` (retrieval; R@1 from sounds to texts does). No file may have the content of one
+            that is trained on.
+        templates: texts with `{}` for the labels of the validation.
+        audio_root: folder of the sounds; default: that of each table.
+        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
+            changes to the model's such as `head`; default: the model's.
+        seconds: length of the random stretches of sounds that are trained on; default: the window's. A model with a
+            window `fused` or `fused-all` is trained on whole sounds, by the path that scores them, and takes none.
+        options: of the loop.
+        epochs: how often each clip is heard, in place of `options.steps`.
+        augmentation: what is done to the sounds at random; default: `Augmentation()`.
+        device: `cpu`, `cuda`, `mps`, ..., or `auto`.
+        progress: told of sounds and steps.
+        tell: given a line at each validation, and notes: how many texts for validation are trained on too, how many
+            files for training are copies.
+
+    Raises:
+        BadTable, BadAudio: rows or sounds cannot be used (all of them are counted, the first are named); a sound for
+            validation is trained on; there is nothing to tell apart.
+        BadOption: an option cannot be, or the folder holds another run.
+        CheckpointError: the model cannot be loaded.
+        TrainingFailed: the loss is not finite.
+
+    Example:
+        >>> import clapometer  # doctest: +SKIP
+        >>> clapometer.pretrain("captions.csv", "my-clap", validation="val.csv", epochs=20)  # doctest: +SKIP
+        >>> clap = clapometer.load("my-clap")  # doctest: +SKIP
+    """
+    options, augmentation = options or TrainOptions(), augmentation or Augmentation()
+    if isinstance(window, str):
+        Window.check(window)
+    tables, checks = _listed(captions), _listed(validation)
+    clips = read_captions(tables, audio_root=audio_root)
+    if copies := sum(len(clip.copies) for clip in clips):
+        tell(f"note: {copies} files for training have the content of others; one content is one sound, with all texts")
+    before = NOTHING if scratch else seen_of(model)
+    seen = before.with_pairs(
+        TRAIN, audio=[clip.sha256 for clip in clips], texts=[text for clip in clips for text in clip.texts]
+    )
+    validate, trained_texts = None, {}  # how many texts validation has, and how many of them are trained on
+    if checks:
+        validate = read_validation(
+            checks, training=clips, seen=before, templates=templates, audio_root=audio_root, tell=tell
+        )
+        texts = validate.texts if isinstance(validate, Retrieval) else ()
+        if texts:
+            trained = sum(map(has_seen_text, seen.labels([""] * len(texts), texts)))
+            trained_texts = {"texts": len(texts), "trained": trained}
+            tell(f"note: {trained} of {len(texts)} texts for validation are trained on too")
+        hashes = [str(found) for found in file_hashes(validate.sounds).values()]
+        seen = seen.with_pairs(VALIDATION, audio=hashes, texts=texts)
+    if epochs is not None:
+        if epochs <= 0:
+            raise BadOption(f"epochs must be positive, not {epochs}")
+        options = replace(options, steps=max(1, round(epochs * len(clips) / options.batch_size)))
+    clap = load(model, device=device)
+    begin = weights_hash(clap)
+    if scratch:
+        with torch.random.fork_rng():
+            torch.manual_seed(options.seed)
+            clap = clap.untrained().to(clap.device)
+    name = Path(folder).name
+    clap.card = replace(
+        clap.card,
+        name=name,
+        summary=f"trained by clapometer pretrain on {len(clips)} clips",
+        licence="that of the training data" + ("" if scratch else f", and {clap.card.licence}"),
+        source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
+        published="",
+        window=clap.window_of(window),
+    )
+    clap.seen = seen
+    seconds = _stretch(clap.card.window, seconds)
+    sounds = decoded([clip.audio for clip in clips], clap.card.sample_rate, progress)
+    batches = CaptionBatches(
+        clips,
+        sounds,
+        size=options.batch_size,
+        window=clap.card.window,
+        seconds=seconds,
+        seed=options.seed,
+        augmentation=augmentation,
+    )
+    run = {
+        "command": "pretrain",
+        "model": {"name": os.fspath(model), "weights": "random" if scratch else begin},
+        "captions": {os.fspath(path): file_hash(Path(path)) for path in tables},
+        "validation": {os.fspath(path): file_hash(Path(path)) for path in checks},
+        "validation_texts": trained_texts,
+        "templates": list(templates),
+        "window": str(clap.card.window),
+        "seconds": seconds,
+        "augmentation": asdict(augmentation),
+        "device": clap.device.type,
+        "versions": versions(),
+    }
+    return train(
+        clap, batches, Contrastive(), options, folder, validate=validate, run=run, progress=progress, tell=tell
+    )
+
+
+def _stretch(window: Window, seconds: float | None) -> float | None:
+    """Length of the random stretches of sounds that are trained on; None where sounds are encoded whole."""
+    if window.long in FUSED:
+        if seconds is not None:
+            raise BadOption(
+                f"seconds: with the window {window.long} sounds are trained on whole, as they are scored; leave it "
+                "out, or take the window `windows`"
+            )
+        return None
+    seconds = window.seconds if seconds is None else seconds
+    if not 0 < seconds <= 3600:
+        raise BadOption(f"seconds must be positive and at most 3600, not {seconds}")
+    return seconds
+
+
+def _listed(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    return [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)

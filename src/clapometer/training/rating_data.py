@@ -1,0 +1,299 @@
+"""Training data of fine-tuning: pairs of a sound and a text with listeners' ratings, split without leakage."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from clapometer.audio.files import within
+from clapometer.errors import SHOWN, BadOption, BadTable, first_of
+from clapometer.ratings.screening import Step, parse_rule, screened
+from clapometer.ratings.table import Ratings
+from clapometer.seen import NOTHING, Seen, exclusion
+from clapometer.stats.standardise import doubts, standardise
+from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION, canonical_split
+from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, parted
+
+Targets = Literal["mean", "standardised", "listener", "listener-standardised"]
+"""What the score of a pair is brought to: the `mean` of its ratings; the same after each listener's own mean and spread
+have been taken out (`standardised`); or, each time the pair is heard, what one `listener` said of it, as it is or
+standardised (SPO-CLAPScore, Takano et al. 2026, arXiv 2601.02900, which has every rating as an example of its own)."""
+
+
+@dataclass(frozen=True, eq=False)
+class RatedPairs:
+    """Pairs, and what listeners said of them.
+
+    Attributes:
+        audio: files.
+        texts: as many texts.
+        clip: (pairs,): the number of the content of each file; the same sound under two names has one.
+        digests: SHA-256 of each file, hexadecimal.
+        mean: (pairs,): mean ratings, 0..1.
+        targets: for each pair what its score is brought to, 0..1: one number, or one for each listener.
+        ratings: those that the pairs are of.
+    """
+
+    audio: tuple[Path, ...]
+    texts: tuple[str, ...]
+    clip: npt.NDArray[np.int64]
+    digests: tuple[str, ...]
+    mean: npt.NDArray[np.float64]
+    targets: tuple[npt.NDArray[np.float64], ...]
+    ratings: Ratings
+
+    def __len__(self) -> int:
+        return len(self.audio)
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A file of ratings, ready for fine-tuning.
+
+    Attributes:
+        train, validation: pairs that share no sound and no text.
+        test: pairs that share nothing with training; None where there are none.
+        split: all ratings of the file, each with its split: `train`, `validation`, `test`, or `excluded`.
+        created: the splits that the file did not have and that were created here.
+        steps: what screening removed.
+        notes: notes for the user, one sentence each.
+    """
+
+    train: RatedPairs
+    validation: RatedPairs
+    test: RatedPairs | None
+    split: Ratings
+    created: tuple[str, ...]
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+
+
+def read_material(
+    ratings: Ratings,
+    *,
+    audio_root: str | os.PathLike[str] | None = None,
+    screen: Sequence[str] = (),
+    targets: Targets = "mean",
+    validation_share: float = 0.1,
+    test_share: float = 0.2,
+    seed: int = 0,
+    seen: Seen = NOTHING,
+) -> Material:
+    """Prepare ratings for fine-tuning.
+
+    Rules of screening apply to the ratings for training and validation together. Where the file has a column of splits,
+    its `train`, `validation` and `test` are used (with synonyms, see `clapometer.tables.splits`), and other splits are
+    not. Where it has no validation, one is created from training, and where it has no test either, a test split as
+    well if there are enough pairs: at random, in whole groups that share audio or text. A pair for training whose text
+    is in validation or test is left out; so is a pair for validation or test that the model has already been trained
+    on.
+
+    Args:
+        ratings: from `clapometer.read_ratings`.
+        audio_root: folder of the sounds; default: that of the file.
+        screen: rules such as `near=5`, in their order; see `clapometer ratings --help`.
+        targets: what the score of a pair is brought to.
+        validation_share: share of the pairs, where the file has no validation; at least ten pairs.
+        test_share: share of the pairs, where the file has neither validation nor test; no test split is created if
+            that is fewer than 20 pairs, or for 0.
+        seed: of the splits that are created.
+        seen: what the model to be fine-tuned has been trained on before.
+
+    Raises:
+        BadTable: sounds are missing, a sound is in training and in another split, there are too few pairs, or all
+            ratings of training or of validation are the same.
+        BadOption: a rule or a kind of targets that does not fit the file.
+    """
+    if targets not in get_args(Targets):
+        raise BadOption(f"targets must be one of {', '.join(get_args(Targets))}, not {targets!r}")
+    if targets != "mean" and not ratings.has_listeners:
+        raise BadOption(f"targets: {ratings.path.name} does not say who rated; take mean, or name that column")
+    notes = [*ratings.notes, *_problems(ratings)]
+    split, known = _splits(ratings)
+    fitted = ~ratings.is_anchor & np.isin(split, (TRAIN, VALIDATION))
+    if not fitted.any():
+        raise BadTable(f"{ratings.path}: no rating is in a split for training ({', '.join(known)} are there)")
+    keep, steps = screened(ratings, fitted, [parse_rule(rule, ratings) for rule in screen])
+    keep |= ~ratings.is_anchor & (split == TEST)
+    some = replace(ratings.take(keep), split=split[keep].astype(object))
+    _check_one_split(some)
+    clips = _clips(some, audio_root)
+    pair_texts = some.pairs.text.tolist()
+    before = [exclusion(label) for label in seen.labels([digest.hex() for _, digest in clips], pair_texts)]
+    try:
+        pair_split, leaks = parted(
+            clips,
+            pair_texts,
+            some.pairs.split.tolist(),
+            validation_share=validation_share,
+            test_share=test_share,
+            seed=seed,
+            seen=[bool(reason) for reason in before],
+        )
+    except BadTable as error:
+        raise BadTable(f"{ratings.path}: {error}") from None
+    notes += _notes(some, leaks, test_share, has_test=TEST in pair_split)
+    everywhere = np.full(len(ratings), EXCLUDED, object)
+    everywhere[keep] = np.where(pair_split == "", EXCLUDED, pair_split)[some.pairs.index]
+    values = _values(some, targets)
+    if targets.endswith("standardised"):
+        notes += [f"targets {targets}: {doubt}" for doubt in doubts(some.rating, some.pairs.index, some.listeners[0])]
+    each = targets.startswith("listener")
+    made = {name: _pairs(some, clips, pair_split, name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
+    for name in (TRAIN, VALIDATION):
+        if len(made[name]) < FEWEST:
+            raise BadTable(f"{ratings.path}: {len(made[name])} pairs for {name}; at least {FEWEST} are needed")
+        if np.ptp(made[name].mean) == 0:
+            what = "there is nothing to train on" if name == TRAIN else "it cannot select a state of the model"
+            raise BadTable(f"{ratings.path}: all pairs of the {name} split have the same mean rating; {what}")
+    listeners = made[TRAIN].ratings.listeners[1]
+    if ratings.has_listeners and len(listeners) == 1:
+        notes.append(f"all ratings are those of one listener, {listeners[0]}")
+    if not ratings.scale_stated:
+        low, high = ratings.scale
+        notes.append(f"no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale")
+    return Material(
+        train=made[TRAIN],
+        validation=made[VALIDATION],
+        test=made[TEST] if len(made[TEST]) else None,
+        split=replace(ratings, split=everywhere),
+        created=tuple(name for name, n in ((VALIDATION, leaks.validation_cut), (TEST, leaks.test_cut)) if n),
+        steps=tuple(steps),
+        notes=tuple(notes),
+    )
+
+
+def _splits(ratings: Ratings) -> tuple[npt.NDArray[np.str_], list[str]]:
+    """(ratings,): `train`, `validation`, `test` or empty; and the names that the file has for splits."""
+    names = list(dict.fromkeys(ratings.split.tolist()))
+    known = {name: ours for name in names if (ours := canonical_split(name)) in (TRAIN, VALIDATION, TEST)}
+    if names in ([], [""]):
+        known = {"": TRAIN}
+    return np.array([known.get(name, "") for name in ratings.split.tolist()]), [name for name in names if name]
+
+
+def _check_one_split(ratings: Ratings) -> None:
+    """Raise where ratings of one pair are in several splits."""
+    index = ratings.pairs.index
+    for number in np.flatnonzero(ratings.split != ratings.pairs.split[index])[:1].tolist():
+        first = int(ratings.pairs.first[index[number]])
+        raise BadTable(
+            f"{ratings.path}: one pair is in two splits, {ratings.split[first]} ({ratings.where(first)}) and "
+            f"{ratings.split[number]} ({ratings.where(number)}); give all of its ratings one"
+        )
+
+
+def _problems(ratings: Ratings) -> Iterable[str]:
+    for kind, count in ratings.problem_counts().items():
+        first = next(problem for problem in ratings.problems if problem.kind == kind)
+        yield f"{count} rows: {kind}; {ratings.unit} {first.line}: {first.message}"
+
+
+def _clips(ratings: Ratings, audio_root: str | os.PathLike[str] | None) -> list[tuple[Path, bytes]]:
+    """The file and the content's hash of each pair.
+
+    Raises:
+        BadTable: some are not there.
+    """
+    root = Path(audio_root) if audio_root is not None else ratings.path.parent
+    found: dict[str, tuple[Path, bytes]] = {}
+    bad = []
+    for name, first in zip(ratings.pairs.audio.tolist(), ratings.pairs.first.tolist(), strict=True):
+        if name in found:
+            continue
+        path = Path(within(root, name))
+        if not path.is_file():
+            bad.append(f"{ratings.where(first)}: {root / name.lstrip('/')}: no such file")
+            found[name] = (root / name, b"")
+            continue
+        with path.open("rb") as file:
+            found[name] = Path(os.path.abspath(path)), hashlib.file_digest(file, "sha256").digest()  # noqa: PTH100
+    if bad:
+        raise BadTable(
+            f"{len(bad)} of {len(found)} sounds are missing; say where they are with --audio-root, or remove their "
+            f"rows:{first_of(bad)}"
+        )
+    return [found[name] for name in ratings.pairs.audio.tolist()]
+
+
+def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool) -> list[str]:
+    """Notes on how the pairs were split.
+
+    Raises:
+        BadTable: the file has a sound in training and in another split.
+    """
+    if leaks.sounds:
+        rows = [ratings.where(int(ratings.pairs.first[pair])) for pair in leaks.sounds[:SHOWN]]
+        raise BadTable(
+            f"{ratings.path}: {len(leaks.sounds)} pairs for training are of sounds that validation or test have too "
+            f"({', '.join(rows)}{', ...' if len(leaks.sounds) > SHOWN else ''}); what is found there would mean "
+            "nothing: correct the column split"
+        )
+    notes = []
+    if leaks.seen:
+        notes.append(f"{len(leaks.seen)} pairs for validation or test left out: the model was trained on them before")
+    if leaks.texts:
+        notes.append(f"{len(leaks.texts)} pairs for training left out: their texts are in validation or test")
+    if leaks.validation_cut:
+        test = f" and a test split of {leaks.test_cut}" if leaks.test_cut else ""
+        notes.append(
+            f"created from training: a validation split of {leaks.validation_cut} pairs{test}; they share no audio and "
+            "no text with it"
+        )
+    if not has_test:
+        count = len(ratings.pairs)
+        needed = f"; at least {math.ceil(FEWEST_TEST / test_share)} are needed for one" if test_share else ""
+        why = f": {count} pairs are too few{needed}" if leaks.validation_cut and test_share else ""
+        notes.append(
+            f"there is no test split{why}. Metrics are those on the validation split, which selected the checkpoint"
+        )
+    return notes
+
+
+def _values(ratings: Ratings, targets: Targets) -> npt.NDArray[np.float64]:
+    """(ratings,): what each rating says, 0..1; NaN where it says nothing."""
+    if not targets.endswith("standardised"):
+        return ratings.target
+    found = standardise(ratings.rating, ratings.listeners[0])
+    if np.isnan(found.mean):
+        raise BadOption("targets: no listener has given two different ratings; take mean")
+    return np.clip(ratings.mapped(found.mean + found.sd * found.z), 0, 1)
+
+
+def _pairs(
+    ratings: Ratings,
+    clips: Sequence[tuple[Path, bytes]],
+    parts: npt.NDArray[np.str_],
+    name: str,
+    values: npt.NDArray[np.float64],
+    *,
+    each: bool,
+) -> RatedPairs:
+    own: dict[int, list[float]] = defaultdict(list)
+    for pair, value in zip(ratings.pairs.index.tolist(), values.tolist(), strict=True):
+        if not np.isnan(value):
+            own[pair].append(value)
+    kept = [
+        pair for pair in np.flatnonzero(parts == name).tolist() if own[pair]
+    ]  # standardised, a pair may have nothing left
+    those = ratings.take(np.isin(ratings.pairs.index, kept))
+    numbers: dict[bytes, int] = {}
+    clip = [numbers.setdefault(clips[pair][1], len(numbers)) for pair in kept]
+    return RatedPairs(
+        audio=tuple(clips[pair][0] for pair in kept),
+        texts=tuple(ratings.pairs.text[kept].tolist()),
+        clip=np.array(clip, np.int64),
+        digests=tuple(clips[pair][1].hex() for pair in kept),
+        mean=ratings.mapped(ratings.pairs.mean[kept]),
+        targets=tuple(np.array(own[pair] if each else [np.mean(own[pair])]) for pair in kept),
+        ratings=replace(those, split=np.full(len(those), name, object)),
+    )

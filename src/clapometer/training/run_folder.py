@@ -1,0 +1,163 @@
+"""The folder of a run: what was asked for, where it stands, and the models that came of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from clapometer.errors import BadOption, CheckpointError
+from clapometer.models.clap import Clap
+from clapometer.models.registry import save
+from clapometer.training.distributed import Processes
+from clapometer.training.log import Log
+
+Validate = Callable[[Clap], Mapping[str, float]]
+"""Metrics of a model on the validation split; the first one selects the state that is kept, the higher the better."""
+SELECTED_ON = "selected on this data"
+"""Stands beside every metric of the validation split: the state was selected by it, which flatters the metric."""
+Tell = Callable[[str], None]
+"""Takes a line for the user."""
+
+
+def silent(_: object) -> None:
+    """Who wants to hear nothing."""
+
+
+@dataclass
+class State:
+    """What changes during a run."""
+
+    step: int = 0
+    loss: float = float("nan")
+    best_step: int = 0
+    best: dict[str, float] | None = None
+
+
+def claim(folder: Path, run: dict[str, Any]) -> None:
+    """Make the folder this run's, or find that it is.
+
+    Raises:
+        BadOption: it is another's.
+    """
+    path = folder / "run.json"
+    run = json.loads(json.dumps(run))
+    if not path.exists():
+        if (folder / "config.json").exists():
+            raise BadOption(f"{folder} holds a model that no run there wrote; take another folder, lest it be replaced")
+        part = path.with_name("run.json.part")
+        part.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadOption(f"{path} is damaged ({error}); remove it, or take another folder") from error
+    changed = [f"{name}: {before.get(name)} there, {run.get(name)} now" for name in _differences(before, run)]
+    if changed:
+        raise BadOption(
+            f"{folder} holds another run ({'; '.join(changed[:3])}); ask for the same to go on with it, "
+            "or take another folder"
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    return [name for name in {**before, **now} if before.get(name) != now.get(name)]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Writes what a run comes to; the fields are those of `clapometer.training.loop.train`."""
+
+    folder: Path
+    state: State
+    clap: Clap
+    objective: nn.Module
+    optimizer: torch.optim.Optimizer
+    log: Log
+    figures: Validate | None
+    half: bool
+    tell: Tell
+    group: Processes
+    offered: Callable[[], AbstractContextManager[None]]
+    """Brings the model to the weights that are validated and written, for as long as a context lasts."""
+
+    def validate(self) -> None:
+        """Measure the model; write it if it is the best so far. One process does; all know what came of it."""
+        if self.figures is None:
+            return
+        state, found = self.state, None
+        with self.offered():
+            if self.group.is_first:
+                found = dict(self.figures(self.clap))
+            figures = self.group.from_first(found)
+            best = _is_better(figures, state.best)
+            if best or state.best is None:  # an undefined metric selects nothing, but a run needs a model to keep
+                state.best_step, state.best = state.step, figures
+                self._save(self.folder)
+        self.log.write(state.step, figures, note=SELECTED_ON)
+        loss = f"loss {state.loss:.4f}  " if state.step else ""
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        if self.group.is_first:
+            self.tell(f"step {state.step}  {loss}validation: {shown}{'  best so far' * best}")
+
+    def keep(self) -> None:
+        """Write the state from which the run goes on, and the model as it is."""
+        if self.figures is None:
+            self.state.best_step = self.state.step
+            with self.offered():
+                self._save(self.folder)
+        self.log.flush()
+        if self.group.is_first:
+            path = self.folder / "state.pt"
+            part = path.with_name(path.name + ".part")
+            networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
+            with part.open("wb") as file:
+                torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        self.save_last()  # after the state: killed in between, the run writes it once more
+
+    def save_last(self) -> None:
+        """Write the model as it is into `last/`."""
+        with self.offered():
+            self._save(self.folder / "last")
+        self.group.wait()
+
+    def _save(self, folder: Path) -> None:
+        if self.group.is_first:
+            save(self.clap, folder, half=self.half)
+
+
+def _is_better(metrics: Mapping[str, float], best: Mapping[str, float] | None) -> bool:
+    """Whether the first metric is higher; an undefined one (NaN) is never better, and any other is better than it."""
+    value = next(iter(metrics.values()))
+    highest = math.nan if best is None else next(iter(best.values()))
+    return not math.isnan(value) and (math.isnan(highest) or value > highest)
+
+
+def restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    """Where a run stands; weights and optimizer are brought there, in place.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    if not path.exists():
+        return State()
+    try:
+        kept = torch.load(path, map_location=clap.device, weights_only=True)
+        clap.load_state_dict(kept["model"])
+        objective.load_state_dict(kept["objective"])
+        optimizer.load_state_dict(kept["optimizer"])
+        return State(kept["step"], kept["loss"], kept["best_step"], kept["best"])
+    except Exception as error:  # whatever unpickling a damaged file comes to
+        raise CheckpointError(f"{path} is damaged ({error}); remove it to begin the run again") from error

@@ -1,0 +1,104 @@
+"""One update of the weights, by a batch that may go through in parts, and through several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clapometer.errors import TrainingFailed
+from clapometer.models.clap import Clap
+from clapometer.training.distributed import Processes
+from clapometer.training.objective import Objective, SomeBatch
+from clapometer.training.options import TrainOptions
+
+WARMEST = 100.0
+"""Largest inverse temperature, as in CLIP."""
+
+
+def update(
+    clap: Clap,
+    batch: SomeBatch,
+    objective: Objective[SomeBatch],
+    optimizer: torch.optim.Optimizer,
+    weights: Sequence[Tensor],
+    options: TrainOptions,
+    step: int,
+    group: Processes,
+) -> dict[str, float]:
+    """Update the weights; the terms of the loss, which is that of the whole batch in every process."""
+    optimizer.zero_grad(set_to_none=True)
+    terms = gradients(clap, batch, objective, weights, options, step, group)
+    nn.utils.clip_grad_norm_(list(weights), options.clip)
+    optimizer.step()
+    with torch.no_grad():
+        clap.logit_scale.clamp_(max=torch.tensor(WARMEST).log().item())
+    return {name: value.item() for name, value in terms.items()}
+
+
+def gradients(
+    clap: Clap,
+    batch: SomeBatch,
+    objective: Objective[SomeBatch],
+    weights: Sequence[Tensor],
+    options: TrainOptions,
+    step: int,
+    group: Processes,
+) -> dict[str, Tensor]:
+    """Gradients of the loss of the whole batch, the same in every process; the terms of the loss.
+
+    All vectors come first, and the gradients of the loss by them; then the networks, each process and each part for its
+    rows. A batch in parts goes through twice, so that only one part's activations are held at a time, with the same
+    random numbers (GradCache, Gao et al. 2021, arXiv 2101.06983).
+    """
+    size = len(batch.texts)
+    own = group.rows(size)
+    parts = own.tensor_split(options.accumulate)
+    first = group.rank * options.accumulate
+    whole = len(parts) == 1
+    with torch.set_grad_enabled(whole):
+        made = [_vectors(clap, batch, some, options, step, first + part) for part, some in enumerate(parts)]
+    audio, text = (
+        group.gathered(torch.cat(vectors), own, size).requires_grad_() for vectors in zip(*made, strict=True)
+    )
+    terms: dict[str, Tensor] = objective(audio, text, clap.logit_scale, batch)
+    _backward(terms, step)
+    for part, some in enumerate(parts):
+        again = made[part] if whole else _vectors(clap, batch, some, options, step, first + part)
+        learning = [
+            (vectors, gradient[some.to(gradient.device)])
+            for vectors, gradient in zip(again, (audio.grad, text.grad), strict=True)
+            if vectors.requires_grad and gradient is not None
+        ]
+        torch.autograd.backward([one for one, _ in learning], [gradient for _, gradient in learning])
+    # The loss's own parameters have had the gradient of the whole batch in every process.
+    seen_by_all = {id(clap.logit_scale), *map(id, objective.parameters())}
+    group.sum_gradients([weight for weight in weights if id(weight) not in seen_by_all])
+    return terms
+
+
+def _backward(terms: dict[str, Tensor], step: int) -> None:
+    loss = torch.stack(list(terms.values())).sum()
+    if not torch.isfinite(loss):
+        shown = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
+        raise TrainingFailed(f"the loss is not finite at step {step + 1} ({shown}); take a lower learning rate")
+    loss.backward()  # type: ignore[no-untyped-call]
+
+
+def _vectors(
+    clap: Clap, batch: SomeBatch, rows: Tensor, options: TrainOptions, step: int, part: int
+) -> tuple[Tensor, Tensor]:
+    # Random numbers of the networks depend on the step alone, so that no state of a generator must be carried over.
+    torch.manual_seed((options.seed * 1_000_003 + step) * 1009 + part)
+    with torch.autocast(clap.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
+        if batch.audio_known is None:
+            audio = clap.clip_vectors([batch.windows[row] for row in rows.tolist()])
+        else:
+            audio = batch.audio_known.vectors(rows, clap.device)
+        if batch.text_known is None:
+            text = clap.text_vectors([batch.texts[row] for row in rows.tolist()])
+        else:
+            text = batch.text_known.vectors(rows, clap.device)
+    return functional.normalize(audio.float(), dim=-1), functional.normalize(text.float(), dim=-1)

@@ -1,0 +1,144 @@
+"""The values that cross the boundaries between rooms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Self, get_args
+
+from clapometer.errors import BadOption
+
+Short = Literal["keep", "pad", "repeat", "repeatpad"]
+Long = Literal["windows", "head", "fused", "fused-all"]
+FUSED: tuple[Long, ...] = ("fused", "fused-all")
+"""Treatments that only a model with a fusion path knows."""
+EngineName = Literal["torch", "onednn", "openvino", "openvino-int8"]
+TORCH: EngineName = "torch"
+"""What runs the networks if nothing else is asked for; see `engines`."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a model hears of a clip that is shorter or longer than its input.
+
+    Nothing here is random: one clip gives one set of windows, always.
+    """
+
+    seconds: float
+    """Length of one window."""
+    hop: float
+    """Distance between the starts of neighbouring windows, in seconds."""
+    short: Short = "keep"
+    """A clip that is shorter than the window: `keep` its own length, `pad` with zeros at the end, `repeat` it until
+    the window is full, or `repeatpad`: repeat it as often as it fits whole, then pad."""
+    long: Long = "windows"
+    """A longer clip: all consecutive `windows`, the last one flush with the end, whose unit vectors are averaged; only
+    the `head`, the first window; or `fused`: the whole clip at once, by models that hear it both shrunk and in three
+    chunks from its start, middle and end. With `fused-all` a clip that fits is heard like that, too, as transformers
+    hears a clip that is alone."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds < math.inf:
+            raise BadOption(f"window: seconds must be positive and finite, not {self.seconds}")
+        if not 0 < self.hop <= self.seconds:
+            raise BadOption(f"window: hop must be positive and at most the window's {self.seconds} s, not {self.hop}")
+        for name, kind in (("short", Short), ("long", Long)):
+            value, allowed = getattr(self, name), get_args(kind)
+            if value not in allowed:
+                raise BadOption(f"window: {name} must be one of {', '.join(allowed)}, not {value!r}")
+
+    @staticmethod
+    def check(changes: str) -> None:
+        """Check what `changed` takes before the window to change is known.
+
+        Raises:
+            BadOption: an unknown field or a value that does not fit any window.
+        """
+        Window(seconds=1e9, hop=1e9).changed(changes)  # a window that everything fits into
+
+    def changed(self, text: str) -> Self:
+        """This window with some fields replaced, as given on a command line.
+
+        Args:
+            text: `name=value` pairs joined by commas, such as `hop=5` or `seconds=10,hop=10,long=head`; `head`,
+                `windows`, `fused` and `fused-all` alone stand for `long=...`.
+
+        Raises:
+            BadOption: an unknown field or a value that does not fit.
+        """
+        changes: dict[str, object] = {}
+        for part in text.split(","):
+            name, _, value = (piece.strip() for piece in part.partition("="))
+            if "=" not in part and name in get_args(Long):
+                name, value = "long", name
+            if name in changes:
+                raise BadOption(f"window: {name} is given twice in {text!r}")
+            if name in ("seconds", "hop"):
+                try:
+                    changes[name] = float(value)
+                except ValueError:
+                    raise BadOption(f"window: {name} must be a number of seconds, not {value!r}") from None
+            elif name in ("short", "long"):
+                changes[name] = value
+            else:
+                known = ", ".join(field.name for field in fields(self))
+                raise BadOption(f"window: {part.strip()!r} is not understood; use name=value with {known}")
+        if "seconds" in changes and "hop" not in changes:
+            changes["hop"] = changes["seconds"]
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"seconds={self.seconds:.12g},hop={self.hop:.12g},short={self.short},long={self.long}"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a user must know of a model before quoting its numbers."""
+
+    name: str
+    """The name that `load` takes."""
+    family: str
+    """The file in `clapometer.models.families` that builds it."""
+    summary: str
+    """One line: what it is."""
+    sample_rate: int
+    """Samples a second that the network hears."""
+    window: Window
+    """Default treatment of short and long clips."""
+    dimension: int
+    """Length of an embedding."""
+    licence: str
+    """Licence of the weights."""
+    source: str
+    """Where the weights come from: paper, repository or recipe."""
+    published: str = ""
+    """Where this differs from the published code, if it does."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Files of a repository on huggingface.co."""
+
+    repository: str
+    """Owner and name."""
+    files: tuple[str, ...]
+    """Their names, the one with the weights first."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One scored pair."""
+
+    audio: str
+    text: str
+    score: float | None
+    """max(cosine, 0), the CLAPScore of the papers; None where the pair could not be scored."""
+    cosine: float | None
+    """Cosine of the two embeddings, -1..1, unclipped."""
+    error: str = ""
+    """Why the pair could not be scored; empty where it could."""
+    rating: float | None = None
+    """What listeners would say, on their scale; None where the model has no calibration."""
+    seen: str = ""
+    """What of the pair the model has learned from, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
+    listed."""

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+import soundfile
+from conftest import Writer, noise
+
+from clapometer.audio.integrity import why_cut_off
+from clapometer.audio.reading import read_sound
+
+
+def pages(ogg: bytes) -> list[int]:
+    """Where the pages of an ogg file begin (RFC 3533)."""
+    starts, at = [], 0
+    while at < len(ogg):
+        starts.append(at)
+        segments = ogg[at + 26]
+        at += 27 + segments + sum(ogg[at + 27 : at + 27 + segments])
+    return starts
+
+
+def reason(path: Path, seconds: float = 1.0) -> str:
+    return why_cut_off(path, soundfile.info(path).format, seconds)
+
+
+def wav(*chunks: tuple[bytes, int, bytes]) -> bytes:
+    """A wav file of chunks, each with its name, the length that its header tells, and what it holds."""
+    body = b"".join(name + struct.pack("<I", length) + data + bytes(len(data) % 2) for name, length, data in chunks)
+    return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
+
+
+FMT = (b"fmt ", 16, struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16))
+
+
+@pytest.mark.parametrize("options", [{}, {"format": "OGG", "subtype": "OPUS"}])
+def test_an_ogg_file_that_ends_with_any_page_but_the_last_is_cut_off(options: dict[str, str], write: Writer) -> None:
+    path = write("a.ogg", noise(20), **options)
+    whole = path.read_bytes()
+    assert reason(path) == ""
+    starts = pages(whole)
+    assert len(starts) > 4
+    for start in starts[3:]:
+        path.write_bytes(whole[:start])
+        assert why_cut_off(path, "OGG", 1.0) == "the page that ends an ogg stream is missing"
+
+
+@pytest.mark.parametrize("left", [1, 5, 26, 27, 30, -100, -1])
+def test_an_ogg_file_that_ends_within_a_page_is_cut_off(left: int, write: Writer) -> None:
+    path = write("a.ogg", noise(20))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: pages(whole)[-1] + left] if left > 0 else whole[:left])
+    assert why_cut_off(path, "OGG", 1.0) in (
+        "its last page is incomplete",
+        "the page that ends an ogg stream is missing",
+    )
+
+
+def test_ogg_streams_one_after_another_are_whole(write: Writer) -> None:
+    path = write("a.ogg", noise(1))
+    path.write_bytes(path.read_bytes() + write("b.ogg", noise(1, seed=1)).read_bytes())
+    assert reason(path) == ""
+
+
+def test_the_sign_of_a_page_within_a_page_is_not_taken_for_one(tmp_path: Path) -> None:
+    payload = b"....OggS\1" + bytes(18) + b"OggS\0\x7f" + bytes(40)
+    page = b"OggS\0\4" + bytes(20) + bytes([1, len(payload)]) + payload
+    path = tmp_path / "a.ogg"
+    path.write_bytes(page)
+    assert why_cut_off(path, "OGG", 1.0) == ""
+
+
+@pytest.mark.parametrize("data", [b"", b"OggS", bytes(200_000)])
+def test_what_is_no_ogg_file_is_incomplete(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.ogg").write_bytes(data)
+    assert why_cut_off(tmp_path / "a.ogg", "OGG", 1.0) == "its last page is incomplete"
+
+
+@pytest.mark.parametrize("length", [100, 0x7FFFF000, 0x7FFFF024, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFDB])
+def test_a_wav_file_from_a_pipe_does_not_know_its_length(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(FMT, (b"data", length, bytes(100))))
+    assert why_cut_off(path, "WAV", 1.0) == ""
+    assert read_sound(path, 16000).shape == (50,)
+
+
+@pytest.mark.parametrize("length", [101, 102, 200, 1_000_000, 0x70000000])
+def test_a_wav_file_is_held_to_its_length(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(FMT, (b"data", length, bytes(100))))
+    assert why_cut_off(path, "WAV", 0.003) == f"its header promises {length} bytes of sound, 100 are there: 0.00 s"
+
+
+def test_other_chunks_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(
+        wav((b"JUNK", 3, b"abc"), FMT, (b"LIST", 4, b"data"), (b"data", 100, bytes(100)), (b"id3 ", 2, b"xx"))
+    )
+    assert reason(path) == ""
+    path.write_bytes(wav((b"JUNK", 3, b"abc"), FMT, (b"LIST", 4, b"data"), (b"data", 300, bytes(100))))
+    assert reason(path).startswith("its header promises 300 bytes")
+
+
+@pytest.mark.parametrize("options", [{"format": "RF64"}, {"endian": "BIG"}, {"format": "WAVEX"}])
+def test_relatives_of_wav_are_held_to_their_length_too(options: dict[str, str], write: Writer) -> None:
+    path = write("a.wav", noise(1), **options)
+    assert reason(path) == ""
+    path.write_bytes(path.read_bytes()[:-2])
+    assert reason(path).startswith("its header promises 32000 bytes of sound, 31998 are there")
+
+
+def test_other_formats_are_not_judged(write: Writer) -> None:
+    for name in ("a.flac", "a.mp3", "a.aiff"):
+        path = write(name, noise(1))
+        path.write_bytes(path.read_bytes()[:-10])
+        assert why_cut_off(path, soundfile.info(path).format, 1.0) == ""

@@ -1,0 +1,203 @@
+"""Vectors on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clapometer.embedding.store import VectorStore, cache_folder, shared_store
+
+DIMENSION = 16
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def vector(number: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.random.default_rng(number).standard_normal(DIMENSION).astype(np.float32)
+
+
+def fill(store: VectorStore, numbers: range) -> None:
+    store.add({key(number): vector(number) for number in numbers})
+
+
+def holds(store: VectorStore, numbers: range) -> bool:
+    found = store.get([key(number) for number in numbers], DIMENSION)
+    return len(found) == len(numbers) and all(np.array_equal(found[key(n)], vector(n)) for n in numbers)
+
+
+class Told(list[str]):
+    def __call__(self, message: str) -> None:
+        self.append(message)
+
+
+def test_what_is_added_is_found_again(tmp_path: Path) -> None:
+    with VectorStore(tmp_path / "a" / "b" / "v.sqlite") as store:
+        assert store.usable
+        assert store.get([], DIMENSION) == {}
+        store.add({})
+        fill(store, range(1200))
+        assert holds(store, range(1200))
+    with VectorStore(tmp_path / "a" / "b" / "v.sqlite") as store:
+        assert len(store) == 1200
+        assert holds(store, range(1200))
+        assert store.get([key(5000)], DIMENSION) == {}
+
+
+def test_wrong_vectors_are_ignored_counted_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "v.sqlite"
+    with VectorStore(path) as store:
+        fill(store, range(5))
+        store.add({key(5): np.full(DIMENSION, np.nan, np.float32)})
+    db = sqlite3.connect(path)
+    with db:
+        blob = bytearray(vector(0).tobytes())
+        blob[7] ^= 1
+        db.execute("UPDATE vectors SET vector = ? WHERE key = ?", (bytes(blob), key(0)))
+        db.execute("UPDATE vectors SET vector = 'text' WHERE key = ?", (key(1),))
+        db.execute("UPDATE vectors SET vector = NULL WHERE key = ?", (key(2),))
+        db.execute("UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE key = ?1)", (key(4),))
+    db.close()
+    with VectorStore(path) as store:
+        assert list(store.get([key(n) for n in range(6)], DIMENSION)) == [key(4)]
+        assert store.ignored == 5
+        assert store.get([key(4)], DIMENSION + 1) == {}
+        fill(store, range(6))
+        assert holds(store, range(6))
+
+
+@pytest.mark.parametrize("damage", ["garbage", "half", "page", "other table"])
+def test_a_damaged_file_is_set_aside(damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "v.sqlite"
+    with VectorStore(path) as store:
+        fill(store, range(500))
+    whole = path.read_bytes()
+    if damage == "garbage":
+        path.write_bytes(b"no database " * 1000)
+    elif damage == "half":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "page":
+        path.write_bytes(whole[:4096] + b"\xff" * 16384 + whole[20480:])
+    else:
+        path.unlink()
+        db = sqlite3.connect(path)
+        db.execute("CREATE TABLE vectors (something)")
+        db.close()
+    told = Told()
+    with VectorStore(path, tell=told) as store:
+        found = store.get([key(n) for n in range(500)], DIMENSION)
+        assert all(np.array_equal(found[key(n)], vector(n)) for n in range(500) if key(n) in found)
+        fill(store, range(500))
+        assert store.usable
+        assert holds(store, range(500))
+    assert len(told) == 1
+    assert "damaged" in told[0]
+    assert len(list(tmp_path.glob("v.sqlite.damaged-*"))) == 1
+    with VectorStore(path) as store:
+        assert holds(store, range(500))
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.sqlite").mkdir()
+    for path in (tmp_path / "file" / "v.sqlite", tmp_path / "folder.sqlite"):
+        told = Told()
+        with VectorStore(path, tell=told) as store:
+            assert not store.usable
+            fill(store, range(3))
+            assert store.get([key(0)], DIMENSION) == {}
+            assert len(store) == 0
+        assert len(told) == 1
+        assert "CLAPOMETER_CACHE" in told[0]
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        VectorStore(tmp_path / "folder.sqlite")
+
+
+def test_a_file_that_is_locked_too_long_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clapometer.embedding.store.BUSY_SECONDS", 0.05)
+    told = Told()
+    store = VectorStore(tmp_path / "v.sqlite", tell=told)
+    other = sqlite3.connect(tmp_path / "v.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    fill(store, range(3))
+    other.close()
+    assert not store.usable
+    assert "locked" in told[0]
+    assert not list(tmp_path.glob("*damaged*"))
+
+
+def test_several_threads_of_a_process(tmp_path: Path) -> None:
+    with VectorStore(tmp_path / "v.sqlite") as store:
+
+        def work(start: int) -> None:
+            for number in range(start, start + 20):
+                fill(store, range(number, number + 1))
+                assert holds(store, range(number, number + 1))
+
+        threads = [threading.Thread(target=work, args=(start,)) for start in range(0, 80, 20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert holds(store, range(80))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_cache import VectorStore, fill
+with VectorStore(Path({path!r})) as store:
+    for number in range({start}, {stop}, 5):
+        fill(store, range(number, number + 5))
+        print(number, flush=True)
+"""
+
+
+def writer(path: Path, start: int, stop: int) -> subprocess.Popen[str]:
+    code = WRITER.format(tests=str(Path(__file__).parents[1]), path=str(path), start=start, stop=stop)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_several_processes_one_of_them_killed(tmp_path: Path) -> None:
+    path = tmp_path / "v.sqlite"
+    with writer(path, 0, 200) as one, writer(path, 200, 400) as two, writer(path, 1000, 1_000_000) as killed:
+        assert killed.stdout is not None
+        finished = [int(killed.stdout.readline()) for _ in range(20)][-1]
+        time.sleep(0.05)
+        os.kill(killed.pid, signal.SIGKILL)
+        assert (one.wait(), two.wait()) == (0, 0)
+    told = Told()
+    with VectorStore(path, tell=told) as store:
+        assert holds(store, range(400))
+        assert holds(store, range(1000, finished + 5))
+        assert len(store) % 5 == 0  # a batch is there or it is not
+    assert told == []
+
+
+def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache_folder() == tmp_path / "cache"
+    with shared_store() as store:
+        assert store.path.parent == tmp_path / "cache"
+    monkeypatch.setenv("CLAPOMETER_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "clapometer"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_folder() == Path("~/.cache/clapometer").expanduser()
+
+
+def test_a_journal_is_removed(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path / "v.sqlite")
+    fill(store, range(3))
+    store.remove()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from helpers.ratings import NO_REL, REL, scores, study, table
+from scipy import stats
+
+from clapometer import evaluate, read_ratings
+from clapometer.errors import BadOption, BadTable
+from clapometer.evaluation.baselines import systems_mean
+from clapometer.evaluation.ceiling import ceilings
+from clapometer.evaluation.groups import by_system
+from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN
+from clapometer.stats.bootstrap import Resamples
+
+QUICK = Resamples(200)
+
+
+def quick(**options) -> Options:
+    """Options without the ceiling, which takes longer than all else."""
+    return Options(**{"resamples": QUICK, "ceiling": False, **options})
+
+
+@pytest.fixture
+def ratings(tmp_path):
+    return study(tmp_path)
+
+
+def test_figures_are_scipys_on_the_joined_means(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv")
+    found = evaluate(file, ratings, quick())
+    score, mean = found.score[0], found.pairs.mean
+    row = found.row("a")
+    assert row.n == len(found.pairs) == 90
+    assert row.srcc.value == pytest.approx(stats.spearmanr(score, mean)[0], abs=1e-12)
+    assert row.lcc.value == pytest.approx(stats.pearsonr(score, mean)[0], abs=1e-12)
+    assert row.ktau.value == pytest.approx(stats.kendalltau(score, mean)[0], abs=1e-12)
+    assert row.mse.value == pytest.approx(np.mean((score - mean / 10) ** 2), abs=1e-12)
+    assert row.srcc.low < row.srcc.value < row.srcc.high
+
+
+def test_within_and_between_systems(tmp_path, ratings):
+    found = evaluate(scores(tmp_path / "a.csv"), ratings, quick())
+    score, mean, systems = found.score[0], found.pairs.mean, found.pairs.system
+    each = [stats.spearmanr(score[systems == name], mean[systems == name])[0] for name in sorted({*systems})]
+    sizes = [(systems == name).sum() for name in sorted({*systems})]
+    assert found.row("a", WITHIN).srcc.value == pytest.approx(np.average(each, weights=sizes), abs=1e-12)
+    means = [[values[systems == name].mean() for name in sorted({*systems})] for values in (score, mean)]
+    between = found.row("a", BETWEEN)
+    assert between.n == 3
+    assert between.srcc.value == pytest.approx(stats.spearmanr(*means)[0], abs=1e-12)
+    assert [one.rating.value for one in found.systems] == pytest.approx(means[1])
+    assert [one.scores["a"].value for one in found.systems] == pytest.approx(means[0])
+    assert {row.group for row in found.rows if row.breakdown == "origin"} == {"natural", "synthesized"}
+
+
+def test_trivial_predictors(tmp_path, ratings):
+    found = evaluate(scores(tmp_path / "a.csv"), ratings, quick())
+    mean = found.pairs.mean / 10
+    constant = found.row(CONSTANT)
+    assert math.isnan(constant.srcc.value)
+    others = np.array([np.delete(mean, pair).mean() for pair in range(len(mean))])
+    assert constant.mse.value == pytest.approx(np.mean((others - mean) ** 2)), "each pair's own rating is left out"
+    known, half = systems_mean(found.pairs, None)
+    each = [stats.spearmanr(known[half == number], mean[half == number])[0] for number in range(2)]
+    assert found.row(GENERATOR).srcc.value == pytest.approx(np.mean(each), abs=1e-12)
+    assert GENERATOR not in {row.predictor for row in found.rows if row.breakdown in ("system", WITHIN)}
+
+
+def test_the_systems_mean_is_that_of_the_training_split(tmp_path):
+    given = study(tmp_path, 60, train=60)
+    found = evaluate(scores(tmp_path / "a.csv", 60), given, quick())
+    assert (found.splits, found.training) == (("test",), ("train",))
+    train = read_ratings(given).only(split="train").pairs
+    known = {name: train.mean[train.system == name].mean() for name in {*train.system}}
+    predicted = np.array([known[name] for name in found.pairs.system])
+    assert found.row(GENERATOR).mse.value == pytest.approx(np.mean((predicted - found.pairs.mean) ** 2) / 100)
+    assert not found.calibrated
+    assert "scores for 0 of the 60 pairs of the training split" in found.notes[-1]
+
+
+def test_the_better_of_two_scores_is_found_and_a_twin_is_not_better(tmp_path, ratings):
+    good, bad = scores(tmp_path / "good.csv", noise=0.5), scores(tmp_path / "bad.csv", noise=6)
+    twin = scores(tmp_path / "twin.csv", noise=0.5)
+    found = evaluate([bad, good, twin], ratings, quick())
+    at = {(one.first, one.second): one for one in found.differences if one.breakdown == ALL}
+    assert at["bad", "good"].srcc.high < 0
+    assert math.isnan(at["bad", "good"].mse.value), "without calibration the MSE is a matter of offset"
+    assert at["good", "twin"].srcc.value == at["good", "twin"].srcc.low == at["good", "twin"].srcc.high == 0
+    paired = at["bad", "good"].srcc
+    assert paired.value == pytest.approx(found.row("bad").srcc.value - found.row("good").srcc.value)
+
+
+def test_only_pairs_with_a_score_in_every_file_count(tmp_path, ratings):
+    full, half = scores(tmp_path / "full.csv"), scores(tmp_path / "half.csv", 45)
+    found = evaluate([full, half], ratings, quick())
+    assert len(found.pairs) == found.row("full").n == 45
+    assert [len(some) for some in found.unscored] == [0, 45]
+
+
+def test_a_map_to_ratings_is_fitted_on_the_training_split_and_lowers_the_error(tmp_path):
+    given = study(tmp_path, 60, train=120)
+    found = evaluate(scores(tmp_path / "a.csv", 180), given, quick())
+    [one] = found.calibrated
+    assert (one.predictor, one.source, one.n, one.splits) == ("a", "cosine", 120, ("train",))
+    assert one.after.high < one.before.low
+    mapped = one.mapping(found.joined[0].cosine[found.places])
+    assert one.after.value == pytest.approx(np.mean((mapped - found.pairs.mean) ** 2) / 100)
+    assert [row.predictor for row in found.rows if row.breakdown == ALL] == ["a", GENERATOR, CONSTANT]
+
+
+def test_a_column_rating_has_the_listeners_scale(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv", rating=5)
+    plain = evaluate(scores(tmp_path / "b.csv"), ratings, quick())
+    found = evaluate(file, ratings, quick(score_column="rating"))
+    assert found.score_scale == (0, 10)
+    assert found.row("a").mse.value == pytest.approx(np.mean((0.5 - plain.pairs.mean / 10) ** 2))
+    stretched = evaluate(file, ratings, quick(score_scale=(0, 0.5)))
+    expected = np.mean((plain.score[0] * 2 - plain.pairs.mean / 10) ** 2)
+    assert stretched.row("a").mse.value == pytest.approx(expected)
+    assert any("outside 0 to 0.5" in note for note in stretched.notes)
+
+
+def test_breakdowns_by_event_and_by_columns_of_either_file(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv", seconds=1)
+    found = evaluate(file, ratings, quick(by=("event", "seconds", "system", "text")))
+    groups = {(row.breakdown, row.group): row.n for row in found.rows if row.predictor == "a"}
+    assert groups["event", "animals"] == groups["event", "speech"] == groups["text", "a dog barks"] == 18
+    assert groups["seconds", "1"] == 90
+
+
+def test_numbers_are_cut_at_their_quartiles(tmp_path, ratings):
+    rows = [
+        {"audio": f"{('natural', 'tango', 'audioldm')[n % 3]}/{n}.wav", "score": n / 100, "seconds": n}
+        for n in range(90)
+    ]
+    found = evaluate(table(tmp_path / "a.csv", rows), ratings, quick(by=("seconds",)))
+    groups = [(row.group, row.n) for row in found.rows if row.breakdown == "seconds"]
+    assert [name for name, _ in groups] == ["1. 0 to 22.25", "2. 22.25 to 44.5", "3. 44.5 to 66.75", "4. 66.75 to 89"]
+    assert [n for _, n in groups] == [23, 22, 22, 23]
+
+
+def test_small_groups_have_figures_without_intervals(tmp_path):
+    given = study(tmp_path, 12)
+    found = evaluate(scores(tmp_path / "a.csv", 12), given, quick(by=("event",)))
+    row = found.row("a", "event", "animals")
+    assert row.n == 3
+    assert math.isfinite(row.mse.value)
+    assert math.isnan(row.srcc.low)
+
+
+def test_listeners_can_be_drawn(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv")
+    pairs, listeners, both = (
+        evaluate(file, ratings, quick(resamples=Resamples(200, drawn))).row("a").srcc
+        for drawn in ("pairs", "listeners", "both")
+    )
+    assert pairs.value == listeners.value == both.value
+    assert both.high - both.low > pairs.high - pairs.low
+
+
+def test_constant_scores_have_no_correlation_and_no_difference(tmp_path, ratings):
+    rows = [{"audio": f"{('natural', 'tango', 'audioldm')[n % 3]}/{n}.wav", "score": 0.5} for n in range(90)]
+    found = evaluate([table(tmp_path / "flat.csv", rows), scores(tmp_path / "a.csv")], ratings, quick())
+    flat = found.row("flat")
+    assert math.isnan(flat.srcc.value)
+    assert flat.mse.low < flat.mse.value < flat.mse.high
+    assert math.isnan(found.differences[0].srcc.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": ("nowhere",)}, "no ratings in the split 'nowhere'"),
+        ({"by": ("nothing",)}, "--by nothing: .*no column 'nothing'.*and in a.csv: audio, text"),
+        ({"by": ("listener",)}, "differs between ratings of one pair"),
+    ],
+)
+def test_options_that_do_not_fit_the_files(options, message, tmp_path, ratings):
+    with pytest.raises(BadOption, match=message):
+        evaluate(scores(tmp_path / "a.csv"), ratings, quick(**options))
+
+
+def test_files_that_have_nothing_in_common(tmp_path, ratings):
+    rows = [{"audio": "elsewhere.wav", "text": "x", "score": 1}]
+    with pytest.raises(
+        BadTable, match=r"of 90 rated pairs 0 have a score.*a.csv line 2: elsewhere.wav, 'x': was not rated"
+    ):
+        evaluate(table(tmp_path / "a.csv", rows), ratings)
+
+
+def test_progress_counts_the_resamples(tmp_path, ratings):
+    told: list[tuple[str, int]] = []
+    done: list[int] = []
+
+    def progress(what, total):
+        told.append((what, total))
+        return done.append
+
+    evaluate(scores(tmp_path / "a.csv"), ratings, quick(resamples=Resamples(600)), progress=progress)
+    assert told == [("resamples", 600)]
+    assert (len(done) > 1, sum(done)) == (True, 600)
+
+
+def test_all_splits_and_training_alone(tmp_path):
+    given, file = study(tmp_path, 30, train=30), scores(tmp_path / "a.csv", 60)
+    assert len(evaluate(file, given, quick(split=("all",))).pairs) == 60
+    assert evaluate(file, given, quick(split=("train",))).training == ()
+    only = read_ratings(given).only(split="train")
+    assert evaluate(file, only, quick()).splits == ("train",)
+
+
+@pytest.fixture(scope="module")
+def relate(tmp_path_factory):
+    """REL.csv with scores that only know the name of the file: numbers that mean nothing, for all pairs."""
+    if not REL.is_file():
+        pytest.skip(NO_REL)
+    ratings = read_ratings(REL)
+    pairs = ratings.pairs
+    rows = [
+        {"audio": f"/data/RELATE_wave{audio}", "text": text, "score": f"{(number * 7919 % 1000) / 1000}"}
+        for number, (audio, text) in enumerate(zip(pairs.audio, pairs.text, strict=True))
+    ]
+    path = table(tmp_path_factory.mktemp("relate") / "noise.csv", rows[::-1])
+    return evaluate(path, ratings, quick(resamples=Resamples(100)))
+
+
+@pytest.mark.skipif(not REL.is_file(), reason=NO_REL)
+def test_relates_test_split_is_reproduced(relate):
+    assert (len(relate.pairs), len(relate.ratings), len(relate.ratings.listeners[1])) == (2598, 7797, 873)
+    assert set(relate.splits) == {"test", "validation"}
+    assert relate.unscored == ((),)
+    assert relate.joined[0].by_name == 0
+    assert {one.why for one in relate.joined[0].loose} == {"is an anchor"}
+
+
+@pytest.mark.skipif(not REL.is_file(), reason=NO_REL)
+def test_relates_trivial_predictors_to_the_third_decimal(relate):
+    assert relate.row(CONSTANT).mse.value == pytest.approx(0.0762, abs=5e-5)  # 0.0761 of the test split's own mean
+    known = relate.row(GENERATOR)
+    assert [round(value, 3) for value in (known.srcc.value, known.lcc.value, known.ktau.value)] == [0.390, 0.408, 0.294]
+    assert known.mse.value == pytest.approx(0.0636, abs=5e-5)
+
+
+@pytest.mark.skipif(not REL.is_file(), reason=NO_REL)
+def test_noise_agrees_with_nobody_and_the_ceiling_is_relates(relate):
+    natural = by_system(relate.pairs.system.tolist())[2]
+    found = ceilings(relate.ratings, [natural])
+    assert relate.row("noise").srcc.low < 0 < relate.row("noise").srcc.high
+    assert relate.differences[0].second != "noise"
+    assert [(row.breakdown, row.group) for row in found] == [("all", ""), ("system", "natural"), (WITHIN, "")]
+    assert found[0].lcc.value == pytest.approx(0.787, abs=0.01)  # one-way; listeners overlap a little
+    assert found[0].mse.value == pytest.approx(0.0291, abs=5e-4)
+    assert found[1].lcc.value == pytest.approx(0.713, abs=0.02)
+    assert {one.system: round(one.rating.value, 2) for one in relate.systems} == {
+        "natural": 7.74, "tango2": 7.98, "tango": 6.13, "audioldm2": 5.43, "audioldm": 5.30,
+    }  # fmt: skip
+
+
+def test_means_of_decimal_ratings_tie_whatever_the_order_of_rows(tmp_path):
+    said = [(0.1, 0.2, 0.3), (0.3, 0.2, 0.1), (0.2, 0.3, 0.1), (0.7, 0.8, 0.9), (0.9, 0.8, 0.7), (0.8, 0.9, 0.7),
+            (0.4, 0.5, 0.9), (0.9, 0.5, 0.4)]  # fmt: skip
+    score = [0.11, 0.12, 0.13, 0.71, 0.72, 0.73, 0.41, 0.42]
+    rows = [{"audio": f"c{pair}.wav", "text": f"t{pair}", "listener": f"L{number}", "rating": rating, "scale_min": 0,
+             "scale_max": 1} for pair, ratings in enumerate(said) for number, rating in enumerate(ratings)]  # fmt: skip
+    file = table(tmp_path / "s.csv", [
+        {"audio": f"c{pair}.wav", "text": f"t{pair}", "score": value} for pair, value in enumerate(score)
+    ])  # fmt: skip
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(len(rows))
+        found = evaluate(file, table(tmp_path / f"r{seed}.csv", [rows[number] for number in order]), quick())
+        assert found.row("s").srcc.value == pytest.approx(0.945, abs=5e-4)  # with exact means 0.2 x 3, 0.8 x 3, 0.6 x 2
+        assert found.row("s").ktau.value == pytest.approx(0.866, abs=5e-4)
+    means = read_ratings(tmp_path / "r0.csv").pairs.mean
+    assert sorted(set(means.tolist())) == [0.2, 0.6, 0.8]
+
+
+def test_the_ceiling_does_not_depend_on_the_order_of_rows(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv")
+    given = read_ratings(ratings)
+    order = np.random.default_rng(0).permutation(len(given))
+    one, other = (evaluate(file, each, Options(resamples=QUICK)) for each in (given, given.take(order)))
+    assert one.row("ceiling") == other.row("ceiling")
+    assert any(note == "noise ceiling: the design is partly crossed: listeners rated several but not all pairs"
+               for note in one.notes)  # fmt: skip
+
+
+def test_screening_keeps_listeners_and_the_ceiling_is_that_before_selection_by_agreement(tmp_path, ratings):
+    file = scores(tmp_path / "a.csv")
+    plain = evaluate(file, ratings, Options(resamples=QUICK))
+    found = evaluate(file, ratings, Options(resamples=QUICK, screen=("near=1",)))
+    assert len(found.ratings) < len(plain.ratings)
+    assert found.ratings.has_listeners
+    # Of the pairs that are left, from all their ratings.
+    left = {*zip(found.pairs.audio, found.pairs.text, strict=True)}
+    given = read_ratings(ratings)
+    whole = given.take(np.array([key in left for key in zip(given.audio, given.text, strict=True)]))
+    assert found.row("ceiling") == ceilings(whole, [])[0]
+    kept = ceilings(found.ratings, [])[0]
+    assert kept.lcc.value > found.row("ceiling").lcc.value
+    assert any(f"SRCC {kept.srcc.value:.3f} and LCC {kept.lcc.value:.3f}, is not valid" in note for note in found.notes)
+    assert any(note.startswith("screening: near=1 removed") for note in found.notes)
+    # Rules that look at other things than agreement make no difference between both.
+    other = evaluate(file, ratings, Options(resamples=QUICK, screen=("constant",)))
+    assert other.row("ceiling") == plain.row("ceiling")
+    assert not any("not valid" in note for note in other.notes)
+    with pytest.raises(BadOption, match="none of relate"):
+        evaluate(file, ratings, quick(screen=("good",)))
+
+
+def test_ceilings_of_groups_are_those_of_their_pairs_after_screening_too(tmp_path, ratings):
+    found = evaluate(scores(tmp_path / "a.csv"), ratings, Options(resamples=QUICK, screen=("near=1",)))
+    given = read_ratings(ratings)
+    left = {*zip(found.pairs.audio, found.pairs.text, strict=True)}
+    own = [key in left and system == "tango"
+           for key, system in zip(zip(given.audio, given.text, strict=True), given.system, strict=True)]  # fmt: skip
+    [expected] = ceilings(given.take(np.array(own)), [])
+    row = found.row("ceiling", "system", "tango")
+    assert (row.n, row.lcc.value, row.srcc.value) == (
+        expected.n,
+        expected.lcc.value,
+        pytest.approx(expected.srcc.value),
+    )
+
+
+def test_a_score_above_the_ceiling_is_remarked_on(tmp_path, ratings):
+    given = read_ratings(ratings)
+    means = given.pairs
+    fitted = table(tmp_path / "fitted.csv", [
+        {"audio": audio, "text": text, "score": mean / 10}
+        for audio, text, mean in zip(means.audio, means.text, means.mean, strict=True)
+    ])  # fmt: skip
+    found = evaluate([fitted, scores(tmp_path / "poor.csv", noise=5)], ratings, Options(resamples=QUICK))
+    above = [note for note in found.notes if "above the noise ceiling" in note]
+    assert len(above) == 1
+    limit = found.row("ceiling").srcc.value
+    assert above[0].startswith(f"fitted is above the noise ceiling: SRCC 1.000 (ceiling {limit:.3f}), LCC")

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import soundfile
+from helpers.ratings import SYSTEMS, read, scores, study, table
+
+from clapometer import evaluate
+from clapometer.errors import BadOption
+from clapometer.evaluation.folder import PAGE, TABLES, check_folder, write_report
+from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.page import page
+from clapometer.stats.bootstrap import Resamples
+
+VOID = {"meta", "link", "br", "img", "input"}
+
+
+class Checker(HTMLParser):
+    """Tags that are closed as they were opened, identifiers, links within the page, and what is loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.labels: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        values = dict(attrs)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"][1:]] if values.get("href", "").startswith("#") else []
+        self.loaded += [values[name] for name in ("src", "href") if name in values and not values[name].startswith("#")]
+        self.labels += [values[name] for name in ("aria-labelledby",) if name in values]
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def checked(text: str) -> Checker:
+    checker = Checker()
+    checker.feed(text)
+    assert checker.open == []
+    return checker
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A report of two score files, with sounds for some of the pairs."""
+    folder = tmp_path_factory.mktemp("report")
+    files = [scores(folder / "good.csv", 180, noise=0.5), scores(folder / "bad <b>.csv", 180, noise=9)]
+    ratings = study(folder, 90, train=90)
+    for pair in range(0, 90, 2):
+        path = folder / SYSTEMS[pair % 3] / f"{pair}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, 0.1 * np.random.default_rng(pair).standard_normal((8000, 2)), 16000)
+    found = evaluate(files, ratings, Options(by=("event", "text"), resamples=Resamples(200)))
+    write_report(found, folder / "report", {"command": "evaluate", "hashes": {"good.csv": "f" * 64}}, [folder])
+    return folder
+
+
+@pytest.fixture
+def text(folder):
+    return (folder / "report" / PAGE).read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_and_loads_nothing(text):
+    checker = checked(text)
+    assert len(checker.ids) == len({*checker.ids})
+    assert {*checker.links, *checker.labels} <= {*checker.ids}
+    assert all(loaded.startswith("data:") for loaded in checker.loaded)
+    assert not re.search(r"https?://|@import|url\(|<script", text)
+    assert checker.tags.count("h1") == checker.tags.count("main") == 1
+
+
+def test_the_answer_stands_first(text):
+    verdict = re.search(r'<p class="verdict clear">(.*?)</p>', text)
+    assert verdict
+    assert verdict[1].startswith("good agrees better than bad &lt;b&gt;: +0.")
+    assert "This is more than chance" in text
+
+
+def test_pictures_say_what_they_are_and_both_colour_schemes_are_there(text):
+    pictures = re.findall(r"<svg [^>]*>", text)
+    assert len(pictures) > 12
+    assert all("aria-label=" in picture or "aria-hidden" in picture for picture in pictures)
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r'(fill|stroke)="#', text), "colours come from the style, which knows light and dark"
+    assert "nan" not in " ".join(re.findall(r'(?:d|x|y|width|height)="([^"]*)"', text))
+
+
+def test_every_part_of_the_report_is_there(text):
+    for part in (
+        "Agreement with the listeners", "Which is better, and is it more than chance?", "Within each system",
+        "By event", "By text", "Means of the systems", "Scores against mean ratings", "What the listeners said",
+        "From scores to ratings", "The pairs with the largest disagreement", "Methods", "What was joined",
+    ):  # fmt: skip
+        assert f">{part}" in text, part
+    assert ">ceiling</th>" in text
+
+
+def test_sounds_that_are_there_can_be_heard(text):
+    players = re.findall(r'<audio [^>]*aria-label="([^"]*)" src="data:audio/mpeg;base64,', text)
+    assert players
+    assert all(int(re.search(r"(\d+)\.wav", name)[1]) % 2 == 0 for name in players)
+
+
+def test_numbers_stand_beside_the_page(folder):
+    report = folder / "report"
+    assert {path.name for path in report.iterdir()} == {PAGE, "evaluation.json", *TABLES}
+    told = json.loads((report / "evaluation.json").read_text(encoding="utf-8"))
+    rows = {(row["predictor"], row["breakdown"], row["group"]): row for row in read(report / "agreement.csv")}
+    [entry] = [one for one in told["agreement"] if (one["predictor"], one["breakdown"]) == ("good", "all")]
+    assert float(rows["good", "all", ""]["srcc"]) == pytest.approx(entry["srcc"]["value"], abs=1e-6)
+    assert rows["constant", "all", ""]["srcc"] == ""
+    assert rows["ceiling", "all", ""]["srcc"]
+    assert len(read(report / "pairs.csv")) == 90
+    assert told["command"] == "evaluate"
+
+
+def test_one_score_without_systems_or_listeners_makes_a_page_too(tmp_path):
+    rows = [{"audio": f"{n}.wav", "text": f"<text> & {n}", "rating": n % 5, "score": (n % 7) / 7} for n in range(40)]
+    ratings, given = table(tmp_path / "r.csv", [{k: row[k] for k in ("audio", "text", "rating")} for row in rows]), rows
+    found = evaluate(table(tmp_path / "s.csv", given), ratings, Options(resamples=Resamples(100)))
+    text = page(found)
+    checked(text)
+    assert "&lt;text&gt; &amp; " in text
+    assert "Means of the systems" not in text
+    assert "--audio-root" in text
+
+
+def test_scores_that_are_all_zero_make_a_page_too(tmp_path):
+    zeros = scores(tmp_path / "zeros.csv", score="0.000000", cosine="-0.100000")
+    found = evaluate(
+        [zeros, scores(tmp_path / "some.csv")],
+        study(tmp_path),
+        Options(ceiling=False, resamples=Resamples(1000)),
+    )
+    assert np.isnan(found.row("zeros").srcc.value)
+    assert "Mean score of each system by zeros" in page(found, [])
+
+
+def test_thousands_of_pairs_are_drawn_as_cells(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "audio": f"{n}.wav",
+            "text": "x",
+            "rating": round(float(rng.random()), 3),
+            "score": round(float(rng.random()), 3),
+        }
+        for n in range(7000)
+    ]
+    files = [table(tmp_path / name, rows) for name in ("s.csv", "r.csv")]
+    found = evaluate(files[0], files[1], Options(resamples=Resamples(100), ceiling=False))
+    text = page(found)
+    checked(text)
+    assert len(text) < 400_000
+
+
+def test_a_place_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOption, match="is a file; name a folder"):
+        check_folder(tmp_path / "file")
+    with pytest.raises(BadOption, match="make it first"):
+        check_folder(tmp_path / "none" / "report")
+
+
+def small(folder, score, name="s"):
+    """40 pairs, and a score of each."""
+    rows = [{"audio": f"{n}.wav", "text": f"t{n}", "rating": n // 3 % 7, "score": score(n)} for n in range(40)]
+    ratings = table(folder / "r.csv", [{k: row[k] for k in ("audio", "text", "rating")} for row in rows])
+    return table(folder / f"{name}.csv", [{k: row[k] for k in ("audio", "text", "score")} for row in rows]), ratings
+
+
+QUICK = Options(ceiling=False, resamples=Resamples(400))
+
+
+def test_a_reversed_score_is_no_good_news(tmp_path):
+    text = page(evaluate(*small(tmp_path, lambda n: 1 - n // 3 % 7 / 7), QUICK))
+    assert re.search(r'<p class="verdict">s orders the pairs in reverse \(is the scale reversed\?\)', text)
+    assert "This is more than chance" in text
+
+
+def test_what_is_worse_has_no_green_yes_and_only_what_is_clear_is_bold(tmp_path):
+    good, ratings = small(tmp_path, lambda n: n // 3 % 7 / 7, "good")
+    bad, _ = small(tmp_path, lambda n: (n * 7 % 11) / 11, "bad")
+    twin, _ = small(tmp_path, lambda n: n // 3 % 7 / 8, "twin")
+    text = page(evaluate([bad, good], ratings, QUICK))
+    assert '<td class="yes">good is better</td>' in text
+    assert 'class="number best"' in text
+    text = page(evaluate([good, twin], ratings, QUICK))
+    assert '<td class="no">not significant</td>' in text
+    assert 'class="number best"' not in text, "none of two equal scores is bold"
+    assert '<td class="number">1<small>1 to 2</small></td>' in text
+
+
+def test_a_baseline_that_is_better_is_not_green_and_stands_in_no_headline(tmp_path):
+    found = evaluate(scores(tmp_path / "noise.csv", noise=30), study(tmp_path), QUICK)
+    text = page(found)
+    assert "which system made the sound" not in text.split("<main")[0]
+    for one in re.findall(r'<td class="yes">([^<]*)</td>', text):
+        assert "mean" not in one
+        assert "constant" not in one
+    assert "Between these 3 systems" in text
+    assert "drawn were texts with all their pairs" in text
+
+
+def test_too_few_pairs_are_said(tmp_path):
+    rows = [{"audio": f"{n}.wav", "text": f"t{n}", "rating": n % 5, "score": n / 9} for n in range(8)]
+    files = [table(tmp_path / f"{name}.csv", rows) for name in ("s", "r")]
+    text = page(evaluate(files[0], files[1], QUICK))
+    assert "too few pairs to say whether it agrees" in text
+    assert "There are too few pairs to say whether this is chance." in text
+    assert 'class="verdict"' in text

@@ -1,0 +1,296 @@
+"""Metrics with intervals, by system and group, and their differences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from helpers.ratings import table
+from scipy import stats
+
+from clapometer import evaluate
+from clapometer.evaluation.baselines import constant, systems_mean
+from clapometer.evaluation.groups import ORIGIN, SYSTEM, Group
+from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.resampled_agreement import figures
+from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN
+from clapometer.evaluation.units import design
+from clapometer.ratings.reading import read_ratings
+from clapometer.stats.bootstrap import Resamples
+
+
+def measured(scores, rating, groups=(), drawn="pairs", systems=None, resamples=400):
+    """The metrics of (pairs, files) scores."""
+    names = [f"{n:04d}" for n in range(len(rating))]
+    what = design(drawn, names, names, None, lambda _: systems)
+    return figures(
+        {str(n): scores[:, n] for n in range(scores.shape[1])}, rating, groups, Resamples(resamples), what, ()
+    )
+
+
+def of_systems(sizes):
+    edges = np.cumsum([0, *sizes])
+    return [Group(SYSTEM, f"s{n:02d}", np.arange(a, b)) for n, (a, b) in enumerate(pairwise(edges))]
+
+
+def related(n, files=1, correlation=0.5, seed=0):
+    rng = np.random.default_rng(seed)
+    rating = rng.normal(size=n)
+    return rating, correlation * rating[:, None] + math.sqrt(1 - correlation**2) * rng.normal(size=(n, files))
+
+
+def row(found, breakdown, group=""):
+    return next((one for one in found.rows() if (one.breakdown, one.group) == (breakdown, group)), None)
+
+
+def test_spearmans_correlation_of_few_pairs_is_too_low_so_that_small_systems_do_not_count_within():
+    """Moran 1948: 6 / (pi (n + 1)) (asin r + (n - 2) asin(r / 2)); of 3 pairs 0.396 where 0.517 is true."""
+    rating, scores = related(30_000, correlation=math.sin(0.517 * math.pi / 6) * 2)
+    each = [stats.spearmanr(scores[n : n + 3, 0], rating[n : n + 3])[0] for n in range(0, 12_000, 3)]
+    assert np.mean(each) == pytest.approx(0.396, abs=0.03)
+    small = measured(scores[:300], rating[:300], of_systems([3] * 100), resamples=100)
+    assert row(small, WITHIN) is None
+    sizes = [19, 20, 40, 5]
+    some = measured(scores[:84], rating[:84], of_systems(sizes))
+    known = [stats.spearmanr(scores[a:b, 0], rating[a:b])[0] for a, b in ((19, 39), (39, 79))]
+    within = row(some, WITHIN)
+    assert within.n == 60
+    assert within.srcc.value == pytest.approx(np.average(known, weights=[20, 40]))
+
+
+def test_what_counts_within_systems_is_said(tmp_path):
+    rows = [
+        {"audio": f"{n}.wav", "text": f"t{n}", "rating": n % 7, "system": "abc"[min(n // 25, 2)]} for n in range(55)
+    ]
+    given = table(
+        tmp_path / "s.csv", [{"audio": one["audio"], "text": one["text"], "score": one["rating"] / 9} for one in rows]
+    )
+    found = evaluate(given, table(tmp_path / "r.csv", rows), Options(ceiling=False, resamples=Resamples(100)))
+    assert found.systems_within == ("a", "b")
+    assert found.row("s", WITHIN).n == 50
+    assert "within systems: 2 of 3 systems count, those of 20 pairs or more" in found.notes
+
+
+@pytest.mark.parametrize("systems", [4, 9, 10])
+def test_fewer_than_ten_systems_have_no_interval_between_them(systems):
+    rating, scores = related(systems * 20)
+    found = measured(scores, rating, of_systems([20] * systems), resamples=200)
+    assert row(found, BETWEEN).n == systems
+    assert row(found, BETWEEN).srcc.has_interval == (systems >= 10)
+
+
+def test_systems_that_are_drawn_have_an_interval_for_others_which_is_wider():
+    rating, scores = related(12 * 40)
+    rating, scores = rating + np.repeat(np.arange(12) % 4, 40), scores + np.repeat(np.arange(12) % 3, 40)[:, None]
+    groups = of_systems([40] * 12)
+    these = row(measured(scores, rating, groups), BETWEEN).srcc
+    column = [f"s{n:02d}" for n in np.repeat(np.arange(12), 40)]
+    drawn = measured(scores, rating, groups, "system", column, 1000)
+    others = row(drawn, BETWEEN).srcc
+    means = [np.array([values[group.pairs].mean() for group in groups]) for values in (scores[:, 0], rating)]
+    assert others.value == these.value == pytest.approx(stats.spearmanr(*means)[0])
+    assert others.high - others.low > 1.5 * (these.high - these.low)
+    again = np.random.default_rng(1).integers(0, 12, (1000, 12))
+    known = np.quantile([stats.spearmanr(means[0][some], means[1][some])[0] for some in again], [0.01, 0.99])
+    assert (others.low, others.high) == pytest.approx(known, abs=0.12)
+    assert not drawn.system_means(1, 0, 1, 0)[0].rating.has_interval, (
+        "those of a system that is not drawn are not known"
+    )
+
+
+def test_differences_between_groups_have_an_interval():
+    rating, scores = related(200, correlation=0.9)
+    scores[100:] = np.random.default_rng(5).normal(size=(100, 1))
+    groups = [Group(ORIGIN, name, np.arange(100) + 100 * n) for n, name in enumerate(("natural", "synthesized"))]
+    [found] = measured(scores, rating, groups).group_differences(["0"])
+    each = [stats.spearmanr(scores[group.pairs, 0], rating[group.pairs])[0] for group in groups]
+    assert (found.first, found.second) == ("natural", "synthesized")
+    assert found.srcc.value == pytest.approx(each[0] - each[1])
+    assert 0.3 < found.srcc.low < found.srcc.value < found.srcc.high < 1.5
+
+
+def test_two_equal_metrics_are_not_told_apart_in_ten_groups():
+    wrong = 0
+    for seed in range(12):
+        rating, scores = related(300, 2, seed=seed)
+        groups = [Group("kind", str(n), np.arange(30) + 30 * n) for n in range(10)]
+        found = measured(scores, rating, groups).differences(["0", "1"], [], {})
+        wrong += any(one.srcc.is_clear for one in found if one.breakdown == "kind")
+    assert wrong <= 2, "of 12 studies 5 are to be expected of intervals that hold one by one"
+
+
+def write(folder, ratings, score, **more):
+    """`r.csv` and `s.csv` of (pairs, listeners) ratings."""
+    rows = [
+        {"audio": f"c{pair}.wav", "text": f"t{pair}", "listener": f"L{k}", "rating": value, **more}
+        for pair, some in enumerate(ratings) for k, value in enumerate(some)
+    ]  # fmt: skip
+    scored = [{"audio": f"c{pair}.wav", "text": f"t{pair}", "score": value} for pair, value in enumerate(score)]
+    return table(folder / "s.csv", scored), table(folder / "r.csv", rows)
+
+
+@pytest.mark.parametrize("drawn", ["listeners", "both"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_intervals_of_listeners_stay_in_range(drawn, turned, tmp_path):
+    """S4: 25 clips, 4 listeners, scores that are the mean rating."""
+    rng = np.random.default_rng(3)
+    rating = np.clip(np.round(np.arange(25)[:, None] / 3 + 1 + rng.normal(0, 1.5, (25, 4))), 0, 10).astype(int)
+    score = rating.mean(axis=1) / 10
+    files = write(tmp_path, rating.tolist(), (1 - score if turned else score).tolist(), scale_min=0, scale_max=10)
+    found = evaluate(*files, Options(ceiling=False, resamples=Resamples(600, drawn))).row("s")
+    for one in (found.srcc, found.lcc, found.ktau):
+        assert one.value == pytest.approx(-1 if turned else 1)
+        assert -1 <= one.low < one.high <= 1
+    assert 0 <= found.mse.low <= found.mse.value < found.mse.high
+
+
+def test_means_of_decimals_are_tied_whatever_the_order(tmp_path):
+    """S8: means of 0.2, 0.2, 0.2, 0.8, 0.8, 0.8, 0.6, 0.6."""
+    ratings = [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1], [0.2, 0.3, 0.1], [0.7, 0.8, 0.9], [0.9, 0.8, 0.7], [0.8, 0.9, 0.7],
+               [0.4, 0.5, 0.9], [0.9, 0.5, 0.4]]  # fmt: skip
+    score = [0.11, 0.12, 0.13, 0.71, 0.72, 0.73, 0.41, 0.42]
+    for some in (ratings, [one[::-1] for one in ratings]):
+        files = write(tmp_path, some, score, scale_min=0, scale_max=1)
+        found = evaluate(*files, Options(ceiling=False, resamples=Resamples(100))).row("s")
+        assert (found.srcc.value, found.ktau.value) == pytest.approx((0.945, 0.866), abs=5e-4)
+
+
+@pytest.mark.parametrize("low", [0, 1])
+def test_a_scale_that_does_not_begin_at_0(low, tmp_path):
+    """Perfect scores have an MSE of 0, and the means of systems are raw means."""
+    rating = np.random.default_rng(0).integers(low, low + 5, (60, 3))
+    score = (rating.mean(axis=1) - low) / 4
+    given, path = write(tmp_path, rating.tolist(), score.tolist(), scale_min=low, scale_max=low + 4)
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    lines = [",".join([*cells, "system" if n == 0 else f"s{int(cells[0][1:-4]) % 2}"]) for n, cells in enumerate(rows)]
+    path.write_text("\n".join(lines) + "\n")
+    found = evaluate(given, path, Options(ceiling=False, resamples=Resamples(100)))
+    assert found.row("s").mse.value == pytest.approx(0, abs=1e-20)
+    assert [one.rating.value for one in found.systems] == pytest.approx([rating[k::2].mean() for k in range(2)])
+
+
+def trained(folder, offset, n=120):
+    """Two scores that are the same but for an offset, with a training split."""
+    rating, scores = related(n)
+    value = np.clip(np.round(5 + 2 * rating), 0, 10).astype(int).tolist()
+    rows = [
+        {"audio": f"c{k}.wav", "text": f"t{k}", "rating": value[k], "split": "train" if k % 2 else "test",
+         "scale_min": 0, "scale_max": 10} for k in range(n)
+    ]  # fmt: skip
+    files = []
+    for name, less in (("a", 0.0), ("b", offset)):
+        score = 0.5 + 0.1 * scores[:, 0] - less
+        files.append(table(folder / f"{name}.csv", [
+            {"audio": f"c{k}.wav", "text": f"t{k}", "score": f"{score[k]:.6f}"} for k in range(n)]))  # fmt: skip
+    return files, table(folder / "r.csv", rows)
+
+
+def test_an_offset_makes_no_difference_in_mse(tmp_path):
+    """Finding 14: A and A - 0.15 agree equally; their MSE as they are differs, calibrated it does not."""
+    files, ratings = trained(tmp_path, 0.15)
+    found = evaluate(files, ratings, Options(ceiling=False, resamples=Resamples(400)))
+    assert found.row("b").mse.value > 1.3 * found.row("a").mse.value
+    difference = found.difference("a", "b")
+    assert (difference.srcc.value, difference.mse.value) == pytest.approx((0, 0), abs=1e-9)
+    assert not difference.mse.is_clear
+    assert found.rank("a", "mse").best == found.rank("b", "mse").best == 1
+    without = evaluate(files, ratings, Options(ceiling=False, resamples=Resamples(100), train=()))
+    assert math.isnan(without.difference("a", "b").mse.value)
+
+
+def test_calibrated_errors_are_compared_with_a_constant_from_the_training_split(tmp_path):
+    files, ratings = trained(tmp_path, 0.15)
+    found = evaluate(files, ratings, Options(ceiling=False, resamples=Resamples(400)))
+    train = read_ratings(ratings).only(split="train").pairs.mean.mean()
+    expected = np.mean((found.pairs.mean - train) ** 2) / 100
+    assert found.row(CONSTANT).mse.value == pytest.approx(expected)
+    one = found.difference("a", CONSTANT)
+    assert one.mse.value == pytest.approx(found.calibrated[0].after.value - expected)
+    assert one.mse.low < one.mse.value < one.mse.high
+    assert math.isnan(one.srcc.value)
+
+
+def test_ratings_that_were_predicted_can_be_compared_in_mse(tmp_path):
+    rating, scores = related(60, 2)
+    value = np.clip(5 + 2 * rating, 0, 10)
+    rows = [
+        {"audio": f"c{k}.wav", "text": f"t{k}", "rating": value[k], "scale_min": 0, "scale_max": 10} for k in range(60)
+    ]
+    files = [
+        table(tmp_path / f"{name}.csv", [
+            {"audio": f"c{k}.wav", "text": f"t{k}", "rating": 5 + (1 + n) * scores[k, n]} for k in range(60)])
+        for n, name in enumerate("ab")
+    ]  # fmt: skip
+    options = Options(ceiling=False, resamples=Resamples(200), score_column="rating")
+    found = evaluate(files, table(tmp_path / "r.csv", rows), options)
+    assert found.difference("a", "b").mse.value == pytest.approx(found.row("a").mse.value - found.row("b").mse.value)
+
+
+def test_neither_trivial_predictor_has_seen_the_pair(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"audio": f"c{k:02d}.wav", "text": f"t{k}", "rating": int(rng.integers(0, 11)), "system": "ab"[k % 2],
+         "scale_min": 0, "scale_max": 10} for k in range(40)
+    ]  # fmt: skip
+    pairs = read_ratings(table(tmp_path / "r.csv", rows)).pairs
+    (known, half), flat = systems_mean(pairs, None), constant(pairs, None)
+    assert flat == pytest.approx([np.delete(pairs.mean, k).mean() for k in range(40)])
+    for k in range(40):
+        rows[k]["rating"] = 10 - rows[k]["rating"]
+        changed = read_ratings(table(tmp_path / "r.csv", rows)).pairs
+        assert systems_mean(changed, None)[0][k] == known[k]
+        assert constant(changed, None)[k] == pytest.approx(flat[k])
+        rows[k]["rating"] = 10 - rows[k]["rating"]
+    given = table(
+        tmp_path / "s.csv",
+        [{"audio": one["audio"], "text": one["text"], "score": k / 40} for k, one in enumerate(rows)],
+    )
+    found = evaluate(given, table(tmp_path / "r.csv", rows), Options(ceiling=False, resamples=Resamples(300)))
+    each = [stats.spearmanr(known[half == k], found.pairs.mean[half == k])[0] for k in range(2)]
+    assert found.row(GENERATOR).srcc.value == pytest.approx(np.mean(each))
+    assert all(math.isnan(value) for value in (found.row(CONSTANT).srcc.value, found.row(CONSTANT).ktau.value))
+
+
+@dataclass
+class Known:
+    """As much of pairs as the predictors look at."""
+
+    system: np.ndarray
+    mean: np.ndarray
+
+    def __len__(self):
+        return len(self.mean)
+
+
+def test_a_system_that_says_nothing_is_neither_knowledge_nor_its_reverse():
+    """On average over studies in which systems do not differ; the pairs' own means would give 0.2."""
+    rng = np.random.default_rng(0)
+    system = np.array(list("abcd") * 10, object)
+    found = []
+    for _ in range(150):
+        rating = rng.normal(size=40)
+        known, half = systems_mean(Known(system, rating), None)
+        found += [stats.spearmanr(known[half == k], rating[half == k])[0] for k in range(2)]
+    assert abs(np.mean(found)) < 0.05
+
+
+def test_systems_have_ranks_with_those_that_are_possible():
+    rng = np.random.default_rng(0)
+    groups = of_systems([50] * 4)
+    level = np.repeat([0.1, 0.5, 0.5, 0.9], 50)
+    found = measured((level + 0.1 * rng.normal(size=200))[:, None], level + 0.1 * rng.normal(size=200), groups)
+    ranks = [one.rank for one in found.system_means(1, 0, 1, 0)]
+    assert [(one.best, one.worst) for one in ranks] == [(4, 4), (2, 3), (2, 3), (1, 1)]
+    assert {one.value for one in ranks} == {1, 2, 3, 4}
+
+
+def test_the_difference_of_two_files_holds_on_all_pairs_and_within_systems_together():
+    rating, scores = related(120, 2)
+    alone = measured(scores, rating).differences(["0", "1"], [], {})[0].srcc
+    both = measured(scores, rating, of_systems([60, 60])).differences(["0", "1"], [], {})
+    overall = next(one.srcc for one in both if one.breakdown == ALL)
+    assert overall.value == alone.value
+    assert overall.high - overall.low > alone.high - alone.low

@@ -1,0 +1,176 @@
+"""Engines: what OpenVINO computes is what torch computes, and nothing depends on what stands beside it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from conftest import noise
+
+import clapometer.models.backends
+from clapometer.audio.reading import Sound
+from clapometer.cli.engine import Engine
+from clapometer.errors import BadOption
+from clapometer.models.backends import engage
+from clapometer.models.backends.int8 import group_of
+from clapometer.models.clap import Clap
+from clapometer.models.families import laion, microsoft, mini
+from clapometer.models.fingerprint import fingerprint
+from clapometer.models.registry import FAMILIES, load
+
+RATE = 16000
+SOUNDS: list[Sound] = [(noise(seconds, RATE, seed), RATE) for seed, seconds in enumerate([1.0, 3.0, 0.3, 1.0, 0.01])]
+TEXTS = ["a dog barks", "rain", "a dog barks in a yard while a car passes by", "a", "a cat, and wind"]
+MODELS: dict[str, Callable[[], Clap]] = {name: family.tiny for name, family in FAMILIES.items()}
+MODELS |= {"laion-fused": lambda: laion.tiny(fused=True), "msclap-2023": lambda: microsoft.tiny("msclap-2023")}
+
+
+def made(name: str) -> Clap:
+    torch.manual_seed(0)
+    return MODELS[name]().eval()
+
+
+@pytest.fixture
+def openvino() -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_openvino_gives_the_vectors_of_torch_whatever_stands_beside(name: str, openvino: None) -> None:
+    clap = made(name)
+    sounds, texts = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
+    engage(clap, "openvino")
+    found = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
+    torch.testing.assert_close(found, (sounds, texts), rtol=0, atol=2e-6)
+    assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found[0].flip(0))
+    assert torch.equal(torch.cat([clap.embed_text(text) for text in TEXTS]), found[1])
+    torch.testing.assert_close(clap.embed_text(TEXTS, batch_size=5), texts, rtol=0, atol=2e-6)
+    torch.testing.assert_close(clap.embed_audio(SOUNDS, batch_size=2), sounds, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["laion", "paraclap"])
+def test_eight_bits_are_near_and_as_deterministic(name: str, openvino: None) -> None:
+    clap = made(name)
+    sounds = clap.embed_audio(SOUNDS)
+    engage(clap, "openvino-int8")
+    found = clap.embed_audio(SOUNDS)
+    assert not torch.allclose(found, sounds, rtol=0, atol=1e-5)
+    assert (found * sounds).sum(-1).min() > 0.999
+    assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found.flip(0))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_onednn_gives_the_vectors_of_torch_whatever_stands_beside(name: str) -> None:
+    clap = made(name)
+    sounds, texts = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
+    engage(clap, "onednn")
+    found = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
+    torch.testing.assert_close(found, (sounds, texts), rtol=0, atol=2e-6)
+    assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found[0].flip(0))
+    assert torch.equal(torch.cat([clap.embed_text(text) for text in TEXTS]), found[1])
+
+
+def test_onednn_multiplies_by_the_weights_of_now() -> None:
+    clap = made("laion")
+    engage(clap, "onednn")
+    clap.embed_text("rain")
+    with torch.no_grad():
+        clap.text_projection[2].weight.copy_(torch.eye(8))
+        clap.text_projection[2].bias.zero_()
+    assert clap.embed_text("rain").min() >= 0, "what a rectifier gave, times one"
+    assert torch.equal(copy.deepcopy(clap).embed_text("rain"), clap.embed_text("rain"))
+
+
+@pytest.mark.parametrize("engine", ["onednn", "openvino", "openvino-int8"])
+def test_threads_do_not_disturb_each_other(engine: str, request: pytest.FixtureRequest) -> None:
+    if engine != "onednn":
+        request.getfixturevalue("openvino")
+    clap = made("laion")
+    engage(clap, engine)
+    with ThreadPoolExecutor(4) as pool:
+        first = list(pool.map(clap.embed_audio, SOUNDS))  # while networks are converted, too
+        alone = [clap.embed_audio(sound) for sound in SOUNDS]
+        assert all(map(torch.equal, first, alone))
+        for _ in range(5):
+            assert all(map(torch.equal, pool.map(clap.embed_audio, SOUNDS), alone))
+
+
+@pytest.mark.parametrize("engine", ["onednn", "openvino"])
+def test_gradients_still_come_from_torch(engine: str, request: pytest.FixtureRequest) -> None:
+    if engine == "openvino":
+        request.getfixturevalue("openvino")
+    clap = made("laion")
+    engage(clap, engine)
+    clap.embed_text("rain")
+    clap.text_vectors(["rain"]).sum().backward()
+    assert clap.text.model.embeddings.word_embeddings.weight.grad.abs().sum() > 0
+
+
+def test_each_engine_has_vectors_of_its_own_in_the_cache(openvino: None) -> None:
+    prints = []
+    for engine in ("torch", "onednn", "openvino", "openvino-int8"):
+        clap = made("mini")
+        engage(clap, engine)
+        prints.append(fingerprint(clap))
+        assert clap.engine.startswith(engine.partition("-")[0])
+    assert len(set(prints)) == 4
+
+
+def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clapometer.models.backends, "find_spec", lambda name: None)
+    with pytest.raises(BadOption, match=r"pip install 'clapometer\[openvino\]'"):
+        load("mini", engine="openvino")
+    with pytest.raises(BadOption, match=r"pip install 'clapometer\[openvino\]'"):
+        Engine("mini", "auto", "fp32", None, None, "", True, True, "openvino-int8")
+
+
+def test_an_engine_that_cannot_run_the_model_as_it_is_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clapometer.models.backends, "find_spec", lambda name: name)
+    clap = mini.tiny()
+    clap.to_precision("bf16")
+    with pytest.raises(BadOption, match="bf16"):
+        engage(clap, "openvino")
+    with pytest.raises(BadOption, match="--precision fp32"):
+        Engine("mini", "cpu", "bf16", None, None, "", True, True, "openvino")
+    with pytest.raises(BadOption, match="--device cpu"):
+        Engine("mini", "cuda", "fp32", None, None, "", True, True, "openvino")
+
+
+def test_an_unknown_engine_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(BadOption, match=r"torch, onednn, openvino, openvino-int8, not 'tpu'"):
+        load("mini", engine="tpu")
+
+
+def test_groups_of_activations_divide_the_widths_of_the_published_towers() -> None:
+    assert group_of([96, 192, 384, 768, 3072]) == 96
+    assert group_of([128, 256, 512, 1024]) == 128
+
+
+def test_rounded_weights_are_within_half_a_step(openvino: None) -> None:
+    import openvino as ov
+    from openvino import opset13 as operators
+
+    from clapometer.models.backends.int8 import rounded
+
+    weights = np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32)
+    given = operators.parameter([-1, 64], np.float32)
+    model = ov.Model([operators.matmul(given, operators.constant(weights), False, True)], [given])
+    assert rounded(model) == [64]
+    exact = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = ov.Core().compile_model(model, "CPU", exact)
+    found = compiled([np.eye(64, dtype=np.float32)])[0].T
+    assert np.abs(found - weights).max() > 0
+    assert (np.abs(found - weights) <= 0.5001 * np.abs(weights).max(1, keepdims=True) / 127).all()
+
+
+def test_the_command_line_loads_with_the_engine_that_is_asked_for() -> None:
+    engine = Engine("mini", "auto", "fp32", None, None, "", True, True, "onednn")
+    before = torch.get_num_threads()
+    try:
+        assert engine.load().engine == "onednn"
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+from conftest import noise
+
+from clapometer.models.nets import mel
+from clapometer.models.nets.mel import (
+    DecibelMel,
+    DecibelMelConfig,
+    htk_filterbank,
+    slaney_filterbank,
+    window_of_kernels,
+)
+
+CONFIG = DecibelMelConfig(sample_rate=16000, fft=256, hop=80, mels=16, low=50, high=8000)
+
+
+def kernels(window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The weights of torchlibrosa's two convolutions: e^(-2 pi i k n / N) under a window."""
+    fft = len(window)
+    wave = np.exp(-2j * np.pi * np.outer(np.arange(fft // 2 + 1), np.arange(fft)) / fft) * window.numpy()
+    return torch.tensor(wave.real, dtype=torch.float32)[:, None], torch.tensor(wave.imag, dtype=torch.float32)[:, None]
+
+
+def test_it_is_the_logarithm_of_filtered_power() -> None:
+    samples = noise(0.5)
+    mirrored = np.pad(samples.astype(np.float64), 128, mode="reflect")
+    window = scipy.signal.get_window("hann", 256, fftbins=True)
+    frames = np.stack([mirrored[start : start + 256] * window for start in range(0, len(samples) + 1, 80)])
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    expected = 10 * np.log10(np.maximum(power @ slaney_filterbank(CONFIG).double().numpy(), 1e-10))
+    got = DecibelMel(CONFIG)(torch.from_numpy(samples)[None])[0]
+    assert got.shape == (1 + len(samples) // 80, 16)
+    np.testing.assert_allclose(got.numpy(), expected, atol=1e-3)
+
+
+def test_a_long_clip_is_transformed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = DecibelMel(CONFIG)(torch.from_numpy(noise(1.0))[None])
+    monkeypatch.setattr(mel, "BLOCK", 13)
+    assert torch.equal(DecibelMel(CONFIG)(torch.from_numpy(noise(1.0))[None]), whole)
+
+
+def test_the_triangles_of_htk_have_unit_height() -> None:
+    """The points of a triangle on the scale 2595 log10(1 + f / 700), as the HTK book gives it."""
+    config = DecibelMelConfig(sample_rate=48000, fft=1024, hop=480, mels=64, scale="htk")
+    filters = DecibelMel(config).filterbank
+    assert torch.equal(filters, htk_filterbank(config))
+    assert filters.shape == (513, 64)
+    hertz = np.linspace(0, 24000, 513)
+    edges = 700 * (10 ** (np.linspace(*(2595 * np.log10(1 + f / 700) for f in (50, 14000)), 66) / 2595) - 1)
+    for band in (3, 20, 63):
+        expected = np.interp(hertz, edges[band : band + 3], [0, 1, 0])
+        np.testing.assert_allclose(filters[:, band].numpy(), expected, atol=1e-5)
+
+
+def test_double_precision_hears_how_silent_a_band_is_beside_a_loud_one() -> None:
+    config = DecibelMelConfig(sample_rate=48000, fft=1024, hop=480, mels=64, scale="htk")
+    samples = (0.9 * np.sin(2 * np.pi * 200 * np.arange(24000) / 48000)).astype(np.float32)
+    mirrored = np.pad(samples.astype(np.float64), 512, mode="reflect")
+    window = scipy.signal.get_window("hann", 1024, fftbins=True)
+    frames = np.stack([mirrored[start : start + 1024] * window for start in range(0, len(samples) + 1, 480)])
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    expected = 10 * np.log10(np.maximum(power @ htk_filterbank(config).double().numpy(), 1e-10))
+    errors = {}
+    for double in (False, True):
+        got = DecibelMel(replace(config, double=double))(torch.from_numpy(samples)[None])[0]
+        assert got.dtype == torch.float32
+        errors[double] = np.abs(got.numpy() - expected).max()
+    assert errors[True] < 0.2 * errors[False], errors
+
+
+def test_silence_is_at_the_floor() -> None:
+    assert torch.equal(DecibelMel(CONFIG)(torch.zeros(1, 800)), torch.full((1, 11, 16), -100.0))
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_out_of_it(precision: torch.dtype) -> None:
+    frontend, samples = DecibelMel(CONFIG), torch.from_numpy(noise(0.2))[None]
+    with torch.autocast("cpu", precision):
+        assert torch.equal(frontend(samples), frontend(samples.float()))
+
+
+def test_the_filters_have_unit_area_and_the_edges_of_the_slaney_scale() -> None:
+    config = DecibelMelConfig(sample_rate=44100, fft=4096, mels=64, low=50, high=14000)
+    filters = slaney_filterbank(config).double()
+    width = 44100 / 4096
+    torch.testing.assert_close(filters.sum(0) * width, torch.ones(64, dtype=torch.float64), rtol=0, atol=0.02)
+    heard = torch.arange(2049)[filters.sum(1) > 0] * width
+    assert heard.min() > 50
+    assert heard.max() < 14000
+    # Below 1000 Hz bands are equally wide in Hz, above in octaves.
+    centres = filters.argmax(0) * width
+    steps = centres.diff()
+    assert steps[centres[1:] < 900].std() < width
+    ratios = (centres[1:] / centres[:-1])[centres[:-1] > 4000]
+    assert ratios.std() < 0.01
+
+
+def test_a_band_hears_its_own_tone() -> None:
+    filters = slaney_filterbank(CONFIG)
+    band = 7
+    hertz = filters[:, band].argmax() * 16000 / 256
+    tone = torch.sin(2 * math.pi * hertz * torch.arange(3200) / 16000)
+    assert DecibelMel(CONFIG)(tone[None])[0, 5:-5].mean(0).argmax() == band
+
+
+@pytest.mark.parametrize("window", [torch.hann_window(64), torch.hamming_window(64), torch.rand(64)])
+def test_the_window_is_read_from_the_kernels(window: torch.Tensor) -> None:
+    found = window_of_kernels(*kernels(window))
+    assert found is not None
+    torch.testing.assert_close(found, window, rtol=0, atol=1e-6)
+
+
+def test_kernels_that_are_no_fourier_transform_are_told_apart() -> None:
+    real, imaginary = kernels(torch.hann_window(64))
+    assert window_of_kernels(imaginary, real) is None
+    assert window_of_kernels(real, -imaginary) is None
+    assert window_of_kernels(real + 0.01 * torch.randn_like(real), imaginary) is None
+    assert window_of_kernels(real[:-1], imaginary[:-1]) is None
+    assert window_of_kernels(real[:, 0], imaginary[:, 0]) is None

@@ -1,0 +1,263 @@
+"""The seam: what `Clap` adds to the two methods of a family. What holds for every family is in `test_contract`."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Writer, noise
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from clapometer.audio.reading import Sound
+from clapometer.errors import BadAudio, BadOption
+from clapometer.models.clap import Clap, _batches
+from clapometer.models.families.mini import MiniClap
+from clapometer.types import ModelCard, Window
+
+RATE = 16000
+CARD = ModelCard("stub", "stub", "counts", 10, Window(1.0, 1.0), 3, "none", "here")
+
+
+class Counting(Clap):
+    """A model that remembers what it was given; the vector of a sound begins with its first sample."""
+
+    def __init__(self) -> None:
+        super().__init__(CARD)
+        self.waveforms: list[Tensor] = []
+        self.texts: list[list[str]] = []
+        self.modes: list[bool] = []
+
+    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+        assert not torch.is_grad_enabled()
+        self.waveforms.append(waveforms)
+        self.modes.append(self.training)
+        return torch.stack([waveforms[:, 0], torch.ones(len(waveforms)), torch.zeros(len(waveforms))], 1)
+
+    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+        assert not torch.is_grad_enabled()
+        self.texts.append(list(texts))
+        return torch.tensor([[float(len(text)), 1.0, 0.0] for text in texts])
+
+    def parts(self) -> dict[str, nn.Module]:
+        return {}
+
+    def untrained(self) -> Clap:
+        return self
+
+    def configuration(self) -> dict[str, Any]:
+        return {}
+
+    def save_tokenizer(self, folder: Path) -> None: ...
+
+
+def clip(first: float, length: int = 10) -> Sound:
+    return np.full(length, first, np.float32), 10
+
+
+# One sound, many sounds ---------------------------------------------------------------------------------------------
+
+
+def test_one_sound_may_be_a_name_a_path_or_an_array(clap: MiniClap, write: Writer) -> None:
+    path = write("a.wav", noise(1), subtype="FLOAT")
+    expected = clap.embed_audio([path])
+    for sound in (path, str(path), (noise(1), RATE), (torch.from_numpy(noise(1)), RATE), (noise(1), np.int64(RATE))):
+        assert torch.equal(clap.embed_audio(sound), expected)  # type: ignore[arg-type]
+
+
+def test_many_sounds_may_stand_in_any_sequence(clap: MiniClap, write: Writer) -> None:
+    paths = [write(f"{seed}.wav", noise(1, seed=seed)) for seed in range(2)]
+    expected = clap.embed_audio(paths)
+    assert expected.shape == (2, 8)
+    assert torch.equal(clap.embed_audio(tuple(paths)), expected)
+    assert torch.equal(clap.embed_audio(tuple(map(str, paths))), expected)
+    assert torch.equal(clap.embed_audio(path for path in paths), expected)  # type: ignore[arg-type]
+
+
+def test_an_array_without_its_rate_is_refused(clap: MiniClap) -> None:
+    with pytest.raises(BadAudio, match=r"is not a sound; give a file or \(array, sample_rate\)"):
+        clap.embed_audio(noise(1))  # type: ignore[arg-type]
+
+
+def test_the_first_bad_sound_is_raised_and_others_go_on_where_asked(clap: MiniClap, write: Writer) -> None:
+    damaged = noise(25)
+    damaged[-1] = np.nan
+    sounds: list[Sound] = [
+        write("good.wav", noise(1), subtype="FLOAT"),
+        write("late.wav", damaged, subtype="FLOAT"),
+        "missing.wav",
+        (noise(1), RATE),
+    ]
+    with pytest.raises(BadAudio, match=r"late.wav: not a finite number .* at 25.000 s"):
+        clap.embed_audio(sounds)
+    for batch_size in (1, 4):
+        good, late, missing, same = clap.try_embed_audio(sounds, batch_size=batch_size)
+        assert isinstance(late, BadAudio)
+        assert isinstance(missing, BadAudio)
+        assert isinstance(good, Tensor)
+        assert isinstance(same, Tensor)
+        torch.testing.assert_close(good, same)
+
+
+def test_an_answer_that_is_not_finite_is_an_error_and_no_score(clap: MiniClap) -> None:
+    loud = (np.full(RATE, 3e38, np.float32), RATE)
+    good, bad = clap.try_embed_audio([(noise(1), RATE), loud])
+    assert isinstance(good, Tensor)
+    assert isinstance(bad, BadAudio)
+    assert "bring the samples into -1..1" in str(bad)
+
+
+# Batches ------------------------------------------------------------------------------------------------------------
+
+
+@given(lengths=st.lists(st.integers(1, 4), max_size=40), size=st.integers(1, 9))
+def test_batches_hold_equal_lengths_in_order_and_lose_nothing(lengths: list[int], size: int) -> None:
+    pulled = given_out = most = 0
+
+    def windows() -> Any:
+        nonlocal pulled, most
+        for number, length in enumerate(lengths):
+            pulled += 1
+            most = max(most, pulled - given_out)
+            yield number, torch.full((length,), float(number))
+
+    seen: list[int] = []
+    for numbers, waveforms in _batches(windows(), size):
+        assert 1 <= len(numbers) == len(waveforms) <= size
+        assert len({len(waveform) for waveform in waveforms}) == 1
+        assert [int(waveform[0]) for waveform in waveforms] == numbers == sorted(numbers)
+        seen += numbers
+        given_out += len(numbers)
+    assert sorted(seen) == list(range(len(lengths)))
+    assert most <= 2 * size
+
+
+@pytest.mark.parametrize(("batch_size", "shapes"), [(1, [1] * 7), (3, [3, 3, 1]), (100, [7])])
+def test_a_batch_counts_windows_and_not_clips(batch_size: int, shapes: list[int]) -> None:
+    clap = Counting()
+    clap.embed_audio([clip(0.5, 40), clip(0.1, 30)], batch_size=batch_size)
+    assert [len(waveforms) for waveforms in clap.waveforms] == shapes
+
+
+def test_texts_are_batched_by_length_and_come_back_in_order() -> None:
+    clap = Counting()
+    texts = ["ccc", "a", "bb", "dddd"]
+    vectors = clap.embed_text(texts, batch_size=2)
+    assert clap.texts == [["a", "bb"], ["ccc", "dddd"]]
+    torch.testing.assert_close(vectors[:, 0] / vectors[:, 1], torch.tensor([3.0, 1.0, 2.0, 4.0]))
+
+
+@pytest.mark.parametrize("batch_size", [-1, 0])
+def test_a_batch_holds_something(clap: MiniClap, batch_size: int) -> None:
+    for embed, given_in in ((clap.embed_audio, [(noise(1), RATE)]), (clap.embed_text, ["rain"])):
+        with pytest.raises(BadOption, match=f"batch size must be at least 1, not {batch_size}"):
+            embed(given_in, batch_size=batch_size)  # type: ignore[operator]
+
+
+def test_windows_come_from_the_card_unless_given() -> None:
+    clap = Counting()
+    clap.embed_audio(clip(0.5, 25))
+    assert [waveforms.shape for waveforms in clap.waveforms] == [(1, 10)] * 3
+    clap.waveforms.clear()
+    clap.embed_audio(clip(0.5, 25), window=CARD.window.changed("seconds=2,long=head"))
+    assert [waveforms.shape for waveforms in clap.waveforms] == [(1, 20)]
+
+
+# Scores -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_score_is_the_cosine_where_that_is_positive(clap: MiniClap) -> None:
+    sounds: list[Sound] = [(noise(1, seed=seed), RATE) for seed in range(4)]
+    texts = ["a dog", "rain", "wind", "a bell"]
+    cosines = clap.similarity(sounds, texts)
+    assert cosines.shape == (4, 4)
+    torch.testing.assert_close(cosines, clap.embed_audio(sounds) @ clap.embed_text(texts).T)
+    torch.testing.assert_close(clap.score(sounds, texts), cosines.diagonal().clamp(min=0))
+    torch.testing.assert_close(clap.score(sounds[0], texts), cosines[0].clamp(min=0))
+    torch.testing.assert_close(clap.score(sounds, texts[1]), cosines[:, 1].clamp(min=0))
+    assert clap.score(sounds[0], texts[0]).shape == (1,)
+
+
+def test_scores_of_lists_that_do_not_pair_up_are_refused(clap: MiniClap) -> None:
+    with pytest.raises(BadOption, match="2 sounds and 3 texts do not pair up"):
+        clap.score([(noise(1), RATE)] * 2, ["a", "b", "c"])
+
+
+# Mode, precision, threads -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("long", ["fused", "fused-all"])
+def test_a_model_that_cannot_hear_a_clip_like_that_says_so(long: str) -> None:
+    with pytest.raises(BadOption, match=f"cannot hear a clip {long}; take windows or head, or a fused model"):
+        Counting().embed_audio([clip(0.5)], window=CARD.window.changed(long))
+
+
+def test_a_model_in_training_scores_in_evaluation_and_goes_back() -> None:
+    clap = Counting().train()
+    clap.embed_audio(clip(0.5))
+    assert clap.modes == [False]
+    assert clap.training
+
+
+def test_a_part_that_stood_still_in_training_stands_still_after_an_embedding(clap: MiniClap) -> None:
+    clap.train()
+    clap.text.eval()
+    before = [module.training for module in clap.modules()]
+    clap.embed_text("rain")
+    assert [module.training for module in clap.modules()] == before
+    clap.text_vectors = lambda texts: 1 / 0  # type: ignore[method-assign, assignment]
+    with pytest.raises(ZeroDivisionError):
+        clap.embed_text("rain")
+    assert [module.training for module in clap.modules()] == before
+
+
+def test_threads_that_embed_at_once_agree_even_in_training(clap: MiniClap) -> None:
+    sounds: list[Sound] = [(noise(0.5, seed=seed), RATE) for seed in range(30)]
+    expected = clap.embed_audio(sounds)
+    clap.train()
+    start = threading.Barrier(3)
+
+    def embed(part: int) -> Tensor:
+        start.wait()
+        return torch.cat([clap.embed_audio(sound) for sound in sounds[part::3]])
+
+    with ThreadPoolExecutor(3) as pool:
+        for part, found in enumerate(pool.map(embed, range(3))):
+            assert torch.equal(found, expected[part::3])
+    assert all(module.training for module in clap.modules())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_is_close_and_still_float32_outside(clap: MiniClap, precision: str) -> None:
+    sounds: list[Sound] = [(noise(1, seed=seed), RATE) for seed in range(3)]
+    audio, text = clap.embed_audio(sounds), clap.embed_text(["a dog", "rain"])
+    clap.to_precision(precision)
+    for exact, half in ((audio, clap.embed_audio(sounds)), (text, clap.embed_text(["a dog", "rain"]))):
+        assert half.dtype == torch.float32
+        assert not torch.equal(half, exact)
+        assert (half - exact).abs().max() < 0.05
+    clap.to_precision("fp32")
+    assert torch.equal(clap.embed_audio(sounds), audio)
+
+
+def test_an_unknown_precision_is_refused(clap: MiniClap) -> None:
+    with pytest.raises(BadOption, match="precision must be one of fp32, bf16, fp16, not 'int8'"):
+        clap.to_precision("int8")
+
+
+def test_a_surrounding_autocast_does_not_change_scores(clap: MiniClap) -> None:
+    expected = clap.embed_audio((noise(1), RATE))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(clap.embed_audio((noise(1), RATE)), expected)
+
+
+def test_a_model_can_be_copied(clap: MiniClap) -> None:
+    assert torch.equal(copy.deepcopy(clap).embed_text("rain"), clap.embed_text("rain"))

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import noise
+
+from clapometer.errors import BadOption, CheckpointError, UnknownModel
+from clapometer.models import registry
+from clapometer.models.families.mini import MiniClap
+from clapometer.models.registry import DEFAULT_MODEL, find, list_models, load, save
+
+
+def test_the_default_model_is_known() -> None:
+    assert DEFAULT_MODEL in [card.name for card in list_models()]
+    card, folder = find(DEFAULT_MODEL)
+    assert card.name == DEFAULT_MODEL
+    assert folder.parent == registry.EMBEDDED
+
+
+def test_the_embedded_model_loads_and_scores() -> None:
+    if not (registry.EMBEDDED / "mini" / "config.json").is_file():
+        pytest.skip("the embedded model is not in this checkout")
+    clap = load(device="cpu")
+    card = find(DEFAULT_MODEL)[0]
+    assert replace(clap.card, summary=card.summary, source=card.source) == card
+    assert clap.similarity((noise(1), 16000), ["rain", "a dog barks"]).isfinite().all()
+    files = list((registry.EMBEDDED / "mini").iterdir())
+    assert sum(file.stat().st_size for file in files if file.name != "seen.csv") <= 30e6
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [
+        ("mni", "no model and no folder is called 'mni'; did you mean mini? known names: mini"),
+        ("Mini", "did you mean mini?"),
+        ("laion/clap-htsat-unfused", "known names: mini"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_near_ones(
+    name: str, answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownModel) as caught:
+        load(name)
+    assert answer in str(caught.value)
+
+
+def test_a_folder_that_happens_to_be_called_like_a_model_does_not_hide_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clap: MiniClap
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(clap, "mini")
+    assert find("mini")[1] == registry.EMBEDDED / "mini"
+    for name in ("./mini", Path("mini"), tmp_path / "mini"):
+        assert find(name)[0] == clap.card
+        assert load(name, device="cpu").card == clap.card
+
+
+def test_a_file_is_not_a_model(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(bytes(100))
+    with pytest.raises(CheckpointError, match="is not a folder of a clapometer model"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_an_empty_folder_is_not_a_model(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"config.json is missing; .* is not a folder of a clapometer model"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"card": {}}', '{"card": []}', "\ud800"])
+def test_what_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(CheckpointError, match="is not the configuration of a clapometer model"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "alien"}, "knows no family 'alien', only mini"),
+        ({"window": {"seconds": -1, "hop": 1}}, "window: seconds must be positive"),
+        ({"window": None}, "is not the configuration"),
+        ({"odd": 1}, "is not the configuration"),
+    ],
+)
+def test_a_card_that_cannot_be_is_refused(
+    clap: MiniClap, change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    save(clap, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["card"].update(change)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path)
+    assert str(tmp_path / "config.json") in str(caught.value)
+
+
+def test_saving_makes_folders_and_replaces_files(clap: MiniClap, tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    save(clap, folder)
+    with torch.no_grad():
+        clap.logit_scale += 1
+    save(clap, folder)
+    assert torch.equal(load(folder, device="cpu").logit_scale, clap.logit_scale)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "seen.csv",
+        "tokenizer.json",
+    ]
+
+
+def test_a_loaded_model_is_ready(clap: MiniClap, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    again = load(tmp_path, device="cpu", precision="bf16")
+    assert not any(module.training for module in again.modules())
+    assert again.precision == "bf16"
+    assert again.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
+def test_a_device_that_is_not_here_is_refused(clap: MiniClap, device: str, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    with pytest.raises(BadOption, match=f"device '{device}' cannot be used here: "):
+        load(tmp_path, device=device)
+
+
+def test_an_unknown_precision_is_refused(clap: MiniClap, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    with pytest.raises(BadOption, match="precision must be one of fp32, bf16, fp16"):
+        load(tmp_path, precision="half")
+
+
+def test_auto_takes_an_accelerator_where_there_is_one(clap: MiniClap, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    expected = "cpu" if not torch.accelerator.is_available() else torch.accelerator.current_accelerator().type  # type: ignore[union-attr]
+    assert load(tmp_path).device.type == expected

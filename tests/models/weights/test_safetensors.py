@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from clapometer.errors import CheckpointError, WeightsMismatch
+from clapometer.models.weights.safetensors import read_weights, weights_hash, write_weights
+
+
+def net(seed: int = 0, width: int = 3) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, width), nn.Linear(width, 2))
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    first, second = net(0), net(1)
+    write_weights(first, tmp_path / "w")
+    assert not equal(first, second)
+    read_weights(second, tmp_path / "w")
+    assert equal(first, second)
+    assert [path.name for path in tmp_path.iterdir()] == ["w"]
+
+
+def test_half_precision_is_half_the_size_and_read_as_single(tmp_path: Path) -> None:
+    first, second = net(0), net(1)
+    write_weights(first, tmp_path / "w", half=True)
+    assert {tensor.dtype for tensor in load_file(tmp_path / "w").values()} == {torch.float16}
+    read_weights(second, tmp_path / "w")
+    for name, tensor in second.state_dict().items():
+        assert torch.equal(tensor, first.state_dict()[name].half().float())
+
+
+def test_weights_that_half_precision_cannot_hold_are_not_written(tmp_path: Path) -> None:
+    model = net()
+    write_weights(model, tmp_path / "w", half=True)
+    before = (tmp_path / "w").read_bytes()
+    with torch.no_grad():
+        model[0].weight[0, 0] = 1e6  # type: ignore[index]
+    with pytest.raises(
+        WeightsMismatch, match=r"not written, for 0.weight holds numbers that half precision cannot hold"
+    ):
+        write_weights(model, tmp_path / "w", half=True)
+    assert (tmp_path / "w").read_bytes() == before
+
+
+def test_a_strange_layout_in_memory_does_not_matter(tmp_path: Path) -> None:
+    model, other = nn.Conv2d(2, 3, 3), nn.Conv2d(2, 3, 3)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    write_weights(model, tmp_path / "w")
+    read_weights(other, tmp_path / "w")
+    assert equal(model, other)
+    assert weights_hash(model) == weights_hash(other)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_weights(net(0), tmp_path / "w")
+    before = (tmp_path / "w").read_bytes()
+
+    def full(file: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_weights(net(1), tmp_path / "w")
+    assert (tmp_path / "w").read_bytes() == before
+
+
+def test_others_may_read_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_weights(net(0), tmp_path / "w")
+    assert (tmp_path / "w").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_every_problem_is_named_up_to_five(tmp_path: Path) -> None:
+    weights = net().state_dict()
+    del weights["0.bias"]
+    weights["1.weight"] = torch.full((2, 3), float("nan"))
+    weights["1.bias"] = torch.zeros(9)
+    weights["2.weight"] = torch.zeros(9)
+    save_file(weights, tmp_path / "w")
+    with pytest.raises(WeightsMismatch) as caught:
+        read_weights(net(), tmp_path / "w")
+    assert str(caught.value) == (
+        f"{tmp_path / 'w'} does not fit the network: missing 0.bias; unexpected 2.weight; "
+        "1.bias is (9,), not (2,); 1.weight holds numbers that are not finite"
+    )
+    save_file({str(number): torch.zeros(1) for number in range(6)}, tmp_path / "w")
+    with pytest.raises(WeightsMismatch, match="and 5 more"):
+        read_weights(net(), tmp_path / "w")
+
+
+def test_a_refused_file_changes_nothing(tmp_path: Path) -> None:
+    write_weights(net(1, width=5), tmp_path / "w")
+    model = net()
+    with pytest.raises(WeightsMismatch):
+        read_weights(model, tmp_path / "w")
+    assert equal(model, net())
+
+
+@pytest.mark.parametrize("data", [b"", b"not weights", bytes(100), b"\xff" * 100])
+def test_what_is_no_weights_file_is_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(data)
+    with pytest.raises(CheckpointError, match="not a whole safetensors file"):
+        read_weights(net(), tmp_path / "w")
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(CheckpointError, match="is missing; copy it from where the model was saved"):
+            read_weights(net(), path)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    class Malice:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (str(tmp_path / "executed"),))
+
+    torch.save({"0.weight": Malice()}, tmp_path / "w")
+    with pytest.raises(CheckpointError):
+        read_weights(net(), tmp_path / "w")
+    assert not (tmp_path / "executed").exists()
+
+
+def test_the_hash_tells_weights_apart_and_nothing_else() -> None:
+    assert weights_hash(net()) == weights_hash(net())
+    assert weights_hash(net()) == weights_hash(net().eval())
+    assert len(weights_hash(net())) == 16
+    changed = net()
+    with torch.no_grad():
+        changed[1].bias[1] += 1e-6  # type: ignore[index]
+    assert len({weights_hash(model) for model in (net(), net(1), net(0, 4), changed)}) == 4

@@ -1,0 +1,379 @@
+"""Ratings in: every dialect, and every way in which a file can be wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clapometer import read_ratings
+from clapometer.errors import BadOption, BadTable, ClapometerError
+from clapometer.ratings.formats import parse_columns, relate_system
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+CANONICAL = ("audio", "text", "listener", "rating")
+RELATE = ("wavname", "text", "score", "listener_id", "audio type", "anchor label", "in RELATE dataset", "in AudioCaps")
+
+
+def written(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+def test_canonical_columns(tmp_path: Path) -> None:
+    rows = [
+        ("a.wav", "a dog", "1", 7),
+        ("a.wav", "a dog", "2", 9),
+        ("a.wav", "雨 🌧", "1", "0.5"),
+        ("b.wav", "a", "1", 3),
+    ]
+    found = read_ratings(written(tmp_path / "r.csv", CANONICAL, rows), scale=(0, 10))
+    assert found.dialect == "canonical"
+    assert found.audio.tolist() == ["a.wav", "a.wav", "a.wav", "b.wav"]
+    assert found.rating.tolist() == [7, 9, 0.5, 3]
+    assert found.target.tolist() == [0.7, 0.9, 0.05, 0.3]
+    assert found.has_listeners
+    assert found.problems == ()
+    assert found.pairs.index.tolist() == [0, 0, 1, 2]
+    assert found.pairs.mean.tolist() == [8, 0.5, 3]
+    assert found.pairs.count.tolist() == [2, 1, 1]
+    assert found.pairs.text.tolist() == ["a dog", "雨 🌧", "a"]
+    assert found.listeners[0].tolist() == [0, 1, 0, 0]
+    assert found.where(3) == "r.csv line 5"
+
+
+def test_splits_systems_anchors_and_scales(tmp_path: Path) -> None:
+    columns = (*CANONICAL, "system", "split", "anchor", "scale_min", "scale_max", "age")
+    rows = [
+        ("a", "x", "1", 1, "s", "train", "", 1, 5, "30"),
+        ("b", "x", "1", 5, "t", "test", "False", 1, 5, ""),
+        ("c", "x", "1", 2, "", "test", "low", 1, 5, "9"),
+        ("d", "x", "1", 2, "", "test", "True", 1, 5, "9"),
+        ("e", "x", "1", 2, "", "test", "", 0, 10, "9"),
+    ]
+    found = read_ratings(written(tmp_path / "r.csv", columns, rows))
+    assert found.scale == (1, 5)
+    assert found.scale_stated
+    assert found.anchor.tolist() == ["", "", "low", "anchor"]
+    assert found.only().audio.tolist() == ["a", "b"]
+    assert found.only(split="test").audio.tolist() == ["b"]
+    assert found.only(split="test, train", anchors=True).audio.tolist() == ["a", "b", "c", "d"]
+    assert found.column("age").tolist() == ["30", "", "9", "9"]
+    assert found.column("system").tolist() == ["s", "t", "", ""]
+    assert [problem.kind for problem in found.problems] == ["another scale"]
+    assert found.problems[0].line == 6
+    with pytest.raises(BadOption, match=r"no ratings in the split 'dev'; there are train \(1\), test \(1\)"):
+        found.only(split="dev")
+    with pytest.raises(BadOption, match="no column 'nosuch'; there are audio, text"):
+        found.column("nosuch")
+
+
+def test_relate(tmp_path: Path) -> None:
+    rows = [
+        ("/audioldm2/train/1.wav", "x", 7, "0001", "audioldm", "False", "train", "train"),
+        ("/audiocaps/test/2.wav", "x", 0, "0001", "natural", "False", "excluded", "test"),
+        ("/audiocaps/test/2.wav", "y", 0, "0001", "natural", "True", "validation", ""),
+        ("/other/test/2.wav", "y", 0, "0002", "tango", "False", "test", "test"),
+    ]
+    found = read_ratings(written(tmp_path / "REL.csv", RELATE, rows))
+    assert found.dialect == "relate"
+    assert found.scale == (0, 10)
+    assert found.system.tolist() == ["audioldm2", "natural", "natural", "tango"]
+    assert found.split.tolist() == ["train", "excluded", "excluded", "test"]
+    assert found.anchor.tolist() == ["", "", "anchor", ""]
+    assert found.column("in AudioCaps").tolist() == ["train", "test", "", "test"]
+    assert [(p.line, p.kind, p.dropped) for p in found.problems] == [
+        (4, "mislabelled anchor", False),
+        (5, "unknown generator", False),
+    ]
+    assert "test and validation" in found.notes[0]
+    # The files of events and of their order have no split of their own.
+    others = [name for name in RELATE if name != "in RELATE dataset"]
+    found = read_ratings(written(tmp_path / "IS.csv", others, [(*row[:6], row[7]) for row in rows]))
+    assert found.split.tolist() == ["train", "test", "", "test"]
+
+
+@pytest.mark.parametrize(
+    ("path", "system"),
+    [
+        ("/tango2/train/5.wav", "tango2"),
+        ("wave/tango/5.wav", "tango"),
+        ("C:\\relate\\audiocaps\\5.wav", "natural"),
+        ("5.wav", ""),
+        ("", ""),
+    ],
+)
+def test_the_generator_of_a_path(path: str, system: str) -> None:
+    assert relate_system(path) == system
+
+
+def test_xacle_with_and_without_listeners(tmp_path: Path) -> None:
+    columns = ("wav_file_name", "text", "score", "listener_id", "average_score")
+    found = read_ratings(
+        written(tmp_path / "train.csv", columns, [("1.wav", "x", 3, "9", 5), ("1.wav", "x", 7, "8", 5)])
+    )
+    assert (found.dialect, found.scale, found.rating.tolist()) == ("xacle", (0, 10), [3, 7])
+    found = read_ratings(written(tmp_path / "validation.csv", columns[:2] + columns[4:], [("1.wav", "x", 5)]))
+    assert not found.has_listeners
+    assert found.rating.tolist() == [5]
+    assert "means over listeners" in found.notes[0]
+
+
+def test_any_other_file_by_its_columns(tmp_path: Path) -> None:
+    path = written(tmp_path / "mos.csv", ("Clip", "Worker", "MOS 1-5"), [("a", "w", 4), ("a", "v", 5), ("b", "w", 1)])
+    with pytest.raises(BadTable, match=r"not recognised as ratings: its columns are 'Clip'.*--columns audio="):
+        read_ratings(path)
+    found = read_ratings(path, columns=parse_columns("audio=Clip, listener=Worker,rating=MOS 1-5"))
+    assert (found.dialect, found.scale, found.scale_stated) == ("mapped", (1, 5), False)
+    assert found.text.tolist() == ["", "", ""]
+    assert len(found.pairs) == 2
+
+
+def test_columns_go_before_the_header(tmp_path: Path) -> None:
+    rows = [("/tango/train/1.wav", "x", 7, "0001", "tango", "False", "train", "test")]
+    path = written(tmp_path / "REL.csv", RELATE, rows)
+    found = read_ratings(path, columns={"split": "in AudioCaps", "system": "in RELATE dataset"})
+    assert (found.split.tolist(), found.system.tolist(), found.scale) == (["test"], ["train"], (0, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("audio", "'audio' is not understood"),
+        ("audio=", "not understood"),
+        ("audio=a,audio=b", "audio is given twice"),
+    ],
+)
+def test_columns_that_are_not_understood(text: str, said: str) -> None:
+    with pytest.raises(BadOption, match=said):
+        parse_columns(text)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "said"),
+    [
+        ({"audoi": "a"}, BadOption, "'audoi' is none of audio.*; audio?"),
+        ({"audio": "nosuch", "rating": "b"}, BadTable, "no column 'nosuch' for audio; its columns are 'a', 'b'"),
+        ({"audio": "a"}, BadTable, "no column is named for rating; add rating=..."),
+    ],
+)
+def test_columns_that_do_not_fit(columns: dict[str, str], error: type[Exception], said: str, tmp_path: Path) -> None:
+    with pytest.raises(error, match=said):
+        read_ratings(written(tmp_path / "r.csv", ("a", "b"), [("x", 1)]), columns=columns)
+
+
+def test_what_is_wrong_with_rows_is_told_row_by_row(tmp_path: Path) -> None:
+    rows: list[tuple[object, ...]] = [
+        ("a", "x", "1", 5),
+        ("a", "x", "2", ""),
+        ("a", "x", "3", "good"),
+        ("a", "x", "4", "7,5"),
+        ("a", "x", "5", 11),
+        ("a", "x", "6", -0.1),
+        ("a", "x", "7", "nan"),
+        ("a", "x", "8", "1_0"),
+        ("", "x", "9", 5),
+        ("a", " ", "9", 5),
+        ("a", "x", " ", 5),
+        ("a", "x", "1", 6),
+        ("a", "x", "10", 5, "more"),
+        ("a", "x", "11", 6),
+    ]
+    found = read_ratings(written(tmp_path / "r.csv", CANONICAL, rows), scale=(0, 10))
+    assert found.rating.tolist() == [5, 6]
+    assert found.lines.tolist() == [2, 15]
+    assert [(problem.line, problem.kind) for problem in found.problems] == [
+        (3, "no rating"),
+        (4, "not a number"),
+        (5, "not a number"),
+        (6, "out of scale"),
+        (7, "out of scale"),
+        (8, "not a number"),
+        (9, "not a number"),
+        (10, "no audio"),
+        (11, "no text"),
+        (12, "no listener"),
+        (13, "repeated rating"),
+        (14, "unreadable row"),
+    ]
+    said = {problem.line: problem.message for problem in found.problems}
+    assert "write it with a point: 7.5" in said[5]
+    assert "the rating 11 is outside the scale of 0 to 10" in said[6]
+    assert "listener '1' rated this pair already in line 2" in said[13]
+    assert found.problem_counts()["not a number"] == 4
+    assert all(problem.dropped for problem in found.problems)
+
+
+def test_an_anchor_may_be_played_twice(tmp_path: Path) -> None:
+    columns = (*CANONICAL, "anchor")
+    rows = [("a", "x", "1", 0, "yes"), ("a", "x", "1", 1, "yes"), ("b", "x", "1", 9, "no")]
+    assert read_ratings(written(tmp_path / "r.csv", columns, rows)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "audio,text,listener,rating\na,x,1,\na,x,2,z\n",
+            "none of its 2 rows can be used: no rating (1), not a number",
+        ),
+        ("audio,text,listener,rating\na,x,1,3\nb,x,2,3\n", "every rating is 3, and the file says no scale"),
+        ("audio,text,rating,scale_min\na,x,3,0\n", "scale_min and scale_max belong together"),
+        ("audio,text,rating,scale_min,scale_max\na,x,3,5,1\n", "no row has a scale_min below its scale_max"),
+        ("audio;text;rating\na;x;3\n", "semicolons or tabs"),
+        ("audio,text,rating,rating\na,x,3,4\n", "stands twice"),
+        ("audio,text,rating\n", "no rows"),
+        ("", "empty"),
+    ],
+)
+def test_files_that_cannot_be_used(content: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text(content)
+    with pytest.raises(BadTable) as error:
+        read_ratings(tmp_path / "r.csv")
+    assert str(error.value).startswith(str(tmp_path / "r.csv"))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("scale", [(1, 1), (5, 1), (0, float("inf")), (float("nan"), 1)])
+def test_scales_that_are_none(scale: tuple[float, float], tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="scale"):
+        read_ratings(written(tmp_path / "r.csv", CANONICAL, [("a", "x", "1", 1)]), scale=scale)
+
+
+def test_json_lines_and_parquet_have_numbers(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"audio": "a", "text": "x", "listener": 12, "rating": 3},
+        {"audio": "a", "text": "x", "listener": 13.0, "rating": 4.5},
+        {"audio": "a", "text": "x", "listener": "14", "rating": True},
+        {"audio": "a", "text": "x", "listener": 15, "rating": [1]},
+        {"audio": "a", "text": "x", "rating": 1},
+        {"audio": "a", "text": "x", "listener": 16, "rating": "5"},
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = read_ratings(tmp_path / "r.jsonl")
+    assert found.listener.tolist() == ["12", "13", "16"]
+    assert found.rating.tolist() == [3, 4.5, 5]
+    assert [problem.kind for problem in found.problems] == ["not a number", "not a number", "no listener"]
+    table = pa.table({"audio": ["a", "b"], "text": ["x", "x"], "listener": pa.array([1, None]), "rating": [1.5, 2.0]})
+    pq.write_table(table, tmp_path / "r.parquet")
+    found = read_ratings(tmp_path / "r.parquet", scale=(1, 5))
+    assert found.listener.tolist() == ["1"]
+    assert found.where(0) == "r.parquet row 1"
+
+
+def test_a_questionnaire_is_joined(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.csv", CANONICAL, [("a", "x", "01", 1), ("a", "x", "02", 2), ("b", "x", "01", 3)])
+    listeners = written(tmp_path / "l.csv", ("listener_id", "age", "text"), [("01", 30, "q"), ("03", 40, "r")])
+    found = read_ratings(path, listeners=listeners)
+    assert found.column("age").tolist() == ["30", "", "30"]
+    assert found.column("listener text").tolist() == ["q", "", "q"]
+    assert any("1 of 2 listeners are in l.csv" in note for note in found.notes)
+    assert any("not in l.csv: 02" in note for note in found.notes)
+    assert any("1 listeners of l.csv rated nothing" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "said"),
+    [
+        (("person", "age"), [("01", 3)], "no column 'listener' or 'listener_id'"),
+        (("listener", "age"), [("01", 3), ("01", 4)], "stands in it 2 times"),
+        (("listener", "age"), [("1", 3)], "none of the 1 listeners"),
+    ],
+)
+def test_questionnaires_that_do_not_fit(columns: Any, rows: Any, said: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "r.csv", CANONICAL, [("a", "x", "01", 1), ("b", "x", "01", 2)])
+    with pytest.raises(BadTable, match=said):
+        read_ratings(path, listeners=written(tmp_path / "l.csv", columns, rows))
+
+
+def test_taking_some_is_as_reading_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"a{a}", f"t{t}", f"l{n % 7}{a}", float(rng.integers(11)))
+        for n, (a, t) in enumerate(rng.integers(6, size=(80, 2)))
+    ]
+    rows = list({row[:3]: row for row in rows}.values())
+    whole = read_ratings(written(tmp_path / "r.csv", CANONICAL, rows), scale=(0, 10))
+    for known in (False, True):
+        if known:
+            assert len(whole.pairs) > 10
+            assert len(whole.listeners[1]) > 10
+        mask = rng.random(len(rows)) < 0.4
+        some = whole.take(mask)
+        fresh = read_ratings(
+            written(tmp_path / "s.csv", CANONICAL, [row for row, kept in zip(rows, mask, strict=True) if kept]),
+            scale=(0, 10),
+        )
+        assert some.pairs.index.tolist() == fresh.pairs.index.tolist()
+        assert some.pairs.audio.tolist() == fresh.pairs.audio.tolist()
+        assert some.pairs.mean.tolist() == fresh.pairs.mean.tolist()
+        assert some.listeners[0].tolist() == fresh.listeners[0].tolist()
+        assert some.listeners[1].tolist() == fresh.listeners[1].tolist()
+    nobody = whole.take(np.zeros(len(rows), bool))
+    assert len(nobody) == len(nobody.pairs) == len(nobody.listeners[1]) == 0
+    assert not nobody.has_listeners
+
+
+CELLS = st.one_of(TEXTS, st.floats(), st.integers(-3, 13), st.just(""))
+
+
+@given(rows=st.lists(st.tuples(TEXTS, TEXTS, st.sampled_from("pqr "), CELLS), min_size=1, max_size=8))
+@quick
+def test_every_row_is_a_rating_or_a_problem(rows: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    path = written(tmp_path / "r.csv", CANONICAL, rows)
+    try:
+        found = read_ratings(path, scale=(0, 10))
+    except BadTable as error:
+        assert "can be used" in str(error)  # noqa: PT017
+        return
+    dropped = [problem.line for problem in found.problems if problem.dropped]
+    assert sorted([*dropped, *found.lines.tolist()]) == sorted({*dropped, *found.lines.tolist()})
+    assert len(found) + len(dropped) == len(rows)
+    assert ((found.rating >= 0) & (found.rating <= 10)).all()
+    keys = Counter(zip(found.audio, found.text, found.listener, strict=True))
+    assert max(keys.values()) == 1
+    assert sum(found.problem_counts().values()) == len(found.problems)
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet"])
+@given(content=st.binary(max_size=200))
+@quick
+def test_any_bytes_give_ratings_or_a_clear_error(form: str, content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / f"r.{form}"
+    heads = (b"", b"audio,text,rating\n", b"wavname\tscore\n", b'{"audio": "a", "rating": 1}\n', b"wavname,score\n")
+    for head in heads:
+        path.write_bytes(head + content)
+        try:
+            found = read_ratings(path)
+        except ClapometerError as error:
+            assert path.name in str(error)  # noqa: PT017
+            continue
+        assert len(found) > 0
+        assert len(found.pairs) <= len(found)
+
+
+@pytest.mark.slow
+def test_a_file_of_100_megabytes(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    caption = "a dog barks while rain falls on a tin roof and somebody walks " * 3
+    with path.open("w") as file:
+        file.write("audio,text,listener,rating\n")
+        for number in range(500_000):
+            file.write(f"{number // 4}.wav,{caption},{number % 997},{number * 7 % 11}\n")
+    assert path.stat().st_size > 100_000_000
+    found = read_ratings(path, scale=(0, 10))
+    assert (len(found), len(found.pairs)) == (500_000, 125_000)

@@ -1,0 +1,379 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from clapometer.errors import BadOption, CheckpointError, TrainingFailed
+from clapometer.models.families.mini import MiniClap, tiny
+from clapometer.models.registry import load, save
+from clapometer.training.distributed import Processes
+from clapometer.training.loop import Trained, train
+from clapometer.training.losses.contrastive import info_nce
+from clapometer.training.objective import KnownRows, Objective
+from clapometer.training.options import TrainOptions
+from clapometer.training.parameters import learning
+from clapometer.training.step import _vectors, update
+
+OPTIONS = TrainOptions(
+    steps=7, batch_size=4, learning_rate=1e-2, warmup=2, log_every=1, validate_every=3, save_every=2, seed=5
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    windows: list[list[Tensor]]
+    texts: list[str]
+    audio_known: KnownRows | None = None
+    text_known: KnownRows | None = None
+
+
+def batches(step: int) -> Batch:
+    """Four tones with their names; no step has those of another."""
+    time = np.arange(1600) / 16000
+    sounds = [np.sin(2 * np.pi * (200 + 150 * step + 1500 * number) * time).astype(np.float32) for number in range(4)]
+    return Batch(
+        [[torch.from_numpy(sound)] for sound in sounds], [f"{'low high'[number:]} {step}" for number in range(4)]
+    )
+
+
+class Plain(Objective[Batch]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.own = torch.nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: Batch) -> dict[str, Tensor]:
+        return {"contrastive": info_nce(audio, text, logit_scale), "own": self.own.square()}
+
+
+class Broken(Plain):
+    def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: Batch) -> dict[str, Tensor]:
+        return {"broken": (audio.sum() - 1e9).log()}
+
+
+def new() -> MiniClap:
+    torch.manual_seed(1)
+    return tiny()
+
+
+def run(folder: Path, clap: MiniClap | None = None, options: TrainOptions = OPTIONS, **more: Any) -> Trained:
+    return train(clap or new(), batches, more.pop("objective", None) or Plain(), options, folder, **more)
+
+
+def weights(folder: Path) -> Mapping[str, Tensor]:
+    return load(folder).state_dict()
+
+
+def same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def log(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping_at(step: int) -> Any:
+    def source(number: int) -> Batch:
+        if number == step:
+            raise Stop
+        return batches(number)
+
+    return source
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 5, 6])
+def test_a_stopped_run_goes_on_to_the_same_weights_and_log(tmp_path: Path, stop: int) -> None:
+    values = {0: 0.1, 3: 0.5, 6: 0.7, 7: 0.6}
+    whole = run(tmp_path / "whole", validate=figures_from(values))
+    with pytest.raises(Stop):
+        train(new(), stopping_at(stop), Plain(), OPTIONS, tmp_path / "cut", validate=figures_from(values))
+    saved = stop - stop % 2
+    resumed = run(
+        tmp_path / "cut", validate=figures_from({at: values[at] for at in values if at > saved or saved == 0})
+    )
+    assert resumed.resumed_from == saved
+    assert replace(resumed, folder=whole.folder, resumed_from=0) == whole
+    for part in (".", "last"):
+        assert same(weights(tmp_path / "cut" / part), weights(tmp_path / "whole" / part))
+    assert log(tmp_path / "cut") == log(tmp_path / "whole")
+
+
+def figures_from(values: dict[int, float]) -> Any:
+    left = list(values.values())
+    return lambda clap: {"accuracy": left.pop(0)}
+
+
+def test_the_best_state_is_kept_beside_the_last(tmp_path: Path) -> None:
+    clap = new()
+    trained = run(tmp_path, clap, validate=figures_from({0: 0.1, 3: 0.5, 6: 0.9, 7: 0.6}))
+    assert (trained.steps, trained.best_step, trained.figures) == (7, 6, {"accuracy": 0.9})
+    assert same(weights(tmp_path / "last"), clap.state_dict())
+    assert not same(weights(tmp_path), clap.state_dict())
+
+
+def test_a_model_that_was_better_before_stays_as_it_was(tmp_path: Path) -> None:
+    trained = run(tmp_path, validate=figures_from({0: 0.7, 3: 0.5, 6: 0.7, 7: 0.6}))
+    assert (trained.best_step, trained.figures) == (0, {"accuracy": 0.7})
+    assert same(weights(tmp_path), new().state_dict())
+    assert not same(weights(tmp_path / "last"), new().state_dict())
+
+
+def test_without_validation_the_last_state_is_the_model(tmp_path: Path) -> None:
+    clap = new()
+    assert run(tmp_path, clap).best_step == 7
+    assert same(weights(tmp_path), clap.state_dict())
+
+
+def test_a_finished_run_asked_for_again_is_answered_at_once(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    again = train(new(), stopping_at(0), Plain(), OPTIONS, tmp_path)
+    assert again == replace(first, resumed_from=7)
+
+
+def test_the_loss_falls_and_the_log_says_so(tmp_path: Path) -> None:
+    fixed = batches(0)
+    train(new(), lambda step: fixed, Plain(), replace(OPTIONS, steps=30), tmp_path)
+    lines = log(tmp_path)
+    assert [line["step"] for line in lines] == list(range(1, 31))
+    assert lines[-1]["loss"] < lines[0]["loss"] / 2
+    for line in lines:
+        assert line["loss"] == pytest.approx(line["contrastive"] + line["own"])
+
+
+@pytest.mark.parametrize("accumulate", [2, 3, 4])
+def test_a_batch_in_parts_has_the_same_gradients(accumulate: int) -> None:
+    found = []
+    for parts in (1, accumulate):
+        clap, objective = new(), Plain()
+        clap.audio.dropout.p = 0.0  # its random numbers depend on the parts
+        learning = [*clap.parameters(), *objective.parameters()]
+        options = replace(OPTIONS, accumulate=parts, clip=1e9)
+        optimizer = torch.optim.SGD(learning, lr=1.0)
+        terms = update(clap, batches(0), objective, optimizer, learning, options, 0, Processes())
+        found.append((terms, [weight.grad for weight in learning]))
+    (whole, expected), (some, gradients) = found
+    assert some == pytest.approx(whole, rel=1e-5)
+    for gradient, other in zip(gradients, expected, strict=True):
+        assert gradient is not None
+        torch.testing.assert_close(gradient, other, rtol=1e-3, atol=1e-6)
+
+
+def test_vectors_that_are_known_are_not_made_again(tmp_path: Path) -> None:
+    clap = new()
+    with torch.no_grad():
+        known = list(clap.eval().text_vectors(batches(0).texts)[:, None])
+    options = replace(OPTIONS, steps=1, parts=("audio",))
+    for name, texts in (("made", batches(0).texts), ("known", ["nothing of this is read"] * 4)):
+        batch = replace(batches(0), texts=texts, text_known=KnownRows(known) if name == "known" else None)
+        train(new(), lambda step, batch=batch: batch, Plain(), options, tmp_path / name)
+    assert same(weights(tmp_path / "made"), weights(tmp_path / "known"))
+
+
+def test_blocks_that_are_computed_anew_have_the_same_gradients(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls = []
+    layer = type(new().text.layers[0])
+    forward = layer.forward
+    monkeypatch.setattr(
+        layer, "forward", lambda self, *given, **named: calls.append(1) or forward(self, *given, **named)
+    )
+    counts = []
+    for name, wanted in (("kept", False), ("anew", True)):
+        calls.clear()
+        run(tmp_path / name, options=replace(OPTIONS, steps=2, checkpointing=wanted))
+        counts.append(len(calls))
+    assert same(weights(tmp_path / "kept"), weights(tmp_path / "anew"))
+    assert counts[1] == 2 * counts[0]
+
+
+def test_a_run_without_gain_ends_early_and_stays_ended(tmp_path: Path) -> None:
+    options = replace(OPTIONS, steps=50, validate_every=2, save_every=4, patience=2)
+    figures = {0: 0.1, 2: 0.5, 4: 0.4, 6: 0.3, 8: 0.9}
+    trained = run(tmp_path, options=options, validate=figures_from(figures))
+    assert (trained.steps, trained.best_step, trained.figures) == (6, 2, {"accuracy": 0.5})
+    again = train(new(), stopping_at(6), Plain(), options, tmp_path, validate=figures_from({}))
+    assert again == replace(trained, resumed_from=6)
+
+
+def test_what_is_written_is_an_average_with_the_beginning_if_that_is_wanted(tmp_path: Path) -> None:
+    seen: list[Mapping[str, Tensor]] = []
+
+    def validate(clap: Any) -> dict[str, float]:
+        seen.append({name: value.clone() for name, value in clap.state_dict().items()})
+        return {"accuracy": float(len(seen))}
+
+    clap, first = new(), new().state_dict()
+    run(tmp_path / "own", options=replace(OPTIONS, steps=4))
+    run(tmp_path / "mean", clap, replace(OPTIONS, steps=4, average=0.25), validate=validate)
+    own = weights(tmp_path / "own")
+    assert same(clap.state_dict(), own)  # training goes on from its own weights
+    for folder in (tmp_path / "mean", tmp_path / "mean" / "last"):
+        for name, value in weights(folder).items():
+            torch.testing.assert_close(value, 0.75 * own[name] + 0.25 * first[name])
+    assert same(seen[-1], weights(tmp_path / "mean"))
+    assert same(seen[0], first)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_batch_norms_keep_their_statistics_if_they_are_told(keep: bool) -> None:
+    clap = new()
+    clap.norm = torch.nn.BatchNorm1d(8)
+    with learning(clap, replace(OPTIONS, keep_statistics=keep)):
+        assert clap.norm.training is not keep
+        assert clap.norm.weight.requires_grad
+        clap.norm(torch.randn(4, 8))
+    assert clap.norm.training
+    assert bool((clap.norm.running_mean == 0).all()) is keep
+
+
+def test_dropout_depends_on_seed_step_and_part_alone() -> None:
+    clap, batch, rows = new().train(), batches(0), torch.arange(4)
+
+    def vectors(seed: int = 5, step: int = 0, part: int = 0) -> Tensor:
+        return _vectors(clap, batch, rows, replace(OPTIONS, seed=seed), step, part)[0]
+
+    assert torch.equal(vectors(), vectors())
+    for other in (vectors(seed=6), vectors(step=1), vectors(part=1)):
+        assert not torch.equal(vectors(), other)
+
+
+def test_only_the_parts_that_are_named_learn(tmp_path: Path) -> None:
+    clap = new().eval()
+    run(tmp_path, clap, replace(OPTIONS, parts=("projection",), learn_temperature=False))
+    before = new().state_dict()
+    changed = {name for name, weight in clap.state_dict().items() if not torch.equal(weight, before[name])}
+    assert changed == {"text_projection.weight", "text_projection.bias"}
+    assert all(weight.requires_grad for weight in clap.parameters())
+    assert not any(module.training for module in clap.modules())
+
+
+def test_rates_slow_down_what_they_name(tmp_path: Path) -> None:
+    clap = new()
+    run(
+        tmp_path, clap, replace(OPTIONS, steps=1, warmup=0, weight_decay=0.0, rates={"audio": 0.0, "audio.output": 0.1})
+    )
+    before = new().state_dict()
+    moved = {name: (weight - before[name]).abs().max().item() for name, weight in clap.state_dict().items()}
+    assert moved["audio.hidden.weight"] == 0
+    assert moved["audio.output.weight"] == pytest.approx(1e-3, rel=1e-2)
+    assert moved["text_projection.weight"] == pytest.approx(1e-2, rel=1e-2)
+
+
+def test_what_has_a_rate_of_0_has_no_gradient_and_learns_again_afterwards() -> None:
+    clap = new()
+    with learning(clap, replace(OPTIONS, rates={"audio.stem": 0.0, "audio.blocks": 0.0})) as groups:
+        assert not clap.audio.trunk(torch.zeros(1, 32, 64)).requires_grad
+        assert clap.audio_vectors(torch.zeros(1, 16000)).requires_grad
+        assert all(group["factor"] for group in groups)
+    assert all(weight.requires_grad for weight in clap.parameters())
+
+
+def test_the_temperature_stays_in_bounds(tmp_path: Path) -> None:
+    clap = new()
+    with torch.no_grad():
+        clap.logit_scale.fill_(9.0)
+    run(tmp_path, clap, replace(OPTIONS, steps=1))
+    assert clap.logit_scale.exp().item() == pytest.approx(100, rel=1e-4)
+
+
+def test_the_random_numbers_of_others_are_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    clap = new()
+    torch.manual_seed(3)
+    run(tmp_path, clap)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, run={"captions": "a"})
+    with pytest.raises(BadOption, match=r"another run .*captions: a there, b now"):
+        run(tmp_path, run={"captions": "b"})
+    with pytest.raises(BadOption, match="another run"):
+        run(tmp_path, options=replace(OPTIONS, seed=6), run={"captions": "a"})
+
+
+def test_a_model_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
+    save(new(), tmp_path)
+    with pytest.raises(BadOption, match="take another folder"):
+        run(tmp_path)
+    assert same(weights(tmp_path), new().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"parts": ("audio", "video")}, "no part 'video'; it has audio, text, text projection"),
+        ({"rates": {"x": 1.0}}, "'x'"),
+    ],
+)
+def test_parts_and_rates_that_the_model_has_not_are_named(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(BadOption, match=named):
+        run(tmp_path, options=replace(OPTIONS, **changes))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_state(tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match=r"step 1 \(broken nan\); take a lower learning rate"):
+        run(tmp_path, objective=Broken())
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    run(tmp_path)
+    (tmp_path / "state.pt").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError, match=r"state\.pt is damaged"):
+        run(tmp_path)
+
+
+def test_a_state_never_runs_code(tmp_path: Path) -> None:
+    run(tmp_path)
+    torch.save({"step": Path("/")}, tmp_path / "state.pt")
+    with pytest.raises(CheckpointError, match=r"state\.pt is damaged"):
+        run(tmp_path)
+
+
+def test_steps_are_counted_from_where_the_run_goes_on(tmp_path: Path) -> None:
+    counts: list[tuple[str, int]] = []
+    ticks: list[int] = []
+
+    def progress(what: str, total: int) -> Any:
+        counts.append((what, total))
+        return ticks.append
+
+    with pytest.raises(Stop):
+        train(new(), stopping_at(4), Plain(), OPTIONS, tmp_path, progress=progress)
+    run(tmp_path, progress=progress)
+    assert counts == [("steps", 7), ("steps", 3)]
+    assert len(ticks) == 4 + 3
+
+
+def test_half_precision_on_the_way_learns_too(tmp_path: Path) -> None:
+    fixed = batches(0)
+    clap = new()
+    train(clap, lambda step: fixed, Plain(), replace(OPTIONS, steps=30, precision="bf16"), tmp_path)
+    assert log(tmp_path)[-1]["loss"] < log(tmp_path)[0]["loss"] / 2
+    assert {weight.dtype for weight in clap.parameters()} == {torch.float32}
+
+
+def test_tensorboard_gets_the_same_figures_and_no_step_twice(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(Stop):
+        train(new(), stopping_at(5), Plain(), OPTIONS, tmp_path)
+    run(tmp_path)
+    board = EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    seen = {event.step: event.value for event in board.Scalars("loss")}
+    assert len(board.Scalars("loss")) == len(seen)
+    assert seen == pytest.approx({int(line["step"]): line["loss"] for line in log(tmp_path)})
