@@ -17,7 +17,7 @@ from typing import Any
 from clapometer.classification.classifier import classify
 from clapometer.models.registry import load
 from clapometer.tables import read_table
-from clapometer.tables.writing import whole_file
+from clapometer.tables.writing import atomic_write
 from panel.sound import clips_of
 from panel.study import HELD_OUT
 
@@ -113,7 +113,7 @@ def pairs_table(study: Path) -> Path:
     path = study / "pairs.csv"
     if not path.exists():
         rows = [row for row in read_table(study / "truth.csv", ("audio", "text")).rows if row["split"] != "train"]
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             lines = [["audio", "text"], *([row["audio"], row["text"]] for row in rows)]
             file.write(_csv(lines))
     return path
@@ -127,7 +127,7 @@ def fewer(study: Path, pairs: int) -> Path:
         first = [row["audio"] for row in read_table(study / "truth.csv", ("audio",)).rows if row["split"] == "train"]
         kept = set(first[:pairs])
         rows = [row for row in table.rows if row["split"] != "train" or row["audio"] in kept]
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(_csv([list(table.columns), *([row[name] for name in table.columns] for row in rows)]))
     return path
 
@@ -145,7 +145,7 @@ def clapometer(*arguments: str) -> None:
 
 def keep(path: Path, value: dict[str, Any]) -> None:
     """Write JSON, whole or not at all."""
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write((json.dumps(value, indent=2) + "\n").encode())
 
 

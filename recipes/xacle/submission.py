@@ -13,7 +13,7 @@ from typing import Any
 from clapometer.errors import BadTable, ClapometerError
 from clapometer.ratings.reading import read_ratings
 from clapometer.stats.agreement import METRICS, agreement
-from clapometer.tables import Table, read_table, whole_file, write_rows
+from clapometer.tables import Table, atomic_write, read_table, write_rows
 
 SPLITS = ("validation", "test")
 COLUMNS = ("wav_file_name", "pred_score")
@@ -100,7 +100,7 @@ def submit(data: Path, scores: Path, out: Path) -> None:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         write_rows(file, "csv", columns, rows)
     print(f"{path}: {len(rows)} rows")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from clapometer.errors import BadTable, ClapometerError
 from clapometer.ratings.reading import read_ratings
-from clapometer.tables import read_table, whole_file, write_rows
+from clapometer.tables import atomic_write, read_table, write_rows
 
 SPLITS = ("train", "validation", "test")
 NAMED = "wav_file_name"
@@ -85,7 +85,7 @@ def main() -> None:
             "pairs.csv": (PAIR, list(pairs(given.data))),
         }
         for name, (columns, rows) in tables.items():
-            with whole_file(given.out / name) as file:
+            with atomic_write(given.out / name) as file:
                 write_rows(file, "csv", columns, rows)
             print(f"{given.out / name}: {len(rows)} rows")
     except ClapometerError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clapometer.errors import CheckpointError
 from clapometer.stats.isotonic import MonotoneMap
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 
 FILE = "calibration.json"
 _FORMAT = 1
@@ -51,7 +51,7 @@ def write_calibration(calibration: Calibration, folder: Path) -> Path:
         BadOption: it cannot be written.
     """
     path = folder / FILE
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write((json.dumps({"format": _FORMAT, **asdict(calibration)}, indent=2) + "\n").encode())
     return path
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from clapometer.errors import CheckpointError
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 from clapometer.tables.splits import TEST, TRAIN, Split, canonical_split
 from clapometer.text import text_hash
 
@@ -230,7 +230,7 @@ def write_seen(seen: Seen, folder: Path) -> str:
     table.writerow(_HEADER)
     table.writerows((kind, key, part) for (kind, key), part in sorted(seen.parts.items()))
     content = text.getvalue().encode()
-    with whole_file(folder / FILE) as file:
+    with atomic_write(folder / FILE) as file:
         file.write(content)
     return hashlib.sha256(content).hexdigest()
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
-from typing import Literal, Self, get_args
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self, get_args
 
 from clapometer.errors import BadOption
 
@@ -15,6 +16,38 @@ FUSED: tuple[Long, ...] = ("fused", "fused-all")
 EngineName = Literal["torch", "onednn", "openvino", "openvino-int8"]
 TORCH: EngineName = "torch"
 """What runs the networks if nothing else is asked for; see `engines`."""
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 - the word of typer and argparse
+    *,
+    flag: str = "",
+    metavar: str = "",
+    parse: Callable[[Any], Any] | None = None,
+) -> Any:
+    """A field of an options dataclass with what the command line needs to offer it.
+
+    The default and the help text have their only home here: function, command line and record read them.
+
+    Args:
+        default: of the field; a mapping or list is copied for each instance.
+        help: one sentence for `--help`.
+        flag: of the command line, such as `--lr-scale`; default: the name of the field with dashes.
+        metavar: placeholder in `--help`.
+        parse: makes the value from what is typed: a string, or a list of strings where the default is a collection.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     seed: int = option(0, "Seed of all random numbers.")
+        >>> Options().seed
+        0
+    """
+    metadata = {"help": help, "flag": flag, "metavar": metavar, "parse": parse}
+    if isinstance(default, (dict, list)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from clapometer.audio.files import within
+from clapometer.audio.files import resolve_audio_path
 
 
 def test_relative_paths_begin_in_the_folder(tmp_path: Path) -> None:
-    assert within(tmp_path, "a/b.wav") == str(tmp_path / "a" / "b.wav")
+    assert resolve_audio_path(tmp_path, "a/b.wav") == str(tmp_path / "a" / "b.wav")
 
 
 def test_a_path_that_begins_with_a_stroke_is_absolute_where_it_leads_to_a_file(tmp_path: Path) -> None:
     (tmp_path / "b.wav").touch()
-    assert within("/elsewhere", str(tmp_path / "b.wav")) == str(tmp_path / "b.wav")
+    assert resolve_audio_path("/elsewhere", str(tmp_path / "b.wav")) == str(tmp_path / "b.wav")
 
 
 def test_else_it_is_meant_within_the_folder_if_it_leads_to_a_file_there(tmp_path: Path) -> None:
     (tmp_path / "tango").mkdir()
     (tmp_path / "tango" / "5.wav").touch()
-    assert within(tmp_path, "/tango/5.wav") == str(tmp_path / "tango" / "5.wav")
-    assert within(tmp_path, "/tango/6.wav") == "/tango/6.wav"
-    assert within(tmp_path, "/tango") == "/tango"
+    assert resolve_audio_path(tmp_path, "/tango/5.wav") == str(tmp_path / "tango" / "5.wav")
+    assert resolve_audio_path(tmp_path, "/tango/6.wav") == "/tango/6.wav"
+    assert resolve_audio_path(tmp_path, "/tango") == "/tango"

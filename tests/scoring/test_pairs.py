@@ -10,8 +10,8 @@ import pytest
 from conftest import Writer, noise
 
 import clapometer
+from clapometer.audio.files import check_files, summarise
 from clapometer.models.families.mini import MiniClap
-from clapometer.scoring.pairs import check_sounds, summarise
 from clapometer.types import Score
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "sounds"
@@ -73,7 +73,7 @@ def test_summary() -> None:
 
 def test_check_of_sounds_needs_no_model(sounds: list[Path], tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
-    problems = check_sounds([str(sounds[0]), str(tmp_path), str(tmp_path / "empty.wav"), "none.wav", "none.wav"])
+    problems = check_files([str(sounds[0]), str(tmp_path), str(tmp_path / "empty.wav"), "none.wav", "none.wav"])
     assert list(problems) == [str(tmp_path), str(tmp_path / "empty.wav"), "none.wav"]
 
 

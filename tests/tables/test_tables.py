@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clapometer.errors import BadOption, BadTable, ClapometerError
-from clapometer.tables import clear_names, read_table, whole_file, write_rows
+from clapometer.tables import atomic_write, clear_names, read_table, write_rows
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -24,7 +24,7 @@ quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 
 
 def written(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> Path:
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         write_rows(file, path.suffix[1:], columns, rows)  # type: ignore[arg-type]
     return path
 
@@ -197,7 +197,7 @@ def test_types_of_parquet_survive(tmp_path: Path) -> None:
     pq.write_table(source, tmp_path / "t.parquet")
     table = read_table(tmp_path / "t.parquet")
     types = {name: table.schema.field(name).type for name in table.columns}
-    with whole_file(tmp_path / "o.parquet") as file:
+    with atomic_write(tmp_path / "o.parquet") as file:
         write_rows(file, "parquet", table.columns, table.rows, types)
     assert pq.read_table(tmp_path / "o.parquet").equals(source)
     back = read_table(written(tmp_path / "o.csv", table.columns, table.rows))
@@ -214,11 +214,11 @@ def test_numbers_that_were_added_have_six_decimals() -> None:
 def test_a_file_appears_only_when_whole(tmp_path: Path) -> None:
     path = tmp_path / "o.csv"
     path.write_text("old")
-    with pytest.raises(AttributeError), whole_file(path) as file:
+    with pytest.raises(AttributeError), atomic_write(path) as file:
         write_rows(file, "csv", ["a"], [{"a": "new"}, None])  # type: ignore[list-item]
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
-    with pytest.raises(BadOption, match="cannot be written"), whole_file(tmp_path / "no" / "o.csv"):
+    with pytest.raises(BadOption, match="cannot be written"), atomic_write(tmp_path / "no" / "o.csv"):
         pass
 
 

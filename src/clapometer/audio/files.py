@@ -1,45 +1,86 @@
-"""Sounds in a folder: which names are taken for sounds, all of them below a folder, and those that a table names."""
+"""Audio files: which names are audio, all of them below a folder, the path that a table names, and content hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from clapometer.audio.reading import check_file
 from clapometer.errors import BadAudio
 
-# Some of these cannot be read here; then their rows say so, rather than that they are left out unseen.
-_SOUNDS = "aif aifc aiff au caf flac m4a mp3 oga ogg opus rf64 w64 wav wave wma"
-SOUND_ENDINGS = frozenset(f".{name}" for name in _SOUNDS.split())
-"""Endings of the names that are taken for sounds in a folder."""
+# Some of these cannot be decoded here; their rows then say so, instead of being left out silently.
+_EXTENSIONS = "aif aifc aiff au caf flac m4a mp3 oga ogg opus rf64 w64 wav wave wma"
+AUDIO_EXTENSIONS = frozenset(f".{name}" for name in _EXTENSIONS.split())
+"""Extensions of the files that are taken for audio in a folder."""
 
 
-def sounds_below(folder: Path) -> list[Path]:
-    """The sounds in a folder and in all that is below it, in the order of the paths; hidden files are left out.
+@dataclass(frozen=True)
+class Content:
+    """The content of a file."""
+
+    digest: bytes
+    """SHA-256."""
+    size: int
+    """In bytes."""
+
+
+def audio_files_below(folder: Path) -> list[Path]:
+    """The audio files in a folder and its subfolders, sorted by path; hidden files are left out.
 
     Raises:
         BadAudio: there are none.
     """
-    found = sorted(path for path in _below(folder) if path.suffix.lower() in SOUND_ENDINGS)
+    found = sorted(path for path in _below(folder) if path.suffix.lower() in AUDIO_EXTENSIONS)
     if not found:
-        known = ", ".join(sorted(SOUND_ENDINGS))
-        raise BadAudio(f"{folder}: the folder holds no sounds, that is no files whose names end in {known}")
+        known = ", ".join(sorted(AUDIO_EXTENSIONS))
+        raise BadAudio(f"{folder}: the folder contains no audio files, that is no files named {known}")
     return found
 
 
-def within(folder: str | os.PathLike[str], name: str) -> str:
-    """The path of a sound that a table names.
+def resolve_audio_path(folder: str | os.PathLike[str], name: str) -> str:
+    """The path of an audio file that a table names.
 
     Args:
         folder: where relative paths begin.
-        name: as the table has it. A path that begins with a stroke and leads nowhere is meant within the folder, if it
-            leads to a file there: RELATE has its paths so.
+        name: as in the table. A path with a leading slash that does not exist is taken as relative to the folder if it
+            exists there: RELATE writes its paths like this.
     """
     path = os.path.join(folder, name)  # noqa: PTH118 - a million times
     if name[:1] in ("/", "\\") and not os.path.isfile(path):  # noqa: PTH113
         inside = os.path.join(folder, name.lstrip("/\\"))  # noqa: PTH118
         return inside if os.path.isfile(inside) else path  # noqa: PTH113
     return path
+
+
+def check_files(paths: Iterable[str]) -> dict[str, str]:
+    """What is wrong with audio files as far as it shows without decoding, by path: missing, empty, a folder."""
+    problems: dict[str, str] = {}
+    for path in dict.fromkeys(paths):
+        try:
+            check_file(path)
+        except BadAudio as error:
+            problems[path] = str(error)
+    return problems
+
+
+def content_of(path: str) -> Content | str:
+    """The content hash of an audio file, or why it cannot be read, without its name, which may be one of several."""
+    try:
+        check_file(path)
+        with Path(path).open("rb") as file:
+            return Content(hashlib.file_digest(file, "sha256").digest(), file.tell())
+    except BadAudio as error:
+        return without_name(path, str(error))
+    except (OSError, ValueError) as error:  # ValueError: characters that no file name can hold
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+
+
+def without_name(path: str, message: str) -> str:
+    """A message about a file without the name at its start: the same content may have several names."""
+    return message.removeprefix(f"{Path(path)}: ").removeprefix(f"{path}: ")
 
 
 def _below(folder: Path) -> Iterator[Path]:

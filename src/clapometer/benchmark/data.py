@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from clapometer.audio.files import check_files
 from clapometer.benchmark.tasks.dataset_folder import labels_of, open_folder, read_clips
 from clapometer.benchmark.tasks.task import TEST, Clip, Folder, Task
 from clapometer.embedding.pipeline import Progress, embed_sounds
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption, first_of
 from clapometer.provenance import file_hashes
-from clapometer.scoring.pairs import check_sounds
 from clapometer.types import Window
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def check_some(data: Data, places: Sequence[int]) -> None:
         BadOption: all of them are missing.
     """
     paths = [str(data.path(place)) for place in places]
-    bad = check_sounds(paths)
+    bad = check_files(paths)
     if len(bad) == len(set(paths)):
         raise data.folder.wrong(f"none of its {len(paths)} sounds is there, such as {data.clips[places[0]].audio}")
 

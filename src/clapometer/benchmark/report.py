@@ -12,7 +12,7 @@ import numpy as np
 
 from clapometer.benchmark.tasks.task import SETUP_NAMES
 from clapometer.plots.figures import confusion_matrix
-from clapometer.tables import whole_file, write_rows
+from clapometer.tables import atomic_write, write_rows
 
 if TYPE_CHECKING:
     from clapometer.benchmark.result import Result
@@ -36,18 +36,18 @@ def write_benchmark(result: Result, folder: Path) -> list[Path]:
     figures = result.figures
     if result.answers is not None:
         written.append(folder / f"{stem}.clips.csv")
-        with whole_file(written[-1]) as file:
+        with atomic_write(written[-1]) as file:
             write_rows(file, "csv", CLIPS, _clips(result), {"score": float})
     if figures.classes:
         written.append(folder / f"{stem}.classes.csv")
         kinds = dict.fromkeys(("recall", "precision", "f1", "average_precision"), float)
-        with whole_file(written[-1]) as file:
+        with atomic_write(written[-1]) as file:
             write_rows(file, "csv", CLASSES, [asdict(row) for row in figures.classes], kinds)
     if figures.confusion is not None and result.answers is not None:
         written.append(folder / f"{stem}.confusion.png")
         confusion_matrix(figures.confusion, result.answers.labels, written[-1], title=_title(result))
     record = folder / f"{stem}.json"
-    with whole_file(record) as file:
+    with atomic_write(record) as file:
         whole = {**result.record, "failed": result.failed, "files": [path.name for path in written]}
         file.write((json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
     return [record, *written]

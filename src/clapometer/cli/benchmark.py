@@ -21,8 +21,8 @@ from clapometer.cli.engine import (
     QuietOption,
     WindowOption,
     WorkersOption,
-    remove_journal,
 )
+from clapometer.embedding.store import partial_store, remove_store
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def benchmark(
     if store is not None:
         store.close()
     if output is not None:
-        remove_journal(output)
+        remove_store(partial_store(output))
     if json:
         console.print_json({"results": [{**found.record, "failed": found.failed} for found in results]})
     if clap.card.name == MINI:

@@ -21,10 +21,10 @@ from clapometer.cli.engine import (
     WindowOption,
     WorkersOption,
 )
-from clapometer.cli.rows import check_output
 from clapometer.cli.what import TABLE_ENDINGS, What, read_what
 from clapometer.errors import BadOption, BadTable
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
+from clapometer.tables import check_output
 from clapometer.types import TORCH
 
 Given = Annotated[

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,7 +17,7 @@ from clapometer.cli.what import What
 from clapometer.stats.bootstrap import FEWEST_UNITS, Estimate
 from clapometer.stats.classes import Figures
 from clapometer.stats.grouped import SpeechFigures
-from clapometer.tables import Row, clear_names, format_of, whole_file, write_rows
+from clapometer.tables import Row, clear_names, write_with_record
 
 
 @dataclass(frozen=True)
@@ -68,15 +66,9 @@ def write(result: ClassifiedTable, output: Path) -> None:
     types: dict[str, Any] = {name: float if name.startswith("probability") else str for name in added}
     if table.schema is not None:
         types |= {names[name]: table.schema.field(name).type for name in table.columns}
-    with whole_file(output) as file:
-        write_rows(file, format_of(output), [*names.values(), *added], list(_rows(result, names)), types)
-        file.flush()
-        file.seek(0)
-        written = {"file": output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        renamed = {old: new for old, new in names.items() if old != new}
-        record = {**result.record, "output": written, "renamed_columns": renamed}
-        with whole_file(output.with_suffix(".json")) as beside:
-            beside.write((json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+    renamed = {old: new for old, new in names.items() if old != new}
+    record = {**result.record, "renamed_columns": renamed}
+    write_with_record(output, [*names.values(), *added], list(_rows(result, names)), record, types)
 
 
 def report(engine: Engine, result: ClassifiedTable, as_json: bool) -> None:

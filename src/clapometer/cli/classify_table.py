@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from clapometer.classification.classifier import Classification, ClassifiedSounds, classify
 from clapometer.cli.classify_report import ClassifiedTable, Task, report, summary_figures, write
-from clapometer.cli.engine import Engine, remove_journal
+from clapometer.cli.engine import Engine
 from clapometer.cli.rows import problems_of, tell
+from clapometer.embedding.store import partial_store, remove_store
 from clapometer.models.fingerprint import provenance
 from clapometer.plots.figures import confusion_matrix
 from clapometer.provenance import file_hash
@@ -48,7 +49,7 @@ def classify_table(engine: Engine, task: Task, as_json: bool) -> int:
         confusion_matrix(found.confusion, found.labels, task.picture, title=_title(clap.card.name, found))
     if task.output is not None:
         write(result, task.output)
-        remove_journal(task.output)
+        remove_store(partial_store(task.output))
     report(engine, result, as_json)
     return sum(1 for clip in clips if clip.error)
 

@@ -11,7 +11,8 @@ import typer
 from clapometer.cli import console
 from clapometer.cli.engine import JsonOption, QuietOption
 from clapometer.cli.layout import print_table
-from clapometer.cli.rows import SHOWN_PROBLEMS, check_output
+from clapometer.cli.rows import SHOWN_PROBLEMS
+from clapometer.tables import check_output
 
 COUNTED = ("emotion", "gender", "intensity", "split")
 

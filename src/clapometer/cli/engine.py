@@ -133,13 +133,9 @@ class Engine:
 
     def store(self, output: Path | None) -> VectorStore | None:
         """Where vectors are kept: the cache, or else a journal beside the output."""
-        from clapometer.embedding.store import VectorStore, shared_store
+        from clapometer.embedding.store import open_store
 
-        if self.cache:
-            store = shared_store(tell=console.say)
-            if store.usable or output is None:
-                return store
-        return None if output is None else VectorStore(journal(output), tell=console.say)
+        return open_store(output, cache=self.cache, log=console.say)
 
     @property
     def progress(self) -> Progress:
@@ -150,15 +146,3 @@ class Engine:
         """A line on standard error, unless the user wants quiet."""
         if not self.quiet:
             console.say(message)
-
-
-def journal(output: Path) -> Path:
-    """Where a run without the cache keeps what it has done, until its output is whole."""
-    return output.with_name(output.name + ".partial")
-
-
-def remove_journal(output: Path) -> None:
-    """The output is whole."""
-    from clapometer.embedding.store import remove_store
-
-    remove_store(journal(output))

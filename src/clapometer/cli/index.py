@@ -20,8 +20,8 @@ from clapometer.cli.engine import (
     QuietOption,
     WindowOption,
     WorkersOption,
-    remove_journal,
 )
+from clapometer.embedding.store import partial_store, remove_store
 from clapometer.errors import BadOption
 from clapometer.types import Window
 
@@ -105,7 +105,7 @@ def index(
     )
     if store is not None:
         store.close()
-    remove_journal(output)
+    remove_store(partial_store(output))
     if found.failed:
         console.say(f"{len(found.failed)} sounds could not be read:")
         for why in list(found.failed.values())[:SHOWN]:

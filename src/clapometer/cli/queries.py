@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from clapometer.cli.engine import CacheOption, JsonOption, QuietOption
-from clapometer.cli.rows import check_output
 from clapometer.errors import BadOption
+from clapometer.tables import check_output
 
 Given = Annotated[Path, typer.Argument(metavar="TABLE", help="A table with a column `audio`, a row a clip.")]
 Output = Annotated[

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from clapometer._version import __version__
+from clapometer.audio.files import resolve_audio_path
 from clapometer.cli import console
-from clapometer.cli.engine import journal, remove_journal
 from clapometer.cli.layout import print_table
 from clapometer.cli.rows import problems_of, tell
-from clapometer.embedding.store import VectorStore, shared_store
+from clapometer.embedding.store import open_store, partial_store, remove_store
 from clapometer.errors import BadOption, BadTable
 from clapometer.provenance import file_hash
-from clapometer.tables import Table, format_of, read_table, whole_file, write_rows
+from clapometer.tables import Table, atomic_write, format_of, read_table, write_rows, write_with_record
 from clapometer.voice.bins import Bins, Numbers, bins_of, read_bins, save_bins
 from clapometer.voice.extract import extract
 from clapometer.voice.extractors import OWN, egemaps
@@ -95,7 +94,7 @@ def queries_table(wanted: Wanted, as_json: bool) -> int:
     root = wanted.table.parent if wanted.audio_root is None else wanted.audio_root
     if not root.is_dir():
         raise BadOption(f"--audio-root {root}: no such folder")
-    sounds = [os.path.join(root, name) for name in table.texts("audio")]  # noqa: PTH118 - a million times
+    sounds = [resolve_audio_path(root, name) for name in table.texts("audio")]
     voices = _voices(wanted, table, root, sounds)
     known = known_of(table, voices.columns, book, wanted.labels)
     tell(table.where, voices.errors, "cannot be used")
@@ -119,7 +118,7 @@ def queries_table(wanted: Wanted, as_json: bool) -> int:
         _write_features(wanted.save_features, names, voices)
     figures = _figures(wanted, table, voices, notes, missing, bins, found)
     _write(wanted, names, found, figures)
-    remove_journal(wanted.output)
+    remove_store(partial_store(wanted.output))
     if as_json:
         console.print_json(figures)
     else:
@@ -137,7 +136,8 @@ def _voices(wanted: Wanted, table: Table, root: Path, sounds: list[str]) -> Voic
         return Voices(wanted.features, {}, problems, nothing)
     source = egemaps(console.say) if wanted.features == "egemaps" else OWN
     good = [number for number, problem in enumerate(problems) if not problem]
-    with _store(wanted) as store:
+    store = open_store(wanted.output, cache=wanted.cache, log=console.say)
+    with store or nullcontext():
         progress = partial(console.Progress, quiet=wanted.quiet)
         measured = extract(
             [sounds[number] for number in good], source, workers=wanted.workers, store=store, progress=progress
@@ -149,15 +149,6 @@ def _voices(wanted: Wanted, table: Table, root: Path, sounds: list[str]) -> Voic
     for number, error, note in zip(good, measured.errors, measured.notes, strict=True):
         problems[number], notes[number] = error, note
     return Voices(source.name, columns, problems, notes)
-
-
-def _store(wanted: Wanted) -> VectorStore:
-    """Where measures are kept: the cache, or else a journal beside the output."""
-    if wanted.cache:
-        store = shared_store(tell=console.say)
-        if store.usable:
-            return store
-    return VectorStore(journal(wanted.output), tell=console.say)
 
 
 def _why_nothing(wanted: Wanted, book: Phrasebook, table: Table) -> str:
@@ -219,13 +210,7 @@ def _write(wanted: Wanted, names: Names, found: Sequence[Query], figures: dict[s
         }
         for query in found
     )
-    with whole_file(wanted.output) as file:
-        write_rows(file, format_of(wanted.output), ("audio", "text", "says"), rows, {"says": str})
-        file.flush()
-        file.seek(0)
-        written = {"file": wanted.output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        with whole_file(wanted.output.with_suffix(".json")) as beside:
-            beside.write((json.dumps({**figures, "output": written}, indent=2, ensure_ascii=False) + "\n").encode())
+    write_with_record(wanted.output, ("audio", "text", "says"), rows, figures, {"says": str})
 
 
 def _write_features(path: Path, names: Names, voices: Voices) -> None:
@@ -238,7 +223,7 @@ def _write_features(path: Path, names: Names, voices: Voices) -> None:
     form = format_of(path)
     # In text all digits, not the six of scores: read again, they are to fall into the same bins.
     types = dict.fromkeys(voices.columns, float) if form == "parquet" else {}
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         write_rows(file, form, columns, list(rows), {**types, "note": str})
 
 

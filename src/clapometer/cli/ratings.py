@@ -95,9 +95,9 @@ def ratings(
     from clapometer.cli.ratings_report import report
     from clapometer.cli.ratings_study import study
     from clapometer.cli.ratings_table import write
-    from clapometer.cli.rows import check_output
     from clapometer.ratings.formats import parse_columns
     from clapometer.ratings.reading import read_ratings
+    from clapometer.tables import check_output
 
     if standardise and aggregate is None:
         raise BadOption("--standardise adds a column to --aggregate; say where that is to go")

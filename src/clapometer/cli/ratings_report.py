@@ -16,6 +16,7 @@ from clapometer.ratings.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling
+from clapometer.tables import finite
 
 _BAR = 40
 _DESIGNS = {
@@ -35,7 +36,7 @@ def report(study: Study, *, as_json: bool, output: Path | None) -> None:
     """Print everything: figures on standard output, what is wrong with rows on standard error."""
     _tell_problems(study.given)
     if as_json:
-        console.print_json(plain(_figures(study, output)))
+        console.print_json(finite(_figures(study, output)))
         return
     _print_head(study)
     _print_groups("split", study.summary.splits)
@@ -44,15 +45,6 @@ def report(study: Study, *, as_json: bool, output: Path | None) -> None:
     _print_reliability(study.summary)
     _print_ceilings(study.summary)
     _print_screening(study)
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: what is not a number is null."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _tell_problems(ratings: Ratings) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,13 +13,12 @@ import scipy
 
 from clapometer._version import __version__
 from clapometer.cli import console
-from clapometer.cli.ratings_report import plain
 from clapometer.cli.ratings_study import Study
 from clapometer.errors import BadOption
 from clapometer.provenance import file_hash
 from clapometer.stats.aggregation import Aggregated, aggregate
 from clapometer.stats.standardise import Standardised, doubts, standardise
-from clapometer.tables import format_of, whole_file, write_rows
+from clapometer.tables import write_with_record
 
 NAMES = ("audio", "text", "system", "split")
 NUMBERS = ("sd", "se", "median", "lowest", "highest")
@@ -45,14 +42,7 @@ def write(study: Study, output: Path, *, standardised: bool) -> None:
     columns = [*named, "rating", "scale_min", "scale_max", "count", *NUMBERS]
     columns += [] if own is None else ["standardised"]
     types: dict[str, Any] = {name: str if name in named else float for name in columns if name != "count"}
-    with whole_file(output) as file:
-        write_rows(file, format_of(output), columns, _rows(study, found, named), types)
-        file.flush()
-        file.seek(0)
-        written = {"file": output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        record = plain(_record(study, own)) | {"output": written}
-        with whole_file(output.with_suffix(".json")) as beside:
-            beside.write((json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+    write_with_record(output, columns, _rows(study, found, named), _record(study, own), types)
 
 
 def _standardised(study: Study) -> Standardised:

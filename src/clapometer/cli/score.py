@@ -89,9 +89,10 @@ def score(
 
 
 def _score_sound(engine: Engine, sound: str, texts: list[str], json: bool) -> None:
-    from clapometer.scoring.pairs import check_sounds, score_pairs
+    from clapometer.audio.files import check_files
+    from clapometer.scoring.pairs import score_pairs
 
-    for problem in check_sounds([sound]).values():
+    for problem in check_files([sound]).values():
         raise BadAudio(problem)
     if not texts:
         known = ", ".join(TABLES)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from clapometer.cli.engine import MINI, MINI_IS_SMALL, Engine
 from clapometer.cli.layout import print_table
 from clapometer.scoring.pairs import Summary, summarise
 from clapometer.seen import COLUMN
-from clapometer.tables import Row, Table, clear_names, format_of, whole_file, write_rows
+from clapometer.tables import Row, Table, clear_names, write_with_record
 from clapometer.types import Score
 
 TEXTS = (COLUMN, "error")
@@ -47,15 +45,9 @@ def write(result: ScoredTable, output: Path) -> None:
     types: dict[str, Any] = {name: str if name in TEXTS else float for name in result.added}
     if table.schema is not None:
         types |= {names[name]: table.schema.field(name).type for name in table.columns}
-    with whole_file(output) as file:
-        write_rows(file, format_of(output), [*names.values(), *result.added], _rows(result, names), types)
-        file.flush()
-        file.seek(0)
-        written = {"file": output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-        renamed = {old: new for old, new in names.items() if old != new}
-        record = {**result.record, "output": written, "renamed_columns": renamed}
-        with whole_file(output.with_suffix(".json")) as beside:
-            beside.write((json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+    renamed = {old: new for old, new in names.items() if old != new}
+    record = {**result.record, "renamed_columns": renamed}
+    write_with_record(output, [*names.values(), *result.added], _rows(result, names), record, types)
 
 
 def report(engine: Engine, result: ScoredTable, output: Path | None, as_json: bool) -> None:

@@ -8,18 +8,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clapometer.audio.files import within
+from clapometer.audio.files import resolve_audio_path
 from clapometer.calibration import Calibration
-from clapometer.cli.engine import Engine, remove_journal
-from clapometer.cli.rows import check_output, problems_of, tell
+from clapometer.cli.engine import Engine
+from clapometer.cli.rows import problems_of, tell
 from clapometer.cli.score_report import ScoredTable, report, summary_figures, write
-from clapometer.embedding.store import VectorStore
+from clapometer.embedding.store import VectorStore, partial_store, remove_store
 from clapometer.errors import BadOption
 from clapometer.models.fingerprint import provenance
 from clapometer.provenance import file_hash
-from clapometer.scoring.pairs import FORMULA, ScoredPairs, score_pairs
+from clapometer.scoring.pairs import ScoredPairs, score_pairs
 from clapometer.seen import exclusion
-from clapometer.tables import Table, read_table
+from clapometer.similarity import FORMULA
+from clapometer.tables import Table, check_output, read_table
 from clapometer.types import Score
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
     root = path.parent if audio_root is None else audio_root
     if not root.is_dir():
         raise BadOption(f"--audio-root {root}: no such folder")
-    sounds = [within(root, name) for name in table.texts("audio")]
+    sounds = [resolve_audio_path(root, name) for name in table.texts("audio")]
     problems = problems_of(table, sounds)
     tell(table.where, problems, "cannot be scored")
     clap = engine.load()
@@ -55,7 +56,7 @@ def score_table(engine: Engine, path: Path, output: Path | None, audio_root: Pat
         store.close()
     if output is not None:
         write(result, output)
-        remove_journal(output)
+        remove_store(partial_store(output))
     report(engine, result, output, json)
     return sum(1 for score in scores if score.error)
 

@@ -107,13 +107,13 @@ def _is_sound(query: str) -> bool:
     Raises:
         BadAudio: it is called like a sound file, and there is none.
     """
-    from clapometer.audio.files import SOUND_ENDINGS
+    from clapometer.audio.files import AUDIO_EXTENSIONS
 
     try:
         exists = Path(query).is_file()
     except (OSError, ValueError):  # too long for a name, or with a sign that no name can hold
         exists = False
-    if not exists and Path(query).suffix.lower() in SOUND_ENDINGS and " " not in query.strip():
+    if not exists and Path(query).suffix.lower() in AUDIO_EXTENSIONS and " " not in query.strip():
         raise BadAudio(f"{query}: no such file; check the name")
     return exists
 

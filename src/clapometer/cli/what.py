@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from clapometer.audio.files import sounds_below
+from clapometer.audio.files import audio_files_below, resolve_audio_path
 from clapometer.errors import BadAudio, BadOption
 from clapometer.tables import Format, Table, read_table
 
@@ -29,7 +28,7 @@ class What:
         names = self.table.texts("audio")
         if self.root is None:
             return names
-        return [os.path.join(self.root, name) for name in names]  # noqa: PTH118 - a million times
+        return [resolve_audio_path(self.root, name) for name in names]
 
     def where(self, number: int) -> str:
         """How to find row `number`, counted from 0."""
@@ -70,4 +69,4 @@ def _sounds(given: str) -> Iterator[str]:
     if not folder.is_dir():
         yield given
         return
-    yield from map(str, sounds_below(folder))
+    yield from map(str, audio_files_below(folder))

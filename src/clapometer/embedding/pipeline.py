@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.audio.reading import check_file
+from clapometer.audio.files import content_of, without_name
 from clapometer.audio.workers import completed, default_workers
 from clapometer.embedding.store import Vector, VectorStore
 from clapometer.errors import BadAudio, BadOption, BadText
@@ -105,19 +105,19 @@ def embed_sounds(
     job, size = _job(clap, batch_size, workers, store, progress)
     sizes: dict[bytes, tuple[int, str]] = {}
     contents: dict[str, bytes | str] = {}
-    for name, found in completed(_content, sorted(set(names)), job.workers):
+    for name, found in completed(content_of, sorted(set(names)), job.workers):
         if isinstance(found, str):
             contents[name] = found
         else:
             contents[name] = found.digest
-            sizes[found.digest] = min(sizes.get(found.digest, (found.bytes, name)), (found.bytes, name))
+            sizes[found.digest] = min(sizes.get(found.digest, (found.size, name)), (found.size, name))
     # Equal sizes are mostly equal lengths, which share a batch; the largest go first, lest one thread ends alone.
     order = sorted(sizes, key=lambda digest: (-sizes[digest][0], digest))
 
     def embed(digests: Sequence[bytes]) -> list[Outcome]:
         files = [sizes[digest][1] for digest in digests]
         pairs = zip(files, clap.try_embed_audio(files, window=window, batch_size=size), strict=True)
-        return [_reason(name, str(v)) if isinstance(v, BadAudio) else _finite(v.numpy()) for name, v in pairs]
+        return [without_name(name, str(v)) if isinstance(v, BadAudio) else _finite(v.numpy()) for name, v in pairs]
 
     done = _embedded(job, "audio", order, embed, size, f"{window} batch={size}")
     result = _gathered(job, names, contents, order, done)
@@ -150,33 +150,11 @@ def embed_texts(
     return _gathered(job, list(texts), contents, order, done)
 
 
-class _Found(NamedTuple):
-    digest: bytes
-    bytes: int
-
-
-def _content(name: str) -> _Found | str:
-    """SHA-256 and size of a file, or why it cannot be read."""
-    try:
-        check_file(name)
-        with Path(name).open("rb") as file:
-            return _Found(hashlib.file_digest(file, "sha256").digest(), file.tell())
-    except BadAudio as error:
-        return _reason(name, str(error))
-    except (OSError, ValueError) as error:  # ValueError: signs that no file name can hold
-        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-
-
 def _text_bytes(text: str) -> bytes | str:
     try:
         return text.encode() if text.strip() else str(BadText("the text is empty; describe the sound in words"))
     except UnicodeEncodeError:
         return str(BadText("the text holds half of a surrogate pair; save the table as UTF-8"))
-
-
-def _reason(name: str, message: str) -> str:
-    """A message without the name at its front: the same content may stand under several."""
-    return message.removeprefix(f"{Path(name)}: ").removeprefix(f"{name}: ")
 
 
 def _finite(vector: Vector) -> Outcome:

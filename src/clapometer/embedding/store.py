@@ -48,6 +48,26 @@ def shared_store(*, tell: Callable[[str], None] = _warn) -> VectorStore:
     return VectorStore(cache_folder() / "vectors.sqlite", tell=tell)
 
 
+def open_store(output: Path | None, *, cache: bool, log: Callable[[str], None] = _warn) -> VectorStore | None:
+    """Where a run keeps vectors: the cache; without it, a file next to the output until that is complete.
+
+    Args:
+        output: the file that the run writes; None where it writes none.
+        cache: whether to use the cache.
+        log: receives messages for the user; default: Python warnings.
+    """
+    if cache:
+        store = shared_store(tell=log)
+        if store.usable or output is None:
+            return store
+    return None if output is None else VectorStore(partial_store(output), tell=log)
+
+
+def partial_store(output: Path) -> Path:
+    """Where a run without the cache keeps vectors until its output is complete, so that it can be resumed."""
+    return output.with_name(output.name + ".partial")
+
+
 def remove_store(path: Path) -> None:
     """Delete the file of a store, if there is one, with what a killed process may have left beside it."""
     path.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,7 @@ from clapometer.evaluation.join import Loose
 from clapometer.evaluation.result import Difference, Evaluation, GroupDifference, Row
 from clapometer.stats.agreement import METRICS, ranks
 from clapometer.stats.bootstrap import Estimate
+from clapometer.tables import finite
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         "calibration": [asdict(one) for one in found.calibrated],
         "notes": list(found.notes),
     }
-    known: dict[str, Any] = _known(value)
+    known: dict[str, Any] = finite(value)
     return known
 
 
@@ -186,12 +187,3 @@ def _flat(row: Row | Difference | GroupDifference) -> dict[str, float | None]:
         for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
             cells[f"{metric}{end}"] = value if math.isfinite(value) else None
     return cells
-
-
-def _known(value: Any) -> Any:
-    """NaN as null, which JSON has in its place."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _known(item) for name, item in value.items()}
-    return [_known(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -11,7 +11,7 @@ from clapometer.errors import BadOption
 from clapometer.evaluation import export
 from clapometer.evaluation.page import page
 from clapometer.evaluation.result import Evaluation
-from clapometer.tables import whole_file, write_rows
+from clapometer.tables import atomic_write, write_rows
 
 PAGE = "index.html"
 TABLES: Mapping[str, Callable[[Evaluation], tuple[list[str], list[dict[str, Any]]]]] = {
@@ -50,14 +50,14 @@ def write_report(found: Evaluation, folder: Path, record: Mapping[str, Any], roo
     check_folder(folder)
     folder.mkdir(exist_ok=True)
     figures = {**record, **export.as_json(found)}
-    with whole_file(folder / "evaluation.json") as file:
+    with atomic_write(folder / "evaluation.json") as file:
         file.write((json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
     for name, table in TABLES.items():
         columns, rows = table(found)
-        with whole_file(folder / name) as file:
+        with atomic_write(folder / name) as file:
             write_rows(file, "csv", columns, rows, {name: float for name in columns if _is_figure(name)})
     text = page(found, roots, sources=record.get("hashes"))
-    with whole_file(folder / PAGE) as file:
+    with atomic_write(folder / PAGE) as file:
         file.write(text.encode("utf-8", "replace"))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -168,5 +168,5 @@ def _write(figure: Figure, path: Path) -> None:
     ending = path.suffix.lower().lstrip(".")
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending, {})
     dots = min(DOTS_PER_INCH, MOST_DOTS / max(figure.get_size_inches()))
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         figure.savefig(file, format=ending, dpi=dots, metadata=metadata)

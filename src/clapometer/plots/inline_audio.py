@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from clapometer.audio.files import within
+from clapometer.audio.files import resolve_audio_path
 from clapometer.audio.reading import encodable
 
 LONGEST = 15.0
@@ -24,7 +24,7 @@ def find(names: Sequence[str], roots: Sequence[Path]) -> Path | None:
     """The first file of any of these names in any of these folders, or under its own path."""
     for name in names:
         for root in roots:
-            path = Path(within(root, name))
+            path = Path(resolve_audio_path(root, name))
             if path.is_file():
                 return path
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from clapometer.ratings.table import NAMED, Ratings
 from clapometer.tables.table import format_of
-from clapometer.tables.writing import whole_file, write_rows
+from clapometer.tables.writing import atomic_write, write_rows
 
 
 def write_ratings(ratings: Ratings, path: Path) -> None:
@@ -26,5 +26,5 @@ def write_ratings(ratings: Ratings, path: Path) -> None:
         for rating, *values in zip(ratings.rating.tolist(), *columns, strict=True):
             yield dict(zip(named, values, strict=True)) | {"rating": rating, "scale_min": low, "scale_max": high}
 
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         write_rows(file, format_of(path), [*named, "rating", "scale_min", "scale_max"], rows())

@@ -13,6 +13,7 @@ from clapometer.audio.reading import Sound, is_one_sound
 from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.models.registry import DEFAULT_MODEL, load
+from clapometer.similarity import clap_score_of, paired_cosine
 from clapometer.types import Window
 
 try:
@@ -113,10 +114,8 @@ class CLAPScore(_Metric):  # type: ignore[misc]
         heard = self.clap.embed_audio(sounds, window=self.window, batch_size=self.batch_size)
         read = self.clap.embed_text(texts, batch_size=self.batch_size)
         # In double precision: a mean over processes must not depend on how they share the pairs.
-        values = (heard.double() * read.double()).sum(-1)
-        if self.clipped:
-            values = values.clamp(min=0)
-        values = values.to(self.total.device)
+        cosines = paired_cosine(heard.numpy(), read.numpy())
+        values = torch.from_numpy(clap_score_of(cosines) if self.clipped else cosines).to(self.total.device)
         self.total += values.sum()
         self.count += len(values)
         if self.reduction == "none":

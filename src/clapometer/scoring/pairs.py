@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.audio.reading import check_file
 from clapometer.calibration import Calibration
 from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds, embed_texts
 from clapometer.embedding.store import VectorStore
-from clapometer.errors import BadAudio
+from clapometer.similarity import clap_score_of, paired_cosine
 from clapometer.types import Score, Window
 
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-FORMULA = "score = max(cosine, 0); cosine = dot product of the unit vectors of sound and text"
 _ROWS_AT_A_TIME = 4096
 
 
@@ -124,7 +122,7 @@ def score_pairs(
         else Score(
             sound,
             text,
-            max(cosine, 0.0),
+            clap_score_of(cosine),
             cosine,
             rating=None if calibration is None else calibration.rating(cosine),
             seen=label,
@@ -135,17 +133,6 @@ def score_pairs(
     ]
     good = dict.fromkeys(text for (_, text), error in zip(named, texts.errors, strict=True) if not error)
     return ScoredPairs(scores, _counts(sounds), _counts(texts), [text for text in good if clap.is_cut(text)])
-
-
-def check_sounds(paths: Iterable[str]) -> dict[str, str]:
-    """What can be seen to be wrong with sound files without a model, by path: missing, empty, a folder."""
-    problems: dict[str, str] = {}
-    for path in dict.fromkeys(paths):
-        try:
-            check_file(path)
-        except BadAudio as error:
-            problems[path] = str(error)
-    return problems
 
 
 def summarise(scores: Sequence[Score]) -> Summary:
@@ -163,12 +150,7 @@ def _cosines(sounds: Embedded, texts: Embedded) -> npt.NDArray[np.float64]:
     both = np.flatnonzero((sounds.index >= 0) & (texts.index >= 0))
     for start in range(0, len(both), _ROWS_AT_A_TIME):
         some = both[start : start + _ROWS_AT_A_TIME]
-        products = sounds.unique[sounds.index[some]].astype(np.float64) * texts.unique[texts.index[some]]
-        total = np.zeros(len(some))
-        # Summed in one fixed order: that of a library's matrix product changes with the number of rows.
-        for column in products.T:
-            total += column
-        cosines[some] = total
+        cosines[some] = paired_cosine(sounds.unique[sounds.index[some]], texts.unique[texts.index[some]])
     return cosines
 
 

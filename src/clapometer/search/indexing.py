@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clapometer.audio.files import sounds_below
+from clapometer.audio.files import audio_files_below
 from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
@@ -140,7 +140,7 @@ def _listed(root: Path) -> Listed:
     written meanwhile is noticed the next time.
     """
     paths, sizes, times = [], [], []
-    for path in sounds_below(root):
+    for path in audio_files_below(root):
         try:
             status = path.stat()
         except OSError:  # gone already, or a link that leads nowhere: whoever reads it will say so

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.search.storage import ROWS_AT_A_TIME, Places, Vectors
+from clapometer.similarity import paired_cosine
 
 MANY = 1_000_000
 """Vectors beyond which an index gets a graph where usearch is installed."""
@@ -55,8 +56,7 @@ def settled(
     rows = np.unique(rows)  # in order, which is that of a file on disk, too
     if not len(rows):
         return rows, np.zeros(0)
-    products = np.asarray(vectors[rows], np.float64) * query.astype(np.float64)
-    cosines = np.cumsum(products, axis=1)[:, -1]  # adds from the left, as score.py does; a sum may add in pairs
+    cosines = paired_cosine(np.asarray(vectors[rows]), query[None])
     order = np.argsort(-cosines, kind="stable")[:count]
     order = order[cosines[order] >= least]
     return rows[order], cosines[order]

@@ -11,7 +11,7 @@ import soundfile
 
 from clapometer._version import __version__
 from clapometer.plots import inline_audio
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 
 if TYPE_CHECKING:
     from clapometer.search import Found, SoundIndex
@@ -58,7 +58,7 @@ def write_found(index: SoundIndex, query: str, is_sound: bool, found: Sequence[F
         made=record["made"],
         longest=f"{inline_audio.LONGEST:g}",
     )
-    with whole_file(page) as file:
+    with atomic_write(page) as file:
         file.write(text.encode("utf-8", "replace"))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 
 FORMAT = 1
 """Of the folder; raised when an older version could not read it."""
@@ -130,14 +130,14 @@ def write_sounds(path: Path, sounds: Listed) -> None:
         "number": pa.array(sounds.numbers, pa.int64()),
         "error": pa.array(sounds.errors, pa.string()),
     }
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         parquet.write_table(pa.table(columns), file)
 
 
 def write_vectors(path: Path, blocks: Iterator[Vectors], rows: int, dimension: int) -> None:
     """Write vectors as `.npy`, some at a time, whole or not at all."""
     about = {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)}
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         np.lib.format.write_array_header_1_0(file, about)
         for block in blocks:
             file.write(np.ascontiguousarray(block, "<f4").tobytes())
@@ -145,7 +145,7 @@ def write_vectors(path: Path, blocks: Iterator[Vectors], rows: int, dimension: i
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
     """Make the files that the record names the index, and remove those of former ones."""
-    with whole_file(folder / RECORD) as file:
+    with atomic_write(folder / RECORD) as file:
         file.write((json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
     named = {RECORD, LOCK, *filter(None, record["files"].values())}
     for path in folder.iterdir():

@@ -5,7 +5,22 @@ table, and the others go on. Nothing here imports torch.
 """
 
 from clapometer.tables.reading import read_table
+from clapometer.tables.records import check_output, finite, record_path, write_json, write_with_record
 from clapometer.tables.table import Format, Row, Table, format_of
-from clapometer.tables.writing import clear_names, whole_file, write_rows
+from clapometer.tables.writing import atomic_write, clear_names, write_rows
 
-__all__ = ["Format", "Row", "Table", "clear_names", "format_of", "read_table", "whole_file", "write_rows"]
+__all__ = [
+    "Format",
+    "Row",
+    "Table",
+    "atomic_write",
+    "check_output",
+    "clear_names",
+    "finite",
+    "format_of",
+    "read_table",
+    "record_path",
+    "write_json",
+    "write_rows",
+    "write_with_record",
+]

@@ -15,7 +15,7 @@ from clapometer.tables.table import Format
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BufferedRandom]:
+def atomic_write(path: Path) -> Iterator[BufferedRandom]:
     """A file to write (and read) that appears under its name only when the block ends well, replacing what was there.
 
     Raises:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clapometer.audio.files import within
+from clapometer.audio.files import resolve_audio_path
 from clapometer.audio.reading import Samples
 from clapometer.errors import BadTable, first_of
 from clapometer.provenance import file_hashes
@@ -127,7 +127,7 @@ def read_clips(
         table = read_table(path, ("audio", column))
         root = Path(audio_root) if audio_root is not None else table.path.parent
         for number, row in enumerate(table.rows):
-            audio = Path(os.path.abspath(within(root, str(row.get("audio", "")))))  # noqa: PTH100 - links stay
+            audio = Path(os.path.abspath(resolve_audio_path(root, str(row.get("audio", "")))))  # noqa: PTH100 - links stay
             problem = table.problems[number]
             if not problem and not audio.is_file():
                 problem = f"{audio}: no such file; check the name, and the folder that it is relative to"

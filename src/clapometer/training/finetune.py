@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.clap import Clap
@@ -21,6 +19,7 @@ from clapometer.provenance import file_hash, versions
 from clapometer.ratings.reading import read_ratings
 from clapometer.ratings.writing import write_ratings
 from clapometer.seen import Seen
+from clapometer.similarity import clap_score_of, paired_cosine
 from clapometer.stats.agreement import agreement
 from clapometer.tables.splits import Split
 from clapometer.text import text_key
@@ -88,9 +87,9 @@ class RatedAgreement:
         sounds, texts = embed_sounds(clap, self.pairs.audio), embed_texts(clap, self.pairs.texts)
         for error in filter(None, sounds.errors):
             raise BadAudio(error)
-        cosine = (sounds.vectors.astype(np.float64) * texts.vectors).sum(axis=1)
+        cosine = paired_cosine(sounds.vectors, texts.vectors)
         found = agreement(cosine, self.pairs.mean)
-        clipped = agreement(np.clip(cosine, 0, None), self.pairs.mean)
+        clipped = agreement(clap_score_of(cosine), self.pairs.mean)
         return {"srcc": found.srcc, "lcc": found.lcc, "mse": clipped.mse}
 
 

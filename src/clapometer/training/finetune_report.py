@@ -26,7 +26,7 @@ from clapometer.scoring.pairs import ScoredPairs, score_pairs
 from clapometer.seen import COLUMN, Seen
 from clapometer.stats.agreement import mse
 from clapometer.stats.isotonic import isotonic
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 from clapometer.tables.splits import TEST, VALIDATION
 from clapometer.training.card import Outcome, card
 from clapometer.training.loop import Trained
@@ -105,7 +105,7 @@ def _write(path: Path, pairs: list[RatedPairs], scored: list[Numbers], seen: See
         columns = found.audio, found.text, found.split, cosines.tolist(), seen.labels(some.digests, some.texts)
         for audio, caption, split, cosine, label in zip(*columns, strict=True):
             table.writerow((audio, caption, split, max(cosine, 0.0), cosine, label))
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(text.getvalue().encode())
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from clapometer.tables import atomic_write
+
 
 class Log:
     """`log.jsonl` in a folder: one object per line, with `step` and metrics.
@@ -27,9 +29,8 @@ class Log:
             return
         path = folder / "log.jsonl"
         kept = [line for line in _lines(path) if line["step"] <= step] if step else []
-        part = path.with_name("log.jsonl.part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        part.replace(path)
+        with atomic_write(path) as file:
+            file.write("".join(json.dumps(line) + "\n" for line in kept).encode())
         self._file = path.open("a", buffering=1, encoding="utf-8")  # readers see whole lines
         if find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.audio.files import within
+from clapometer.audio.files import resolve_audio_path
 from clapometer.errors import SHOWN, BadOption, BadTable, first_of
 from clapometer.ratings.screening import Step, parse_rule, screened
 from clapometer.ratings.table import Ratings
@@ -210,7 +210,7 @@ def _clips(ratings: Ratings, audio_root: str | os.PathLike[str] | None) -> list[
     for name, first in zip(ratings.pairs.audio.tolist(), ratings.pairs.first.tolist(), strict=True):
         if name in found:
             continue
-        path = Path(within(root, name))
+        path = Path(resolve_audio_path(root, name))
         if not path.is_file():
             bad.append(f"{ratings.where(first)}: {root / name.lstrip('/')}: no such file")
             found[name] = (root / name, b"")

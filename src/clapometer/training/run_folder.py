@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from torch import nn
 from clapometer.errors import BadOption, CheckpointError
 from clapometer.models.clap import Clap
 from clapometer.models.registry import save
+from clapometer.tables import atomic_write
 from clapometer.training.distributed import Processes
 from clapometer.training.log import Log
 
@@ -53,9 +53,8 @@ def claim(folder: Path, run: dict[str, Any]) -> None:
     if not path.exists():
         if (folder / "config.json").exists():
             raise BadOption(f"{folder} holds a model that no run there wrote; take another folder, lest it be replaced")
-        part = path.with_name("run.json.part")
-        part.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        with atomic_write(path) as file:
+            file.write((json.dumps(run, indent=2) + "\n").encode())
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
@@ -117,14 +116,9 @@ class Keeper:
                 self._save(self.folder)
         self.log.flush()
         if self.group.is_first:
-            path = self.folder / "state.pt"
-            part = path.with_name(path.name + ".part")
             networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
-            with part.open("wb") as file:
+            with atomic_write(self.folder / "state.pt") as file:
                 torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
         self.save_last()  # after the state: killed in between, the run writes it once more
 
     def save_last(self) -> None:

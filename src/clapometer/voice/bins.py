@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
-from clapometer.tables import whole_file
+from clapometer.tables import atomic_write
 
 Bin = Literal["low", "normal", "high"]
 Numbers = npt.NDArray[np.float64]
@@ -91,7 +91,7 @@ def save_bins(bins: Bins, path: str | os.PathLike[str]) -> None:
     """
     edges = {name: {"low": some.low, "high": some.high, "n": some.n} for name, some in bins.edges.items()}
     text = json.dumps({"low": bins.low, "high": bins.high, "source": bins.source, "edges": edges}, indent=2)
-    with whole_file(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(f"{text}\n".encode())
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from clapometer.audio.reading import check_file, read_sound
+from clapometer.audio.files import content_of, without_name
+from clapometer.audio.reading import read_sound
 from clapometer.audio.workers import MOST_WORKERS, completed, processors
 from clapometer.embedding.store import Vector, VectorStore
 from clapometer.errors import BadAudio, BadOption
@@ -81,7 +82,10 @@ def extract(
     if workers < 1:
         raise BadOption(f"workers must be at least 1, not {workers}")
     names = [os.fspath(path) for path in paths]
-    contents = dict(completed(_content, sorted(set(names)), workers))
+    contents = {
+        name: found if isinstance(found, str) else found.digest
+        for name, found in completed(content_of, sorted(set(names)), workers)
+    }
     files: dict[bytes, str] = {}
     for name in sorted(contents):
         if isinstance(content := contents[name], bytes):
@@ -115,18 +119,6 @@ def extract(
     return Measured(source.names, values, errors, len(left), reused)
 
 
-def _content(name: str) -> bytes | str:
-    """SHA-256 of a file, or why it cannot be read."""
-    try:
-        check_file(name)
-        with Path(name).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
-    except BadAudio as error:
-        return _reason(name, error)
-    except (OSError, ValueError) as error:  # ValueError: signs that no file name can hold
-        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
-
-
 def _key(source: Source, content: bytes) -> bytes:
     about = f"voice {source.name} {source.version} {len(source.names)} {RATE} soxr {soxr.__version__} ".encode()
     return hashlib.blake2b(about + content, digest_size=32).digest()
@@ -136,11 +128,6 @@ def _measured(source: Source, name: str) -> Vector | str:
     try:
         samples: Samples = read_sound(name, RATE)
     except BadAudio as error:
-        return _reason(name, error)
+        return without_name(name, str(error))
     values = np.array(source.measure(samples), np.float32)
     return np.where(np.isfinite(values), values, np.float32(NONE))
-
-
-def _reason(name: str, error: Exception) -> str:
-    """A message without the name at its front: the same content may stand under several."""
-    return str(error).removeprefix(f"{Path(name)}: ").removeprefix(f"{name}: ")

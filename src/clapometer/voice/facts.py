@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clapometer.audio.files import resolve_audio_path
 from clapometer.errors import BadOption, BadTable
 from clapometer.tables import Table, read_table
 from clapometer.voice.bins import Bins, Numbers
@@ -156,4 +157,4 @@ def table_measures(path: Path, table: Table, root: Path) -> dict[str, Numbers]:
 
 
 def _path(name: str, root: Path) -> str:
-    return os.path.abspath(os.path.join(root, name))  # noqa: PTH100, PTH118 - links stay as they are
+    return os.path.abspath(resolve_audio_path(root, name))  # noqa: PTH100 - links stay as they are

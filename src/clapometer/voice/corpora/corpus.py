@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from clapometer.errors import BadOption
-from clapometer.tables import format_of, whole_file, write_rows
+from clapometer.tables import atomic_write, format_of, write_rows
 
 WORDS = {
     "anger": "angry",
@@ -145,7 +145,7 @@ def write_corpus(table: SpeechTable, output: Path) -> None:
         BadOption: it cannot be written.
     """
     form, columns = format_of(output), table.columns
-    with whole_file(output) as file:
+    with atomic_write(output) as file:
         write_rows(file, form, columns, list(table.rows(output.parent)), dict.fromkeys(columns, str))
 
 

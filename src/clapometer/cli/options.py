@@ -1,0 +1,105 @@
+"""Command-line options made from options dataclasses, so that a default and its help text are written once.
+
+A command takes an options dataclass as a parameter; `with_options` replaces that parameter by one option per field that
+was declared with `clapometer.types.option`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Annotated, Any, get_origin, get_type_hints
+
+import typer
+
+Command = Callable[..., None]
+
+
+def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[[Command], Command]:
+    """Make a command whose parameters that are options dataclasses become one option per field.
+
+    Args:
+        leave_out: names of fields that are not offered; they keep their default.
+        groups: by the name of the parameter the dataclass, or an instance of it whose values are the defaults.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Options:
+        ...     seed: int = option(0, "Seed of all random numbers.")
+        >>> @with_options(options=Options)
+        ... def command(options: Options) -> None: ...
+        >>> list(inspect.signature(command).parameters)
+        ['seed']
+    """
+
+    def decorate(command: Command) -> Command:
+        hints = get_type_hints(command, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            if parameter.name in groups:
+                parameters += _parameters(groups[parameter.name], leave_out)
+            else:
+                parameters.append(parameter.replace(annotation=hints[parameter.name]))
+        # Parameters without a default come first; typer reads all of them by name.
+        parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
+
+        def run(**given: Any) -> None:
+            command(**{name: _made(group, leave_out, given) for name, group in groups.items()}, **given)
+
+        run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
+        return run
+
+    return decorate
+
+
+def _offered(group: Any, leave_out: Collection[str]) -> list[Field[Any]]:
+    return [one for one in fields(group) if "help" in one.metadata and one.name not in leave_out]
+
+
+def _default(group: Any, one: Field[Any]) -> Any:
+    if not isinstance(group, type) and is_dataclass(group):
+        return getattr(group, one.name)
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+def _parameters(group: Any, leave_out: Collection[str]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group if isinstance(group, type) else type(group))
+    return [_parameter(one, hints[one.name], _default(group, one)) for one in _offered(group, leave_out)]
+
+
+def _parameter(one: Field[Any], hint: Any, default: Any) -> inspect.Parameter:
+    flag = one.metadata["flag"] or f"--{one.name.replace('_', '-')}"
+    if hint is bool and default is True and "/" not in flag:
+        flag = f"{flag}/--no-{flag.removeprefix('--')}"
+    shown: dict[str, Any] = {"help": one.metadata["help"]}
+    if one.metadata["metavar"]:
+        shown["metavar"] = one.metadata["metavar"]
+    if (get_origin(hint) is tuple and one.metadata["parse"] is None) or isinstance(default, (dict, list)):
+        hint, default = list[str] | None, None
+    elif one.metadata["parse"] is not None:
+        hint, default = str, ""
+    if default in (None, ""):
+        shown["show_default"] = False
+    annotation = Annotated[hint, typer.Option(flag, **shown)]
+    return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:
+    """The dataclass, from what was typed, which is taken out of `given`."""
+    values = {}
+    for one in _offered(group, leave_out):
+        value, parse = given.pop(one.name), one.metadata["parse"]
+        if value in (None, "", []) and (parse is not None or isinstance(_default(group, one), (dict, list, tuple))):
+            value = _default(group, one)
+        elif parse is not None:
+            value = parse(value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[one.name] = value
+    if isinstance(group, type):
+        return group(**values)
+    kept = {one.name: getattr(group, one.name) for one in fields(group) if one.init and one.name not in values}
+    return type(group)(**kept, **values)

@@ -1,0 +1,47 @@
+"""The number: the cosine of a pair of unit vectors, and CLAPScore, max(cosine, 0).
+
+Everything that reports the score of a pair computes it here. Losses and class probabilities have logits of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+FORMULA = "score = max(cosine, 0); cosine = dot product of the unit vectors of sound and text"
+Floats = npt.NDArray[np.float64]
+Vectors = TypeVar("Vectors", npt.NDArray[np.float32], npt.NDArray[np.float64])
+
+
+def paired_cosine(audio: Vectors, text: Vectors) -> Floats:
+    """Cosine of each pair.
+
+    The products are added in one fixed order, in double precision: the sum of a matrix product changes with the number
+    of rows, and then the score of a pair would depend on the pairs beside it.
+
+    Args:
+        audio: (pairs, dimension), unit length.
+        text: (pairs, dimension), unit length.
+
+    Returns:
+        float64 (pairs,), -1..1 up to rounding.
+
+    Example:
+        >>> paired_cosine(np.array([[1.0, 0.0]]), np.array([[0.6, 0.8]]))
+        array([0.6])
+    """
+    total = np.zeros(len(audio))
+    for column in (audio.astype(np.float64) * text).T:
+        total += column
+    return total
+
+
+@overload
+def clap_score_of(cosine: float) -> float: ...
+@overload
+def clap_score_of(cosine: Floats) -> Floats: ...
+def clap_score_of(cosine: float | Floats) -> float | Floats:
+    """CLAPScore of a cosine: max(cosine, 0), 0..1. NaN stays NaN."""
+    return np.maximum(cosine, 0.0) if isinstance(cosine, np.ndarray) else max(cosine, 0.0)
