@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
-import sounds
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 import clapometer
+from clapometer.benchmark import example_sounds as sounds
 from clapometer.plots.figures import heat_map
 
-TEXTS = [sounds.DESCRIPTIONS[name] for name in sounds.DEMO]
+NAMES = list(sounds.DESCRIPTIONS)
+TEXTS = list(sounds.DESCRIPTIONS.values())
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 Scores = npt.NDArray[np.float32]
 
@@ -28,8 +29,8 @@ Scores = npt.NDArray[np.float32]
 def write_sounds(folder: Path) -> list[Path]:
     """The eight sounds as 16-bit wav files."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name.replace(' ', '-')}.wav" for name in sounds.DEMO]
-    for path, name in zip(paths, sounds.DEMO, strict=True):
+    paths = [folder / f"{name.replace(' ', '-')}.wav" for name in NAMES]
+    for path, name in zip(paths, NAMES, strict=True):
         soundfile.write(path, sounds.make(name), sounds.RATE, subtype="PCM_16")
     return paths
 
@@ -53,7 +54,7 @@ def show(scores: Scores) -> None:
     table.add_column("sound", no_wrap=True)
     for number in range(1, len(TEXTS) + 1):
         table.add_column(f"{number} ", justify="right", no_wrap=True)
-    for number, (name, row) in enumerate(zip(sounds.DEMO, scores, strict=True), 1):
+    for number, (name, row) in enumerate(zip(NAMES, scores, strict=True), 1):
         best = int(row.argmax())
         cells = [f"{value:.2f}{'*' if column == best else ' '}" for column, value in enumerate(row)]
         table.add_row(str(number), name, *cells)
@@ -68,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="mini", help="a name or folder, as `clapometer models` lists them")
     parser.add_argument("-o", "--output", type=Path, default=FOLDER, help="folder for the sounds and the picture")
+    parser.add_argument("--picture", type=Path, help="where to draw the table; default: scores.png in the folder")
     options = parser.parse_args()
     try:
         clap = clapometer.load(options.model, device="cpu")
@@ -77,16 +79,16 @@ def main() -> None:
     scores = scores_of(clap, paths)
     show(scores)
     verdict = f"{right(scores)} of {len(scores)} sounds score highest with their own description"
-    picture = options.output / "scores.png"
+    picture = options.picture or options.output / "scores.png"
     heat_map(
         scores,
-        sounds.DEMO,
+        NAMES,
         TEXTS,
         picture,
         title=f"{verdict}\nmodel {clap.card.name}",
         legend="CLAPScore",
     )
-    print(f"\n{verdict}.\nPicture: {picture}\nSounds:  {options.output}/*.wav, made by demo/sounds.py")
+    print(f"\n{verdict}.\nPicture: {picture}\nSounds:  {options.output}/*.wav, synthesised")
 
 
 if __name__ == "__main__":

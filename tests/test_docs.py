@@ -6,15 +6,17 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
-import soundfile
 from helpers import checkpoints
 from helpers.speech import lay_emodb
 
+from clapometer.benchmark.example import PER_PAIR, write_example
 from clapometer.cli import main
 from clapometer.models.registry import EMBEDDED
+from clapometer.tables import read_table, write_rows
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,47 +38,20 @@ def status() -> object:
     return 0
 
 
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what `clapometer example` writes, and with what the guides use besides."""
+    folder = tmp_path_factory.mktemp("example")
+    write_example(folder)
+    lay_emodb(folder)
+    checkpoints.write(folder / "models" / "paraclap", "paraclap")
+    return folder
+
+
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the sounds and tables that the pages speak of."""
-    sys.path.insert(0, str(ROOT / "demo"))
-    try:
-        import sounds
-    finally:
-        sys.path.remove(str(ROOT / "demo"))
-    described = {"siren": "a siren is wailing", "rain": "rain is falling", "clock": "a clock is ticking"}
-    described |= {"bell": "a church bell is ringing"}
-    (tmp_path / "clips").mkdir()
-    for name in described:
-        for folder in (tmp_path, tmp_path / "clips"):
-            soundfile.write(folder / f"{name}.wav", sounds.make(name)[: 2 * sounds.RATE], sounds.RATE)
-        soundfile.write(tmp_path / f"held-out-{name}.wav", sounds.make(name)[-2 * sounds.RATE :], sounds.RATE)
-
-    def table(name: str, column: str, rows: dict[str, str]) -> None:
-        lines = [f"audio,{column}", *(f"{sound}.wav,{value}" for sound, value in rows.items())]
-        (tmp_path / name).write_text("\n".join(lines) + "\n")
-
-    table("captions.csv", "text", described)
-    labels = {name: name.replace("bell", "church bell") for name in described}
-    table("val.csv", "label", {f"held-out-{name}": label for name, label in labels.items()})
-    table("labelled.csv", "label", labels)
-    chance = np.random.default_rng(0)
-    for number in range(106):
-        pitch = chance.uniform(200, 4000)
-        tone = 0.1 * np.sin(2 * np.pi * pitch * np.arange(sounds.RATE // 4) / sounds.RATE)
-        soundfile.write(tmp_path / f"{number}.wav", tone, sounds.RATE)
-        described[str(number)] = f"tone {number} is {'high' if pitch > 2000 else 'low'}"
-    table("pairs.csv", "text", described)
-    rated = [
-        f"{name}.wav,{text},L{listener},{place % 8 + listener},0,10"
-        for place, (name, text) in enumerate(described.items())
-        for listener in range(3)
-    ]
-    lines = ["audio,text,listener,rating,scale_min,scale_max", *rated]
-    (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
-    (tmp_path / "labels.txt").write_text("\n".join(labels.values()) + "\n")
-    lay_emodb(tmp_path)
-    checkpoints.write(tmp_path / "models" / "paraclap", "paraclap")
+def place(example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, and the current folder."""
+    copytree(example, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -88,6 +63,9 @@ MARKED = [pytest.param(page, marks=[pytest.mark.slow] * (page.name not in QUICK)
 
 @pytest.mark.parametrize("page", MARKED)
 def test_commands(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if page.name == "README.md":  # begins with `clapometer example .`
+        (place / "empty").mkdir()
+        monkeypatch.chdir(place / "empty")
     for block in blocks(page, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
@@ -102,13 +80,12 @@ def test_the_four_commands_of_the_readme_claim_no_gain_on_shuffled_ratings(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start, metric = blocks(ROOT / "README.md", "sh")[:2]
-    chance = np.random.default_rng(1)
-    header, *rows = (place / "ratings.csv").read_text().splitlines()
-    ratings = chance.permutation([row.split(",")[3] for row in rows[::3]])
-    shuffled = [row.split(",") for row in rows]
-    for number, cells in enumerate(shuffled):
-        cells[3] = ratings[number // 3]
-    (place / "ratings.csv").write_text("\n".join([header, *map(",".join, shuffled)]) + "\n")
+    table = read_table(place / "ratings.csv")
+    groups = np.array([row["rating"] for row in table.rows]).reshape(-1, PER_PAIR)  # the ratings of a pair follow
+    shuffled = np.random.default_rng(1).permutation(groups).ravel().tolist()
+    rows = [{**row, "rating": rating} for row, rating in zip(table.rows, shuffled, strict=True)]
+    with (place / "ratings.csv").open("wb") as file:
+        write_rows(file, "csv", table.columns, rows)
     lines = [line for line in start.splitlines() if line.startswith("clapometer score pairs.csv")]
     lines += metric.splitlines()
     assert [line.split()[1] for line in lines] == ["score", "ratings", "finetune", "score", "evaluate"]

@@ -13,6 +13,7 @@ from clapometer.cli.benchmark import benchmark
 from clapometer.cli.classify import classify
 from clapometer.cli.corpus import corpus
 from clapometer.cli.evaluate import evaluate
+from clapometer.cli.example import example
 from clapometer.cli.finetune import finetune
 from clapometer.cli.index import index
 from clapometer.cli.models import models
@@ -60,6 +61,7 @@ app.command("corpus")(corpus)
 app.command("queries")(queries)
 app.command("benchmark")(benchmark)
 app.command("models")(models)
+app.command("example")(example)
 
 
 def main() -> None:
