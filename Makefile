@@ -9,7 +9,7 @@ PARITY := build/parity
 OPENVINO := build/openvino/site
 OLDEST := build/oldest
 
-.PHONY: demo test test-slow test-oldest lint bench bench-peers panel panel-full parity mini mini-voice human-clap xacle clean
+.PHONY: demo test test-slow test-oldest lint bench bench-peers numbers panel panel-full parity mini mini-voice human-clap xacle clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -35,6 +35,10 @@ bench: $(VENV)/.dev  ## regenerates every published number that these scripts ca
 bench-peers: $(VENV)/.dev $(PARITY)/.references $(OPENVINO)/.installed  ## what a pair costs: here, laion-clap, transformers, msclap
 	PYTHONPATH=$(OPENVINO) $(BIN)/python bench/peers.py --neighbour
 	PYTHONPATH=$(OPENVINO) $(BIN)/python bench/drift.py $(DATA) --model mini --model build/peers/laion/laion.pt
+
+numbers: $(VENV)/.product  ## writes the numbers of README, guides and card from the results of bench/ and recipes
+	$(BIN)/python demo/run.py --picture docs/images/demo.png
+	$(BIN)/python bench/numbers_in_prose.py
 
 panel: $(VENV)/.product  ## does fine-tuning on ratings work? a simulation, under 40 minutes on two cores
 	cd bench && ../$(BIN)/python -m panel --data $(abspath $(DATA))

@@ -1,6 +1,6 @@
 """Step 5: the model card, with the figures of step 4.
 
-python recipes/mini/card.py --figures build/mini/figures.json --out src/clapometer/models/bundled/mini/CARD.md
+python recipes/mini/card.py --figures bench/results/mini.json --out src/clapometer/models/bundled/mini/CARD.md
 """
 
 from __future__ import annotations

@@ -18,6 +18,6 @@ if [ ! -e "$build/teacher.safetensors" ]; then
 fi
 "$python" train_audio.py --data "$data" --build "$build" --out "$build/run"
 cp "$build/run/last/config.json" "$build/run/last/model.safetensors" "$build/run/last/tokenizer.json" "$model"
-"$python" evaluate.py --data "$data" --model "$model" --out "$build/figures.json"
-"$python" card.py --figures "$build/figures.json" --out "$model/CARD.md"
+"$python" evaluate.py --data "$data" --model "$model" --out "$root/bench/results/mini.json"
+"$python" card.py --figures "$root/bench/results/mini.json" --out "$model/CARD.md"
 "$python" seen.py --data "$data" --model "$model"
