@@ -1,4 +1,4 @@
-"""The file beside a model that says which rating listeners would give to a sound and a text of some cosine."""
+"""A monotone map from cosine to listeners' rating, stored next to a model."""
 
 from __future__ import annotations
 

@@ -5,15 +5,15 @@
     ClapometerError
     ├── BadInput              something that the user gave cannot be used
     │   ├── BadTable          a table: missing column, wrong format, unreadable file
-    │   ├── BadAudio          a sound: missing, empty, cut off, not finite, not a sound file
+    │   ├── BadAudio          a sound: missing, empty, truncated, not finite, not an audio file
     │   ├── BadText           a text: empty
     │   └── BadOption         an option: unknown value, contradiction with another
     ├── CheckpointError       a model cannot be loaded
     │   ├── UnknownModel      neither a known name nor a path that exists
     │   └── WeightsMismatch   the file does not hold the weights that its family needs
-    └── TrainingFailed        training cannot go on: the loss is not finite
+    └── TrainingFailed        training cannot continue: the loss is not finite
 
-Every message says what was wrong, where, and what to do about it.
+Every message names the problem, its place and the remedy.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class WeightsMismatch(CheckpointError):
 
 
 class TrainingFailed(ClapometerError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 def first_of(lines: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Labels and templates of a classification: read, checked, and held against true labels. Nothing of torch."""
+"""Class labels and prompt templates: reading, checks, comparison with true labels. Nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULT_TEMPLATE = "the sound of {}"
 
 
 def class_key(label: str) -> str:
-    """What two labels have in common that no model can tell apart: case, underscores and runs of spaces are ignored."""
+    """The key by which labels are compared: case, underscores and repeated spaces are ignored."""
     return " ".join(label.replace("_", " ").split()).casefold()
 
 
@@ -20,7 +20,7 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
 
     Raises:
         BadText: a label is empty.
-        BadOption: fewer than two labels, or two that read the same.
+        BadOption: fewer than two labels, or two that are equal by `class_key`.
     """
     if isinstance(labels, str):
         raise BadOption(f"labels must be a list of texts, not the one text {labels!r}")
@@ -97,17 +97,17 @@ def true_labels(
 ) -> list[str | None] | None:
     """The label that each cell of a table's label column means, as it is spelt in `labels`.
 
-    Case, underscores and runs of spaces are ignored. A column of which no cell is among the labels is about something
-    else, and gives none; one of which only some are would make every figure a figure of some unknown part.
+    Case, underscores and runs of spaces are ignored. A column with no cell among the labels is about something else and
+    returns None; one with only some of them is an error, since metrics would cover an unknown part of the rows.
 
     Args:
-        column: a cell a row; an empty one means that the true label is not known.
+        column: one cell per row; an empty one means that the true label is not known.
         labels: those that can be predicted.
-        where: says how to find row `number`, counted from 0, as `Table.where` does.
+        where: describes row `number`, counted from 0, as `Table.where` does.
         name: what the column is called, for messages.
 
     Returns:
-        A label or None a row, or None where the column is about something else.
+        A label or None per row, or None where the column is about something else.
 
     Raises:
         BadTable: some cells are among the labels and some are not; all of those are listed.
@@ -127,6 +127,6 @@ def true_labels(
         )
         raise BadTable(
             f"column {name!r} holds {len(strangers)} label{'s' * (len(strangers) > 1)} not among --labels: {listed}. "
-            "Add them to --labels, correct them, or empty those cells to leave their rows out of the figures"
+            "Add them to --labels, correct them, or empty those cells to leave their rows out of the metrics"
         )
     return found

@@ -1,4 +1,4 @@
-"""What a model has learned from: the file `seen.csv` in its folder, so that no metric is computed on it.
+"""The training data of a model: the file `seen.csv` in its folder, so that no metric is computed on them.
 
 A row is a `kind`, a `key` and a `part` (`train`, `validation` or `test`):
 
@@ -28,11 +28,11 @@ from clapometer.text import text_hash
 
 FILE = "seen.csv"
 COLUMN = "seen"
-"""The column of a score table that says what of a row the model has learned from."""
+"""The column of a score table that names the training data in a row."""
 Kind = Literal["audio", "rated_text", "text", "dataset"]
 UNKNOWN = "unknown"
 MARK = "\u2020"
-"""Stands beside every metric that includes what a model has learned from."""
+"""Follows every metric that includes training data of the model."""
 PUBLISHED = Path(__file__).parent / "models" / "bundled" / "seen_published.csv"
 """Training data of published models as far as they are known, with their sources."""
 _HEADER = ("kind", "key", "part")
@@ -46,7 +46,7 @@ _LABELS = frozenset({"text", *(f"{kind}:{part}" for kind in ("audio", "rated_tex
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model has learned from.
+    """The training data of a model.
 
     Attributes:
         parts: the part of each (kind, key). What is in several parts is in the strongest: train before validation
@@ -61,7 +61,7 @@ class Seen:
         return ("dataset", UNKNOWN) not in self.parts
 
     def as_record(self) -> dict[str, Any]:
-        """What the JSON file beside a score table says of the list."""
+        """The list as the JSON record of a score table has it."""
         return {"known": self.is_known, "datasets": list(self.datasets)}
 
     @property
@@ -110,7 +110,7 @@ class Seen:
         return self.parts.get(("dataset", _dataset(f"{name}:{part}"))) or self.parts.get(("dataset", name))
 
     def labels(self, audio: Sequence[str], texts: Sequence[str]) -> list[str]:
-        """What of each pair the model has learned from, as the column `seen` has it.
+        """The training data in each pair, as values of the column `seen`.
 
         Args:
             audio: SHA-256 of each pair's sound file, hexadecimal; empty where it could not be read.
@@ -138,7 +138,7 @@ TRAINING_DATA_UNKNOWN = Seen({("dataset", UNKNOWN): TRAIN})
 
 
 def is_label(label: str) -> bool:
-    """Whether a text can stand in the column `seen`."""
+    """Whether a text is a value of the column `seen`."""
     return not label or all(one in _LABELS for one in label.split(";"))
 
 
@@ -182,7 +182,7 @@ def read_seen(folder: Path) -> Seen:
 
 
 def seen_of_checkpoint(folder: Path, name: str) -> Seen:
-    """The list of a checkpoint of other people: that in its folder, else what is published of a known model.
+    """The list of a third-party checkpoint: that in its folder, else what is published about a known model.
 
     Args:
         folder: where the checkpoint is.

@@ -19,7 +19,7 @@ def paired_cosine(audio: Vectors, text: Vectors) -> Floats:
     """Cosine of each pair.
 
     The products are added in one fixed order, in double precision: the sum of a matrix product changes with the number
-    of rows, and then the score of a pair would depend on the pairs beside it.
+    of rows, and then the score of a pair would depend on the other pairs.
 
     Args:
         audio: (pairs, dimension), unit length.

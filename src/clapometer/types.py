@@ -1,4 +1,4 @@
-"""The values that cross the boundaries between rooms."""
+"""Frozen records that cross the boundaries between packages."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def option(
 
 @dataclass(frozen=True)
 class Window:
-    """What a model hears of a clip that is shorter or longer than its input.
+    """How clips shorter or longer than the model's input window are handled.
 
     Nothing here is random: one clip gives one set of windows, always.
     """
@@ -66,9 +66,9 @@ class Window:
     the window is full, or `repeatpad`: repeat it as often as it fits whole, then pad."""
     long: Long = "windows"
     """A longer clip: all consecutive `windows`, the last one flush with the end, whose unit vectors are averaged; only
-    the `head`, the first window; or `fused`: the whole clip at once, by models that hear it both shrunk and in three
-    chunks from its start, middle and end. With `fused-all` a clip that fits is heard like that, too, as transformers
-    hears a clip that is alone."""
+    the `head`, the first window; or `fused`: the whole clip at once, by models that encode a shrunk spectrogram of
+    it and three chunks from its start, middle and end. With `fused-all` a clip that fits the window is encoded like
+    that, too, as transformers does for a single clip."""
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
@@ -135,7 +135,7 @@ class ModelCard:
     summary: str
     """One line: what it is."""
     sample_rate: int
-    """Samples a second that the network hears."""
+    """Sample rate of the network's input, in Hz."""
     window: Window
     """Default treatment of short and long clips."""
     dimension: int
@@ -173,5 +173,5 @@ class Score:
     rating: float | None = None
     """What listeners would say, on their scale; None where the model has no calibration."""
     seen: str = ""
-    """What of the pair the model has learned from, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
+    """The training data of the model in this pair, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
     listed."""

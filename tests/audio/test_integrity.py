@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from conftest import Writer, noise
 
-from clapometer.audio.integrity import why_cut_off
+from clapometer.audio.integrity import truncation_reason
 from clapometer.audio.reading import read_sound
 
 
@@ -22,7 +22,7 @@ def pages(ogg: bytes) -> list[int]:
 
 
 def reason(path: Path, seconds: float = 1.0) -> str:
-    return why_cut_off(path, soundfile.info(path).format, seconds)
+    return truncation_reason(path, soundfile.info(path).format, seconds)
 
 
 def wav(*chunks: tuple[bytes, int, bytes]) -> bytes:
@@ -43,7 +43,7 @@ def test_an_ogg_file_that_ends_with_any_page_but_the_last_is_cut_off(options: di
     assert len(starts) > 4
     for start in starts[3:]:
         path.write_bytes(whole[:start])
-        assert why_cut_off(path, "OGG", 1.0) == "the page that ends an ogg stream is missing"
+        assert truncation_reason(path, "OGG", 1.0) == "the page that ends an ogg stream is missing"
 
 
 @pytest.mark.parametrize("left", [1, 5, 26, 27, 30, -100, -1])
@@ -51,7 +51,7 @@ def test_an_ogg_file_that_ends_within_a_page_is_cut_off(left: int, write: Writer
     path = write("a.ogg", noise(20))
     whole = path.read_bytes()
     path.write_bytes(whole[: pages(whole)[-1] + left] if left > 0 else whole[:left])
-    assert why_cut_off(path, "OGG", 1.0) in (
+    assert truncation_reason(path, "OGG", 1.0) in (
         "its last page is incomplete",
         "the page that ends an ogg stream is missing",
     )
@@ -68,20 +68,20 @@ def test_the_sign_of_a_page_within_a_page_is_not_taken_for_one(tmp_path: Path) -
     page = b"OggS\0\4" + bytes(20) + bytes([1, len(payload)]) + payload
     path = tmp_path / "a.ogg"
     path.write_bytes(page)
-    assert why_cut_off(path, "OGG", 1.0) == ""
+    assert truncation_reason(path, "OGG", 1.0) == ""
 
 
 @pytest.mark.parametrize("data", [b"", b"OggS", bytes(200_000)])
 def test_what_is_no_ogg_file_is_incomplete(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.ogg").write_bytes(data)
-    assert why_cut_off(tmp_path / "a.ogg", "OGG", 1.0) == "its last page is incomplete"
+    assert truncation_reason(tmp_path / "a.ogg", "OGG", 1.0) == "its last page is incomplete"
 
 
 @pytest.mark.parametrize("length", [100, 0x7FFFF000, 0x7FFFF024, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFDB])
 def test_a_wav_file_from_a_pipe_does_not_know_its_length(length: int, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav(FMT, (b"data", length, bytes(100))))
-    assert why_cut_off(path, "WAV", 1.0) == ""
+    assert truncation_reason(path, "WAV", 1.0) == ""
     assert read_sound(path, 16000).shape == (50,)
 
 
@@ -89,7 +89,9 @@ def test_a_wav_file_from_a_pipe_does_not_know_its_length(length: int, tmp_path: 
 def test_a_wav_file_is_held_to_its_length(length: int, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav(FMT, (b"data", length, bytes(100))))
-    assert why_cut_off(path, "WAV", 0.003) == f"its header promises {length} bytes of sound, 100 are there: 0.00 s"
+    assert (
+        truncation_reason(path, "WAV", 0.003) == f"its header promises {length} bytes of audio, 100 are present: 0.00 s"
+    )
 
 
 def test_other_chunks_are_passed_over(tmp_path: Path) -> None:
@@ -107,11 +109,11 @@ def test_relatives_of_wav_are_held_to_their_length_too(options: dict[str, str], 
     path = write("a.wav", noise(1), **options)
     assert reason(path) == ""
     path.write_bytes(path.read_bytes()[:-2])
-    assert reason(path).startswith("its header promises 32000 bytes of sound, 31998 are there")
+    assert reason(path).startswith("its header promises 32000 bytes of audio, 31998 are present")
 
 
 def test_other_formats_are_not_judged(write: Writer) -> None:
     for name in ("a.flac", "a.mp3", "a.aiff"):
         path = write(name, noise(1))
         path.write_bytes(path.read_bytes()[:-10])
-        assert why_cut_off(path, soundfile.info(path).format, 1.0) == ""
+        assert truncation_reason(path, soundfile.info(path).format, 1.0) == ""

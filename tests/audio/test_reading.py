@@ -205,12 +205,22 @@ def broken(make: Callable[[Path], object], folder: Path, name: str) -> Path:
     ("name", "make", "reason", "remedy"),
     [
         ("missing.wav", lambda path: None, "no such file", "check the name"),
-        ("folder.wav", Path.mkdir, "is a folder", "name a sound file"),
+        ("folder.wav", Path.mkdir, "is a folder", "name an audio file"),
         ("empty.wav", Path.touch, r"empty \(0 bytes\)", "copy or render it again"),
-        ("text.wav", lambda path: path.write_text("not a sound\n" * 20), "not a sound file", "wav, flac, ogg and mp3"),
-        ("one.wav", lambda path: path.write_bytes(b"R"), "not a sound file", "wav, flac, ogg and mp3"),
-        ("samples.raw", lambda path: path.write_bytes(bytes(1000)), "not a sound file", "wav, flac, ogg and mp3"),
-        ("sentence " * 200, lambda path: None, "cannot be looked at", "too long"),
+        (
+            "text.wav",
+            lambda path: path.write_text("not a sound\n" * 20),
+            "not a readable audio file",
+            "wav, flac, ogg and mp3",
+        ),
+        ("one.wav", lambda path: path.write_bytes(b"R"), "not a readable audio", "wav, flac, ogg and mp3"),
+        (
+            "samples.raw",
+            lambda path: path.write_bytes(bytes(1000)),
+            "not a readable audio file",
+            "wav, flac, ogg and mp3",
+        ),
+        ("sentence " * 200, lambda path: None, "cannot be accessed", "too long"),
         ("none.wav", lambda path: soundfile.write(path, np.zeros(0), RATE), "holds no samples", "render it again"),
         (
             "nan.wav",
@@ -263,7 +273,7 @@ def test_a_name_with_a_zero_byte_is_refused() -> None:
 def test_a_file_that_was_cut_off_is_refused(where: float, name: str, options: dict[str, str], write: Writer) -> None:
     path = write(name, noise(5), **options)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * where)])
-    with pytest.raises(BadAudio, match=f"^{path}: .*(cut off|damaged|not a sound file|empty)"):
+    with pytest.raises(BadAudio, match=f"^{path}: .*(truncated|damaged|not a readable audio file|empty)"):
         read_sound(path, RATE)
 
 
@@ -294,9 +304,9 @@ def test_a_hole_in_the_middle_is_not_filled_with_stale_memory(write: Writer) -> 
         ((np.zeros(9), 0), "sample rate is 0; it must be positive and finite"),
         ((np.zeros(9), float("nan")), "sample rate is nan"),
         ((np.zeros(9), float("inf")), "sample rate is inf"),
-        ((np.zeros(9), "16000"), r"a tuple is not a sound; give a file or \(array, sample_rate\)"),
-        (np.zeros(9), "a ndarray is not a sound"),
-        (None, "a NoneType is not a sound"),
+        ((np.zeros(9), "16000"), r"a tuple is not audio; give a file or \(array, sample_rate\)"),
+        (np.zeros(9), "a ndarray is not audio"),
+        (None, "a NoneType is not audio"),
     ],
 )
 def test_an_array_that_cannot_be_read_is_refused(sound: Sound, message: str) -> None:

@@ -131,7 +131,7 @@ def test_bad_rows_are_told_and_the_others_have_their_queries(
     assert (figures["counts"]["unreadable"], figures["counts"]["with_notes"]) == (3, 3)
     for words in (
         "3 of 16 rows cannot be used",
-        "text.wav: not a sound file",
+        "text.wav: not a readable audio file",
         "speech.csv line 16: ",
         "gone.wav: no such file",
         "speech.csv line 17: audio is empty",

@@ -153,7 +153,7 @@ def test_several_texts_are_ranked(run: Run, model: Path, tmp_path: Path) -> None
         (["a.wav"], "give a text too"),
         (["a.wav", " "], "text is empty"),
         (["a.wav", "dog", "-o", "o.csv"], "belong to a table"),
-        (["text.wav", "dog"], "not a sound file"),
+        (["text.wav", "dog"], "not a readable audio file"),
         (["none.csv"], "check the name"),
         (["t.csv", "dog"], "is a table"),
         (["t.csv", "-o", "o.xlsx"], ".csv, .tsv, .jsonl, .parquet"),
@@ -224,7 +224,7 @@ def test_a_table_of_everything_that_goes_wrong(model: Path, tmp_path: Path) -> N
         assert works or ";" in row["error"]  # what is wrong; what to do about it
     said = [row["error"] for row in rows if row["error"]]
     for part, error in zip(
-        ["no such file", "0 bytes", "not a sound file", "cut off", "holds no samples", "NaN", "is a folder", "empty",
+        ["no such file", "0 bytes", "not a readable", "truncated", "holds no samples", "NaN", "is a folder", "empty",
          "empty", "not UTF-8"], said, strict=True,
     ):  # fmt: skip
         assert part in error

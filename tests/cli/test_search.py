@@ -107,7 +107,7 @@ def test_an_index_is_brought_up_to_date_by_its_own_model(run: Run, model: Path, 
     (folder / "00.wav").unlink()
     ended = run("index", folder, "-o", index, "--json")
     assert ended.status == 1
-    assert "bad.wav: not a sound file" in ended.err
+    assert "bad.wav: not a readable audio file" in ended.err
     figures = json.loads(ended.out)
     assert (figures["sounds"], figures["gone"], figures["same"], figures["new"]) == (2, 1, 2, 0)
     assert open_index(index).window.hop == 5
@@ -185,7 +185,7 @@ def test_a_page_on_which_results_are_heard(run: Run, model: Path, tmp_path: Path
         (["search", "none", "rain"], "is not an index; make one"),
         (["search", "index", " "], "text is empty"),
         (["search", "index", "none.wav"], "none.wav: no such file"),
-        (["search", "index", "a.txt"], "not a sound file"),
+        (["search", "index", "a.txt"], "not a readable audio file"),
         (["search", "index", "rain", "--page", "p.txt"], "must end in .html"),
         (["search", "index", "rain", "--page", "none/p.html"], "make it first"),
         (["search", "index", "rain", "--audio-root", "none"], "no such folder"),

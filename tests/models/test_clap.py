@@ -83,7 +83,7 @@ def test_many_sounds_may_stand_in_any_sequence(clap: MiniClap, write: Writer) ->
 
 
 def test_an_array_without_its_rate_is_refused(clap: MiniClap) -> None:
-    with pytest.raises(BadAudio, match=r"is not a sound; give a file or \(array, sample_rate\)"):
+    with pytest.raises(BadAudio, match=r"is not audio; give a file or \(array, sample_rate\)"):
         clap.embed_audio(noise(1))  # type: ignore[arg-type]
 
 

@@ -82,7 +82,7 @@ def test_a_sound_that_cannot_be_read_is_told_and_tried_again(clap, sounds, tmp_p
     found = index_folder(clap, sounds, tmp_path / "index")
     assert found.sounds == 4
     assert list(found.failed) == ["bad.wav"]
-    assert "not a sound file" in found.failed["bad.wav"]
+    assert "not a readable audio file" in found.failed["bad.wav"]
     assert len(vectors_by_path(tmp_path / "index")) == 4
     sound(sounds / "bad.wav", 9)
     again = index_folder(clap, sounds, tmp_path / "index")

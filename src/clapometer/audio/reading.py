@@ -17,7 +17,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from clapometer.audio.integrity import why_cut_off
+from clapometer.audio.integrity import truncation_reason
 from clapometer.errors import BadAudio
 from clapometer.types import FUSED, Short, Window
 
@@ -31,7 +31,7 @@ BLOCK_VALUES = 480_000
 
 
 def is_one_sound(value: object) -> TypeGuard[Sound]:
-    """Whether this is one sound, and not a list of them: a path, or a pair of an array and a number."""
+    """Whether this is one clip, not a list of them: a path, or a pair of an array and a number."""
     if isinstance(value, tuple):
         return len(value) == 2 and isinstance(value[1], Real)
     return isinstance(value, (str, os.PathLike))
@@ -61,17 +61,17 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
         that is to be `fused`, which comes whole.
 
     Raises:
-        BadAudio: the file is missing, empty, cut off or not a sound; a sample is not finite; there are no samples.
+        BadAudio: the file is missing, empty, truncated or not audio; a sample is not finite; there are no samples.
     """
     size = max(1, round(window.seconds * sample_rate))
     hop = max(1, round(window.hop * sample_rate))
+    if window.long in FUSED:
+        samples = read_sound(sound, sample_rate)
+        yield samples if len(samples) > size else pad_or_repeat(samples, size, window.short)
+        return
     pending = np.zeros(0, np.float32)
     tail = np.zeros(0, np.float32)
     emitted = False
-    if window.long in FUSED:
-        samples = read_sound(sound, sample_rate)
-        yield samples if len(samples) > size else lengthened(samples, size, window.short)
-        return
     for block in _resampled(sound, sample_rate):
         pending = np.concatenate([pending, block])
         while len(pending) >= size:
@@ -79,17 +79,17 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
             emitted = True
             if window.long == "head":
                 return
-            # The last window is flush with the end, so the samples behind a finished one are still needed.
+            # The last window is flush with the end, so the samples after a finished window are still needed.
             tail = pending[:size]
             pending = pending[hop:]
     if not emitted:
-        yield lengthened(pending, size, window.short)
+        yield pad_or_repeat(pending, size, window.short)
     elif len(pending) > size - hop:
         yield np.concatenate([tail[:hop], pending])[-size:]
 
 
-def lengthened(samples: Samples, size: int, short: Short) -> Samples:
-    """A sound of at most `size` samples as long as that, as `Window.short` says; `keep` leaves it as it is."""
+def pad_or_repeat(samples: Samples, size: int, short: Short) -> Samples:
+    """Bring a clip of at most `size` samples to that length as `Window.short` defines; `keep` returns it unchanged."""
     if len(samples) == 0:  # a sample or two, resampled far down
         samples = np.zeros(1, np.float32)
     if short == "keep" or len(samples) == size:
@@ -102,13 +102,13 @@ def lengthened(samples: Samples, size: int, short: Short) -> Samples:
 
 def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
     if not is_one_sound(sound):
-        raise BadAudio(f"a {type(sound).__name__} is not a sound; give a file or (array, sample_rate)")
+        raise BadAudio(f"a {type(sound).__name__} is not audio; give a file or (array, sample_rate)")
     rate, blocks = _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound))
     name = "the array" if isinstance(sound, tuple) else str(sound)
     stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
     position = 0
     for block in blocks:
-        with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below
             mono = _mono(block)
         if not np.isfinite(mono).all():
             first = position + int(np.argmin(np.isfinite(mono)))
@@ -147,12 +147,12 @@ def _array_blocks(array: Any, rate: int) -> tuple[int, Iterator[Samples]]:
         raise BadAudio(f"the array has {samples.shape[0]} channels of {samples.shape[1]} samples; it looks transposed")
     if not (rate > 0 and math.isfinite(rate)):
         raise BadAudio(f"the array's sample rate is {rate}; it must be positive and finite")
-    with np.errstate(over="ignore"):  # beyond single precision is infinity, which is told later
+    with np.errstate(over="ignore"):  # beyond single precision is infinity, which is reported later
         return rate, iter([samples.T.astype(np.float32, copy=False)])
 
 
 def check_file(path: str | os.PathLike[str]) -> None:
-    """What can be seen of a sound file without opening it.
+    """Check an audio file without opening it.
 
     Raises:
         BadAudio: it is missing, empty, a folder or another thing that is not a file, or may not be read.
@@ -160,15 +160,15 @@ def check_file(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     try:
         if path.is_dir():
-            raise BadAudio(f"{path}: is a folder; name a sound file")
+            raise BadAudio(f"{path}: is a folder; name an audio file")
         if not path.exists():
             raise BadAudio(f"{path}: no such file; check the name, and the folder that it is relative to")
         if not path.is_file():
-            raise BadAudio(f"{path}: is not a file but a device or a pipe; write the sound to a file")
+            raise BadAudio(f"{path}: is not a file but a device or a pipe; write the audio to a file")
         if path.stat().st_size == 0:
             raise BadAudio(f"{path}: the file is empty (0 bytes); copy or render it again")
     except (OSError, UnicodeEncodeError) as error:
-        raise BadAudio(f"{path}: cannot be looked at ({getattr(error, 'strerror', None) or error})") from error
+        raise BadAudio(f"{path}: cannot be accessed ({getattr(error, 'strerror', None) or error})") from error
 
 
 def encodable(path: Path) -> Path | bytes:
@@ -187,16 +187,16 @@ def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
     except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: .raw, which has no header
         reason = getattr(error, "error_string", str(error))
         raise BadAudio(
-            f"{path}: not a sound file that can be read ({reason.rstrip('.')}); wav, flac, ogg and mp3 can"
+            f"{path}: not a readable audio file ({reason.rstrip('.')}); wav, flac, ogg and mp3 can"
         ) from error
     return file.samplerate, _decoded(file, path)
 
 
 def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
     with file:
-        cut_off = why_cut_off(path, file.format, file.frames / file.samplerate)
-        if cut_off:
-            raise BadAudio(f"{path}: the file is cut off ({cut_off}); copy or render it again")
+        truncated = truncation_reason(path, file.format, file.frames / file.samplerate)
+        if truncated:
+            raise BadAudio(f"{path}: the file is truncated ({truncated}); copy or render it again")
         size = max(1, min(int(BLOCK_SECONDS * file.samplerate), BLOCK_VALUES // file.channels))
         decoded = 0
         try:
@@ -211,6 +211,6 @@ def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
         if decoded < file.frames:
             promised, there = file.frames / file.samplerate, decoded / file.samplerate
             raise BadAudio(
-                f"{path}: the file is cut off or damaged (its header promises {promised:.2f} s, "
+                f"{path}: the file is truncated or damaged (its header promises {promised:.2f} s, "
                 f"{there:.2f} s could be decoded); copy or render it again"
             )

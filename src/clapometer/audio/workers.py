@@ -1,4 +1,4 @@
-"""Work in threads with a bounded look-ahead."""
+"""Run a function on many items in threads, with a bounded number of items in progress."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def completed(function: Callable[[Item], Result], items: Iterable[Item], workers
     """Results of a function in threads, as they come; twice as many items as threads are under way, no more.
 
     Threads and queues of C, and not `concurrent.futures`: its `wait` takes and gives locks in Python, and a Ctrl-C in
-    between leaves them held for ever, so that the program neither goes on nor ends.
+    between leaves them locked forever, so that the program hangs.
     """
     given: SimpleQueue[Item | _Stop] = SimpleQueue()
     done: SimpleQueue[tuple[Item, Result | None, BaseException | None]] = SimpleQueue()

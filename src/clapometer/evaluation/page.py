@@ -353,5 +353,5 @@ def _sign(number: int) -> str:
     from clapometer.plots.svg import Drawing
 
     drawing = Drawing(16, 16)
-    drawing.mark(8, 8, number)
+    drawing.marker(8, 8, number)
     return f'<svg aria-hidden="true" viewBox="0 0 16 16">{"".join(drawing.parts)}</svg>'

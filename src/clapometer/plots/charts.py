@@ -1,4 +1,4 @@
-"""The pictures of an evaluation: figures with intervals, scatter, histograms, bars, curves."""
+"""Charts of an evaluation as SVG: estimates with intervals, scatter, histograms, bars, curves."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHADES = 5
 
 @dataclass(frozen=True)
 class Series:
-    """Figures that belong together, drawn with one sign and colour."""
+    """Estimates that belong together, drawn with one marker and colour."""
 
     name: str
-    figures: Sequence[Estimate | None]
+    estimates: Sequence[Estimate | None]
     """One a row; None where it has none."""
 
 
@@ -36,18 +36,20 @@ def intervals(
         title: what the picture shows.
         rows: names of the groups.
         series: one a predictor.
-        label: what the figures are.
+        label: of the axis.
         lines: values with their names, such as a ceiling.
     """
     left = min(max(max(map(len, rows)) * SIGN_WIDTH + 26, 110.0), 250.0)
     right, top, step = 16.0, 24.0 if lines else 8.0, 15.0
     heights = [
-        max(step * sum(one.figures[number] is not None for one in series), step) + 11 for number in range(len(rows))
+        max(step * sum(one.estimates[number] is not None for one in series), step) + 11 for number in range(len(rows))
     ]
     bottom = top + sum(heights)
     drawing = Drawing(600, bottom + 40)
-    known = [one.figures[row] for one in series for row in range(len(rows))]
-    values = [value for figure in known if figure is not None for value in (figure.value, figure.low, figure.high)]
+    known = [one.estimates[row] for one in series for row in range(len(rows))]
+    values = [
+        value for estimate in known if estimate is not None for value in (estimate.value, estimate.low, estimate.high)
+    ]
     scale = Scale(*around([*values, *(value for value, _ in lines)], also=(0.0,)), left, 600 - right)
     drawing.x_axis(scale, top, bottom, label)
     for value, name in lines:
@@ -61,39 +63,41 @@ def intervals(
         drawing.text(8, y + heights[row] / 2 + 4, shortened(name, left - 20))
         place = y + 5.5 + step / 2
         for number, one in enumerate(series):
-            figure = one.figures[row]
-            if figure is None:
+            estimate = one.estimates[row]
+            if estimate is None:
                 continue
-            if math.isfinite(figure.value):
-                _interval(drawing, scale, place, figure, number, f"{one.name}, {name}: {_told(figure)}")
+            if math.isfinite(estimate.value):
+                _interval(drawing, scale, place, estimate, number, f"{one.name}, {name}: {_described(estimate)}")
             else:
-                drawing.text(scale(scale.low) + 4, place + 4, "no figure", kind="small")
+                drawing.text(scale(scale.low) + 4, place + 4, "no value", kind="small")
             place += step
         y += heights[row]
     return drawing.svg(title)
 
 
-def bars(title: str, rows: Sequence[str], figures: Sequence[Estimate], label: str, number: int) -> str:
+def bars(title: str, rows: Sequence[str], estimates: Sequence[Estimate], label: str, number: int) -> str:
     """A bar for each row, from 0 or the lowest possible value, with its interval."""
     left, top, step = 110.0, 8.0, 24.0
     bottom = top + step * len(rows)
     drawing = Drawing(380, bottom + 40)
-    values = [value for figure in figures for value in (figure.value, figure.low, figure.high)]
+    values = [value for estimate in estimates for value in (estimate.value, estimate.low, estimate.high)]
     scale = Scale(*around(values, also=(0.0,)), left, 368)
     drawing.x_axis(scale, top, bottom, label, most=5)
-    for row, (name, figure) in enumerate(zip(rows, figures, strict=True)):
+    for row, (name, estimate) in enumerate(zip(rows, estimates, strict=True)):
         y = top + row * step
         drawing.text(8, y + 16, shortened(name, left - 14))
-        if math.isfinite(figure.value):
-            start, end = sorted((scale(0), scale(figure.value)))
-            drawing.box(start, y + 4, end - start, step - 8, f"fill s{number % 6} soft", tip=f"{name}: {_told(figure)}")
-            if math.isfinite(figure.low):
-                drawing.line(scale(figure.low), y + step / 2, scale(figure.high), y + step / 2, "whisker")
+        if math.isfinite(estimate.value):
+            start, end = sorted((scale(0), scale(estimate.value)))
+            drawing.box(
+                start, y + 4, end - start, step - 8, f"fill s{number % 6} soft", tip=f"{name}: {_described(estimate)}"
+            )
+            if math.isfinite(estimate.low):
+                drawing.line(scale(estimate.low), y + step / 2, scale(estimate.high), y + step / 2, "whisker")
     return drawing.svg(title)
 
 
 def scatter(title: str, x: Numbers, y: Numbers, labels: tuple[str, str], y_range: tuple[float, float]) -> str:
-    """Pairs as dots whose shade says how many others are near; very many as shaded cells."""
+    """Pairs as dots whose shade shows how many others are near; very many as shaded cells."""
     drawing, across, up = _frame(labels, around(x.tolist()), y_range)
     columns, rows = 40, 28
     counts, _, _ = np.histogram2d(x, y, (columns, rows), ((across.low, across.high), y_range))
@@ -147,14 +151,14 @@ def curve(
     y_range: tuple[float, float],
     number: int,
 ) -> str:
-    """A map as a line, and the mean ratings of tenths of the pairs as signs with intervals."""
+    """A map as a line, and the mean ratings of tenths of the pairs as markers with intervals."""
     x, y = knots
     drawing, across, up = _frame(labels, around([*x, *(place for place, _ in means)]), y_range)
     points = [(across.low, y[0]), *zip(x, y, strict=True), (across.high, y[-1])]
     drawing.path(((across(one), up(other)) for one, other in points), f"curve s{number % 6}")
     for place, mean in means:
         drawing.line(across(place), up(mean.low), across(place), up(mean.high), "whisker")
-        drawing.mark(across(place), up(mean.value), number, tip=f"{labels[0]} {place:.3f}: {_told(mean)}")
+        drawing.marker(across(place), up(mean.value), number, tip=f"{labels[0]} {place:.3f}: {_described(mean)}")
     return drawing.svg(title)
 
 
@@ -168,16 +172,16 @@ def _frame(
     return drawing, across, up
 
 
-def _interval(drawing: Drawing, scale: Scale, y: float, figure: Estimate, number: int, tip: str) -> None:
-    if math.isfinite(figure.low):
-        drawing.line(scale(figure.low), y, scale(figure.high), y, f"interval s{number % 6}")
-    drawing.mark(scale(figure.value), y, number, tip=tip)
+def _interval(drawing: Drawing, scale: Scale, y: float, estimate: Estimate, number: int, tip: str) -> None:
+    if math.isfinite(estimate.low):
+        drawing.line(scale(estimate.low), y, scale(estimate.high), y, f"interval s{number % 6}")
+    drawing.marker(scale(estimate.value), y, number, tip=tip)
 
 
-def _told(figure: Estimate) -> str:
-    if not math.isfinite(figure.low):
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f}, interval {figure.low:.3f} to {figure.high:.3f}"
+def _described(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.low):
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f}, interval {estimate.low:.3f} to {estimate.high:.3f}"
 
 
 def _smoothed(counts: Numbers) -> Numbers:

@@ -52,7 +52,7 @@ def heat_map(
         columns: their names, such as texts.
         path: where to, ending in one of FORMATS.
         title: above the picture.
-        legend: what a value is, beside the colour scale.
+        legend: label of the colour scale.
 
     Raises:
         BadOption: as `check_picture`.
@@ -104,7 +104,7 @@ def _matrix(values: npt.ArrayLike, rows: Sequence[str], columns: Sequence[str]) 
 
 
 def _grid(rows: Sequence[str], columns: Sequence[str], title: str) -> tuple[Figure, Axes]:
-    """A figure whose cells keep their size whatever their number, with names on both axes and room for them."""
+    """A figure whose cells keep their size whatever their number, with space for the names on both axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -131,7 +131,7 @@ def _grid(rows: Sequence[str], columns: Sequence[str], title: str) -> tuple[Figu
 
 
 def _names(names: Sequence[str]) -> list[str]:
-    # `$` starts mathematics in matplotlib, and a name of a hundred letters would leave no room for the matrix.
+    # `$` starts mathematics in matplotlib, and a name of a hundred letters would leave no space for the matrix.
     return [textwrap.shorten(name, 40, placeholder=" …").replace("$", r"\$") for name in names]
 
 

@@ -22,11 +22,11 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [round(number * step, 12) + 0.0 for number in range(first, last + 1)]
 
 
-def around(values: Iterable[float], *, also: Sequence[float] = (), room: float = 0.04) -> tuple[float, float]:
+def around(values: Iterable[float], *, also: Sequence[float] = (), margin: float = 0.04) -> tuple[float, float]:
     """A range that holds all finite values, and a little more."""
     known = [value for value in (*values, *also) if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
-    more = (high - low) * room or 0.5
+    more = (high - low) * margin or 0.5
     return low - more * (low not in also), high + more * (high not in also or high == low)
 
 
@@ -74,8 +74,8 @@ class Drawing:
         size = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}"'
         self.parts.append(f'<rect class="{kind}" {size}{more}>{inner}</rect>')
 
-    def mark(self, x: float, y: float, number: int, *, tip: str = "") -> None:
-        """The sign of a series: circle, square, diamond, triangle, so that colour is not all that tells them apart."""
+    def marker(self, x: float, y: float, number: int, *, tip: str = "") -> None:
+        """The marker of a series: circle, square, diamond or triangle, so that series differ in more than colour."""
         size = 4.5
         shapes = (
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}"',
@@ -98,14 +98,14 @@ class Drawing:
         self.text((scale.start + scale.end) / 2, bottom + 31, label, anchor="middle", kind="small")
 
     def y_axis(self, scale: Scale, left: float, right: float, label: str = "", most: int = 5) -> None:
-        """Grid lines, numbers beside them and, above, what they are."""
+        """Grid lines with tick labels, and the label of the axis above them."""
         for tick in ticks(scale.low, scale.high, most):
             self.line(left, scale(tick), right, scale(tick), "zero" if tick == 0 else "grid")
             self.text(left - 6, scale(tick) + 4, _number(tick), anchor="end", kind="small")
         self.text(left, scale.end - 8, label, kind="small")
 
     def svg(self, title: str) -> str:
-        """The drawing; its title is what a screen reader says."""
+        """The drawing; its title is read by screen readers."""
         size = f'viewBox="0 0 {self.width:.0f} {self.height:.0f}" style="max-width:{self.width:.0f}px"'
         return f'<svg role="img" aria-label="{escape(title)}" {size}>{"".join(self.parts)}</svg>'
 

@@ -1,7 +1,7 @@
 """Tables in and out: CSV, TSV, JSONL and Parquet, by the ending of the file's name.
 
-A table that cannot be used at all raises `BadTable`. What is wrong with one row is that row's problem: it stays in the
-table, and the others go on. Nothing here imports torch.
+A table that cannot be used at all raises `BadTable`. A problem of one row stays with that row and does not stop the
+others. Nothing here imports torch.
 """
 
 from clapometer.tables.reading import read_table

@@ -1,4 +1,4 @@
-"""A result table and the JSON record written next to it, which says how the table was made."""
+"""A result table and the JSON record written next to it: its provenance."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_with_record(
     record: Mapping[str, Any],
     types: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a table, and beside it its record with the table's SHA-256; the table appears last.
+    """Write a table and, next to it, its record with the table's SHA-256; the table appears last.
 
     Args:
         output: the table; its extension chooses the format.

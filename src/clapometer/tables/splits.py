@@ -8,7 +8,7 @@ from typing import Literal, get_args
 Split = Literal["train", "validation", "test"]
 TRAIN, VALIDATION, TEST = get_args(Split)
 EXCLUDED = "excluded"
-"""Rows that belong to no split, as RELATE marks the ratings that it does not use."""
+"""The name of no split: RELATE gives it to ratings that it does not use."""
 SYNONYMS: Mapping[str, Split] = {
     "train": "train",
     "training": "train",

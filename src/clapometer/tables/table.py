@@ -1,4 +1,4 @@
-"""`Table`, and what is checked of one that has been read."""
+"""`Table`, and the checks of a table that has been read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clapometer.errors import BadTable
 Format = Literal["csv", "tsv", "jsonl", "parquet"]
 Row = dict[str, Any]
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""What stands in a decoded text for bytes that are not UTF-8."""
+"""The replacement character for bytes that are not UTF-8."""
 
 _OTHER_NAMES = {
     "audio": (
@@ -43,8 +43,8 @@ class Table:
         format: its format.
         columns: the names of its columns, in order.
         rows: a dictionary a row; values are texts from CSV and TSV, anything from JSONL and Parquet. A row of JSONL
-            has the columns that stand in its line.
-        lines: for each row the number that a user sees beside it: the line in an editor, the row in Parquet.
+            has the columns of its own line.
+        lines: for each row the number that a user sees for it: the line in an editor, the row in Parquet.
         problems: for each row why it cannot be used; empty where it can.
         schema: the pyarrow schema of a Parquet table, so that its types survive; else None.
     """
@@ -88,11 +88,11 @@ def checked(table: Table, required: Sequence[str]) -> Table:
     """The table, if it can be used, with the problems of its rows in these columns filled in.
 
     Raises:
-        BadTable: a column is missing or stands twice; there are no rows.
+        BadTable: a column is missing or occurs twice; there are no rows.
     """
     twice = [name for name, count in Counter(table.columns).items() if count > 1]
     if twice:
-        raise BadTable(f"{table.path}: the column {_shown(twice[0])} stands twice; rename one")
+        raise BadTable(f"{table.path}: the column {_shown(twice[0])} occurs twice; rename one")
     missing = [name for name in required if name not in table.columns]
     if missing:
         raise BadTable(f"{table.path}: {_missing(table, missing)}")

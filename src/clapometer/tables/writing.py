@@ -1,4 +1,4 @@
-"""Tables out: whole or not at all."""
+"""Write files atomically: complete or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clapometer.tables.table import Format
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BufferedRandom]:
-    """A file to write (and read) that appears under its name only when the block ends well, replacing what was there.
+    """A file to write (and read) that appears under its name, replacing an existing file, only if the block succeeds.
 
     Raises:
         BadOption: it cannot be written.
@@ -69,7 +69,7 @@ def write_rows(
 
 
 def clear_names(columns: Sequence[str], added: Sequence[str]) -> dict[str, str]:
-    """New names for the columns of an input, so that `added` ones can stand beside them: `score` -> `input_score`."""
+    """New names for the columns of an input that collide with `added` ones: `score` -> `input_score`."""
     taken = {*columns, *added}
     names: dict[str, str] = {}
     for column in columns:
