@@ -1,0 +1,31 @@
+"""Refuse words that users of audio models would not search for, in the source, the README, the guides and the model card.
+
+`pyproject.toml` lists them, as regular expressions, with the terms to use instead: `[tool.vocabulary]`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SEARCHED = ("src/**/*.py", "src/**/*.j2", "src/**/CARD.md", "README.md", "CONTRIBUTING.md", "docs/**/*.md")
+
+
+def main() -> None:
+    words: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["vocabulary"]
+    patterns = {re.compile(rf"\b(?:{word})\b", re.IGNORECASE): better for word, better in words.items()}
+    found = 0
+    for path in sorted({path for pattern in SEARCHED for path in ROOT.glob(pattern)}):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for pattern, better in patterns.items():
+                for match in pattern.finditer(line):
+                    found += 1
+                    print(f"{path.relative_to(ROOT)}:{number}: {match[0]!r}; use {better}")
+    sys.exit(f"{found} words to replace" if found else 0)
+
+
+if __name__ == "__main__":
+    main()
