@@ -18,11 +18,15 @@ from clapometer.stats.ceiling import noise_ceiling
 from clapometer.stats.icc import icc
 from clapometer.stats.krippendorff import alpha
 from clapometer.stats.reliability import against_rest, split_half
-from clapometer.stats.screening import Mask, like_the_rest, near_another, not_constant
+from clapometer.stats.screening import Mask, by_anchors, like_the_rest, near_another, not_constant
 from simulation_ratings import Random, Study, clickers
 
 RULES = ("none", "near=5", "near=2", "near=1", "rest=0", "rest=0.2", "constant")
-PAIRS, EACH, LISTENERS = 200, 4, 80
+BY_ANCHORS = ("relate", "anchors=0.3")
+"""With three anchors on a scale of 0 to 10, anchors=0.17 keeps the same listeners as relate."""
+PAIRS, EACH, LISTENERS, ANCHORS = 200, 4, 80, 3
+MANY = 40
+"""Ratings per pair before a rule by anchors, of which few are left."""
 
 
 def main() -> None:
@@ -38,7 +42,7 @@ def main() -> None:
     print("\nRandom clickers, on whom nothing can agree (ICC 0):\n")
     print("| rule | ratings kept | ICC(1) of those | its interval excludes 0 | so do at most, of those in use |")
     print("| --- " * 5 + "|")
-    for rule in RULES:
+    for rule in (*RULES, *BY_ANCHORS):
         found = np.mean([of_clickers(rule, seed) for seed in range(runs)], axis=0)
         cells = [*found[1:3], found[3:].max()]
         print(f"| {rule} | {found[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
@@ -60,9 +64,23 @@ def kept(study: Study, rule: str) -> Mask:
         return near_another(study.rating, study.pair, float(number)).keep
     if name == "rest":
         return like_the_rest(study.rating, study.pair, study.listener, float(number)).keep
+    if rule in BY_ANCHORS:
+        return _by_anchors(study, rule)
     if name == "constant":
         return not_constant(study.rating, study.listener).keep
     return np.ones(len(study.rating), bool)
+
+
+def _by_anchors(study: Study, rule: str) -> Mask:
+    """Every listener clicks on the anchors too; the sum is RELATE's for the train split."""
+    assert study.listener is not None
+    listeners = int(study.listener.max()) + 1
+    anchors = np.random.default_rng(int(study.rating.sum())).integers(0, 11, ANCHORS * listeners)
+    rating = np.concatenate([study.rating, anchors]) / (1 if rule == "relate" else 10)
+    listener = np.concatenate([study.listener, np.repeat(np.arange(listeners), ANCHORS)])
+    anchor = np.arange(len(rating)) >= len(study.rating)
+    limit = 5 if rule == "relate" else float(rule.partition("=")[2])
+    return by_anchors(rating, listener, anchor, limit, mean=rule != "relate").keep[~anchor]
 
 
 def row(study: Study, rule: str, seed: int) -> tuple[float, ...]:
@@ -80,7 +98,7 @@ def of_clickers(rule: str, seed: int) -> tuple[float, ...]:
     """Share kept, ICC(1) of those, whether its interval excludes 0, and whether the intervals that the product uses do:
     of ICC, alpha, one against the rest, split half, and the ceilings of SRCC, LCC and KTAU.
     """
-    study = clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed))
+    study = _clickers(rule, seed)
     keep = kept(study, rule)
     of_kept = icc(study.rating[keep], np.unique(study.pair[keep], return_inverse=True)[1]).single
     # After a rule that selects by agreement, the product uses what it used before.
@@ -88,9 +106,13 @@ def of_clickers(rule: str, seed: int) -> tuple[float, ...]:
     return keep.mean(), of_kept.value, of_kept.is_clear, *used
 
 
+def _clickers(rule: str, seed: int) -> Study:
+    return clickers(PAIRS, MANY if rule in BY_ANCHORS else EACH, LISTENERS, np.random.default_rng(seed))
+
+
 @cache
 def used_of(seed: int, rule: str) -> tuple[bool, ...]:
-    study = clickers(PAIRS, EACH, LISTENERS, np.random.default_rng(seed))
+    study = _clickers(rule, seed)
     assert study.listener is not None
     keep = kept(study, rule)
     pair, listener = (np.unique(each[keep], return_inverse=True)[1] for each in (study.pair, study.listener))

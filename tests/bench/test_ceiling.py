@@ -55,7 +55,7 @@ def test_without_a_signal_the_interval_holds_0() -> None:
 def test_screening_of_clickers_makes_no_reliability_that_is_used() -> None:
     import screening
 
-    for rule in ("none", "near=5", "near=1", "rest=0", "constant"):
+    for rule in ("none", "near=5", "near=1", "rest=0", "constant", "relate"):
         found = np.mean([screening.of_clickers(rule, seed) for seed in range(60)], axis=0)
         # 5 % each; the largest of fourteen shares of 60 studies is above 17 % in one of a hundred tests.
         assert found[3:].max() <= 0.17

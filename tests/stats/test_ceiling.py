@@ -226,11 +226,14 @@ def test_known_levels_of_listeners_are_taken_out():
     assert with_ == pytest.approx(without, abs=0.02)
 
 
-def test_an_interval_is_the_wider_one_and_stays_between_0_and_1():
-    assert _interval(0.5, 0.4, 0.6, 0.01) == Estimate(0.5, 0.4, 0.6)
-    wide = _interval(0.5, 0.45, 0.55, 0.2)
-    assert wide.low == pytest.approx(math.tanh(math.atanh(0.5) - 1.96 * 0.2), abs=1e-4)
-    assert wide.high == pytest.approx(math.tanh(math.atanh(0.5) + 1.96 * 0.2), abs=1e-4)
+def test_an_interval_joins_two_sources_and_stays_between_0_and_1():
+    assert _interval(0.5, 0.4, 0.6, 0) == Estimate(0.5, 0.4, 0.6)
+    z = np.arctanh
+    both = _interval(0.5, 0.4, 0.6, 0.2)
+    assert both.low == pytest.approx(math.tanh(z(0.5) - math.hypot(z(0.5) - z(0.4), 0.2)))
+    assert both.high == pytest.approx(math.tanh(z(0.5) + math.hypot(z(0.6) - z(0.5), 0.2)))
+    # An end on the wrong side, by chance of the draws, adds nothing.
+    assert _interval(0.5, 0.51, 0.6, 0.2).low == pytest.approx(math.tanh(z(0.5) - 0.2))
     low = _interval(0.1, 0.05, 0.2, 1.0)
     assert low.low == 0
     assert low.high < 1

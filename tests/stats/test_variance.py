@@ -135,7 +135,25 @@ def test_inflation_follows_the_shape():
     assert normal == pytest.approx(1, abs=0.25)
     assert peaks < 0.6
     assert tails > 1.3
-    assert inflation(variances(noise[:60], pair[:60])) == (1, 1)
+    assert inflation(variances(noise[:27], pair[:27])) == (1, 1)
+
+
+def test_pairs_of_different_numbers_of_ratings_have_more_error():
+    rng = np.random.default_rng(7)
+    count = rng.choice([1, 2, 6], 400)
+    equal, other = (np.repeat(np.arange(400), each) for each in (3, count))
+    one, more = (inflation(variances(rng.normal(0, 1, len(pair)), pair))[1] for pair in (equal, other))
+    df, inverse = float((count - 1).sum()), 1 / count
+    assert one == pytest.approx(1, abs=0.25)
+    assert more - 1 == pytest.approx(df / 2 * inverse.var() * 400 / inverse.sum() ** 2, rel=0.35)
+
+
+def test_inflation_is_right_on_average_where_parts_are_normal():
+    rng = np.random.default_rng(8)
+    pair = np.repeat(np.arange(15), 4)
+    found = [inflation(variances(rng.normal(0, 1, 15)[pair] + rng.normal(0, 1, 60), pair)) for _ in range(300)]
+    # By Student's t with 14 degrees of freedom, 1.20; the half drawn towards 1 adds a little.
+    assert np.mean(found, axis=0) == pytest.approx([1.25, 1.25], abs=0.1)
 
 
 def test_input_that_is_none():

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import chdtri
 
 from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import LEVEL, NORMAL, Numbers, Places, alone, f_limits
+from clapometer.stats.estimate import Numbers, Places, alone, f_limits, student
 from clapometer.stats.variance import Design, Variances, inflation, predicted_levels, variances
 
 if TYPE_CHECKING:
@@ -92,8 +91,9 @@ def _sum_of_squares(found: Variances, within: float) -> Estimate:
     below = above = 0.0
     for part, df in ((found.absolute_levels, found.levels_df), (found.absolute_rest, found.residual_df / within)):
         if part > 0:
-            below += (part * (1 - df / float(chdtri(df, (1 - LEVEL) / 2)))) ** 2
-            above += (part * (df / float(chdtri(df, (1 + LEVEL) / 2)) - 1)) ** 2
+            most, least = f_limits(math.inf, df)
+            below += (part * (1 - least)) ** 2
+            above += (part * (most - 1)) ** 2
     return Estimate(found.absolute, found.absolute - math.sqrt(below), found.absolute + math.sqrt(above))
 
 
@@ -104,7 +104,9 @@ def _root(reliability: float) -> float:
 def _order(
     rating: Numbers, pair: Places, listener: Places | None, found: Variances, lcc: Estimate, seed: int
 ) -> tuple[Estimate, Estimate]:
-    """SRCC and KTAU: at the reliability that was found, and at both ends of its interval."""
+    """SRCC and KTAU at the reliability that was found. Their intervals join two sources of chance: which pairs were
+    drawn, and how well the noise is known.
+    """
     if math.isnan(lcc.value):
         return alone(math.nan), alone(math.nan)
     level = np.zeros(len(rating))
@@ -129,23 +131,30 @@ def _order(
 
     rng = np.random.default_rng(seed)
     extremes = {0.0: (0.0, 0.0), 1.0: (1.0, 1.0)}
+    ends, halves = (lcc.low, lcc.high), np.zeros(2)
     if lcc.value in extremes:
-        value, start, errors = extremes[lcc.value], None, np.zeros(2)
+        value, start = extremes[lcc.value], None
     else:
         own = model(lcc.value)
         value, start = own.order(rng), own.mixture
         # Where 0 cannot be excluded, the reliability's interval is wide enough.
-        errors = own.errors(_RESAMPLES, rng) if lcc.low > 0 else np.zeros(2)
+        if lcc.low > 0:
+            halves = own.errors(_RESAMPLES, rng) * student(found.pairs_df)
+            most, least = f_limits(math.inf, found.relative_df / inflation(found)[1])
+            ends = _root(1 - (1 - lcc.value**2) * most), _root(1 - (1 - lcc.value**2) * least)
     if math.isnan(lcc.low):
         return alone(value[0]), alone(value[1])
-    low, high = (extremes.get(end) or model(end, start).order(rng, drawn=_DRAWN_AT_ENDS) for end in (lcc.low, lcc.high))
-    srcc, ktau = (_interval(value[each], low[each], high[each], float(errors[each])) for each in (0, 1))
+    low, high = (extremes.get(end) or model(end, start).order(rng, drawn=_DRAWN_AT_ENDS) for end in ends)
+    srcc, ktau = (_interval(value[each], low[each], high[each], float(halves[each])) for each in (0, 1))
     return srcc, ktau
 
 
-def _interval(value: float, low: float, high: float, error: float) -> Estimate:
-    """The wider one of two intervals: by the reliability's, and by what other pairs would have given."""
-    if error == 0:
+def _interval(value: float, low: float, high: float, half: float) -> Estimate:
+    """From two independent sources of chance: one reaches from low to high, the other half an interval to both sides on
+    Fisher's z, where their squares add up (Zou and Donner 2008, doi 10.1002/sim.3095).
+    """
+    if half == 0:
         return Estimate(value, min(value, low), max(value, high))
-    z, half = math.atanh(min(value, 1 - 1e-12)), error * NORMAL
-    return Estimate(value, max(0.0, min(value, low, math.tanh(z - half))), max(value, high, math.tanh(z + half)))
+    z, below, above = (math.atanh(min(each, 1 - 1e-12)) for each in (value, low, high))
+    below, above = z - math.hypot(max(z - below, 0), half), z + math.hypot(max(above - z, 0), half)
+    return Estimate(value, max(0.0, min(value, math.tanh(below))), max(value, math.tanh(above)))

@@ -32,6 +32,13 @@ def f_limits(df: float, other: float) -> tuple[float, float]:
     return float(fdtri(df, other, (1 + LEVEL) / 2)), float(fdtri(df, other, (1 - LEVEL) / 2))
 
 
+def student(df: float) -> float:
+    """Standard deviations to both sides where these were estimated with so many degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, (1 + LEVEL) / 2))
+
+
 def fisher_interval(value: float, draws: Numbers, *, without: Numbers | None = None) -> Estimate:
     """A correlation with a normal interval on Fisher's z, which stays between -1 and 1.
 

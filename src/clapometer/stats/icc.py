@@ -36,7 +36,7 @@ def icc(rating: Numbers, pair: Places, listener: Places | None = None) -> Icc:
     """Intraclass correlations with 95 % confidence intervals.
 
     Intervals are exact F intervals for balanced designs with normal parts (for ICC(A) with Satterthwaite's degrees of
-    freedom: McGraw and Wong, table 7). From 30 pairs on, the degrees of freedom follow the spread of the pairs' mean
+    freedom: McGraw and Wong, table 7). From 10 pairs on, the degrees of freedom follow the spread of the pairs' mean
     squares (`inflation`), for ratings are rarely normal. An unbalanced design is taken for the balanced one with its
     number of ratings per pair and per listener.
 

@@ -37,9 +37,9 @@ _STEPS = 200
 """Of the EM algorithm, at most: where there is hardly a signal it does not settle, and need not."""
 _LEAST = 1e-12
 """Probability of a rating, at least, so that a single slip does not decide on its pair."""
-_ALIKE = 20.0
-"""Pairs that the assumption of equal variances of the components counts as much as; else some would shrink to
-points."""
+_ALIKE = 0.5
+"""Pairs that the assumption of equal variances of the components counts as much as; without it some would shrink to
+points, and with much of it a peak at the end of the scale would be blurred."""
 Mixture = tuple[Numbers, Numbers, Numbers]
 """Weights, centres and variances of the components, (components,) each."""
 

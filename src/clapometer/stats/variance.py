@@ -25,13 +25,13 @@ from typing import Literal
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.estimate import NORMAL, Numbers, Places, student
 from clapometer.stats.oneway import PairSums, components, sums
 
 Design = Literal["one-way", "partly crossed", "crossed"]
 _TINY = 1e-10
 """Share of the sum of squares below which a residual is rounding."""
-_PRIOR, _FEWEST = 20, 30
+_PRIOR, _FEWEST = 20, 10
 """Pairs that the assumption of normal parts counts as much as, and below which it stands."""
 
 
@@ -119,22 +119,27 @@ def _one_way(pairs: PairSums, listeners: int) -> Variances:
 
 
 def inflation(found: Variances) -> tuple[float, float]:
-    """How much more the ratio of the mean squares, and that of the noise alone, varies than with normal parts.
+    """How much more the ratio of the mean squares, and the error of mean ratings, vary than with normal parts.
 
-    Two peaks vary less, long tails more, and at the ends of a scale there is less noise. From the pairs' own shares in
-    both mean squares (the infinitesimal jackknife), drawn towards 1 where pairs are few; 1 below 30 pairs. Degrees of
-    freedom are to be divided by it.
+    Two peaks vary less, long tails more, and at the ends of a scale there is less noise; pairs of fewer ratings have
+    more error. From the pairs' own shares (the infinitesimal jackknife), further out where pairs are few by as much as
+    Student's t is beyond the normal distribution; less than 1 is drawn towards 1 there. Degrees of freedom are to be
+    divided by it.
     """
     n, total = len(found.pairs.count), float(found.rest.sum())
     if total <= 0 or n < _FEWEST:
         return 1.0, 1.0
     spread = (found.pairs.mean - found.pairs.mean.mean()) ** 2
-    df = found.pairs.count - 1
+    df, inverse = found.pairs.count - 1, 1 / found.pairs.count
     noise = (found.rest - df * total / df.sum()) / total
     both = noise - (spread - spread.mean()) / max(float(spread.sum()), 1e-300)
-    nominal = 2 / float(df.sum())
-    ratio, alone = float(both @ both) / (nominal + 2 / (n - 1)), float(noise @ noise) / nominal
-    return (n * ratio + _PRIOR) / (n + _PRIOR), (n * alone + _PRIOR) / (n + _PRIOR)
+    error = noise + (inverse - inverse.mean()) / inverse.sum()
+    # What the squares of the shares add up to with normal parts, on average.
+    of_noise, of_pairs = ((1 - 1 / n) * 2 / (float(each) + 2) for each in (df.sum(), n - 1))
+    few = (student(n - 1) / NORMAL) ** 2
+    ratios = few * float(both @ both) / (of_noise + of_pairs), few * float(error @ error) / of_noise
+    ratio, alone = (max(each, (n * each + _PRIOR) / (n + _PRIOR)) for each in ratios)
+    return ratio, alone
 
 
 class _Fit:
