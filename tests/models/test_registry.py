@@ -81,7 +81,7 @@ def test_what_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "alien"}, "knows no family 'alien', only mini"),
+        ({"family": "alien"}, "unknown family 'alien', not one of mini"),
         ({"window": {"seconds": -1, "hop": 1}}, "window: seconds must be positive"),
         ({"window": None}, "is not the configuration"),
         ({"odd": 1}, "is not the configuration"),

@@ -148,8 +148,8 @@ def _parameters(card: ModelCard) -> int | None:
     """How many numbers a known model consists of; None where that is not known without loading it."""
     from clapometer.models.registry import FAMILIES, list_models
 
-    known: dict[str, int] = getattr(FAMILIES.get(card.family), "PARAMETERS", {})
-    return known.get(card.name) if card in list_models() else None  # a path may be called like a known model
+    is_known = card in list_models()  # a path may be called like a known model
+    return FAMILIES[card.family].PARAMETERS.get(card.name) if is_known else None
 
 
 def _repository(card: ModelCard) -> str:

@@ -23,7 +23,7 @@ from clapometer.audio.reading import Sound
 from clapometer.errors import CheckpointError, UnknownModel, WeightsMismatch
 from clapometer.models.clap import Clap
 from clapometer.models.nets.mel import DecibelMel, htk_filterbank, slaney_filterbank
-from clapometer.models.registry import find, load
+from clapometer.models.registry import load, resolve
 
 State = Literal["well", "doubtful", "faulty"]
 
@@ -103,14 +103,14 @@ def examine(model: str | os.PathLike[str]) -> Examination:
     """
     kind = ""
     try:
-        card, folder = find(model)
-        kind = card.summary
-        if not folder.exists():
+        source = resolve(model)
+        kind = source.card.summary
+        if source.place is None:
             raise UnknownModel(
-                f"{card.name} is not on this machine, so there is nothing to examine; "
-                f"`clapometer models {card.name}` says where it comes from"
+                f"{source.card.name} is not on this machine, so there is nothing to examine; "
+                f"`clapometer models {source.card.name}` says where it comes from"
             )
-        clap = load(model, device="cpu")
+        clap = load(source, device="cpu")
     except UnknownModel:
         raise
     except CheckpointError as error:
@@ -119,7 +119,7 @@ def examine(model: str | os.PathLike[str]) -> Examination:
     count = sum(parameter.numel() for parameter in clap.parameters())
     numbers = f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count}"
     weights = Finding("weights", "well", f"complete, {numbers} numbers, all of them finite")
-    path = Path(model) if Path(model).exists() else folder
+    path = Path(model) if Path(model).exists() else source.folder
     return Examination(str(model), kind, (weights, *examine_model(clap), *_fusion(clap, path)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.clap import Clap
-from clapometer.models.registry import load, seen_of
+from clapometer.models.registry import load, resolve
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import file_hash, versions
 from clapometer.ratings.reading import read_ratings
@@ -171,7 +171,8 @@ def finetune(
         if not processes().is_first:
             progress, tell = None, silent
         given = read_ratings(ratings, columns=columns, scale=scale)
-        known = seen_of(model)
+        source = resolve(model)
+        known = source.seen
         material = read_material(
             given,
             audio_root=audio_root,
@@ -187,7 +188,7 @@ def finetune(
         for line in (*_told(material), *material.notes):
             tell(line)
         options = _timed(options, epochs, len(material.train))
-        clap = load(model, device=device)
+        clap = load(source, device=device)
         begin = weights_hash(clap)
         clap.card = replace(
             clap.card,

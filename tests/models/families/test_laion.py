@@ -19,6 +19,7 @@ from clapometer.models.families import laion
 from clapometer.models.families.laion import LaionClap, tiny
 from clapometer.models.nets.mel import DecibelMel
 from clapometer.models.registry import find, load, save
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 from clapometer.models.weights.tokenizers import byte_tokenizer
 
 RATE = 16000
@@ -107,9 +108,9 @@ def test_chunks_begin_where_the_published_code_may_begin_them(more: int) -> None
 def test_a_model_that_is_not_fused_refuses(fused: bool) -> None:
     clap = model(fused=fused)
     if not fused:
-        with pytest.raises(BadOption, match="tiny cannot hear a clip fused; take windows or head"):
+        with pytest.raises(BadOption, match="tiny cannot encode with long=fused; use windows or head"):
             vector(clap, noise(3), "fused")
-        with pytest.raises(BadOption, match="tiny cannot hear a clip fused-all"):
+        with pytest.raises(BadOption, match="tiny cannot encode with long=fused-all"):
             vector(clap, noise(1), "fused-all")
     else:
         with pytest.raises(BadOption, match=r"the chunks of tiny have 1 s, not 0\.5 s"):
@@ -119,11 +120,11 @@ def test_a_model_that_is_not_fused_refuses(fused: bool) -> None:
 def test_a_window_that_is_too_long_is_refused(fused: bool) -> None:
     clap = model(fused=fused)
     assert vector(clap, noise(3), "seconds=1.01,long=windows").isfinite().all()
-    with pytest.raises(BadOption, match=r"tiny hears less than 1.024 s at a time, not 1.1 s; take seconds=1"):
+    with pytest.raises(BadOption, match=r"tiny encodes less than 1.024 s at a time, not 1.1 s; use seconds=1"):
         vector(clap, noise(3), "seconds=1.1,long=windows")
     if not fused:
         with pytest.raises(BadOption, match="not 2 s"):
-            clap.audio_vectors(torch.zeros(1, 2 * RATE))
+            clap._encode_waveforms(torch.zeros(1, 2 * RATE))
 
 
 def test_a_fused_model_fulfils_the_contract(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_fused_model_fulfils_the_contract(tmp_path: Path) -> None:
     assert torch.equal(again.embed_audio(sounds), alone)
     assert again.card == clap.card
     clap.train()
-    clap.audio_vectors(torch.from_numpy(noise(2.5))[None]).sum().backward()
+    clap._encode_waveforms(torch.from_numpy(noise(2.5))[None]).sum().backward()
     for name, parameter in [*clap.audio.named_parameters(), *clap.audio_projection.named_parameters()]:
         assert parameter.grad is not None, name
 
@@ -265,8 +266,8 @@ def test_what_transformers_cannot_hear_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
-        ("audio_config", {"hidden_act": "relu"}, "asks for hidden_act='relu', and only 'gelu' is known"),
-        ("audio_config", {"fusion_type": "channel_map"}, "the fusion 'channel_map' is not known here"),
+        ("audio_config", {"hidden_act": "relu"}, "has hidden_act='relu', and only 'gelu' is supported"),
+        ("audio_config", {"fusion_type": "channel_map"}, "the fusion 'channel_map' is not supported"),
         ("text_config", {"projection_hidden_act": "gelu"}, "projection_hidden_act='gelu'"),
     ],
 )
@@ -323,17 +324,17 @@ def test_a_checkpoint_without_its_tokenizer_asks_for_it(tmp_path: Path) -> None:
 def test_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     model(fused=False).save_transformers(tmp_path)
     byte_tokenizer("bert").save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(CheckpointError, match="knows no <s>, so it is not that of roberta"):
+    with pytest.raises(CheckpointError, match="has no token <s>, so it is not that of roberta"):
         load(tmp_path)
 
 
 def test_what_a_checkpoint_is_can_be_said(exchanged: tuple[LaionClap, Path], fused: bool) -> None:
-    from clapometer.models.weights.third_party import Published, read_published
-
     kind = "fused" if fused else "unfused"
     expected = f"LAION CLAP (HTS-AT of width 8, {kind}, RoBERTa; transformers)"
-    assert laion.recognises(read_published(exchanged[1])) == expected
-    assert laion.recognises(Published(Path("x"), {"odd": torch.ones(1)})) == ""
+    recipe = laion.match(read_checkpoint(exchanged[1]))
+    assert recipe is not None
+    assert recipe.summary == expected
+    assert laion.match(ThirdPartyCheckpoint(Path("x"), {"odd": torch.ones(1)})) is None
 
 
 # Cards --------------------------------------------------------------------------------------------------------------

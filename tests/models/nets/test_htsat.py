@@ -87,10 +87,10 @@ def test_the_sizes_are_read_off_the_weights(config: HtsatConfig) -> None:
         weights = Htsat(config).state_dict()
     if config.image != 256:
         with pytest.raises(AssertionError):
-            assert HtsatConfig.of(weights) == config
+            assert HtsatConfig.from_weights(weights, "") == config
     windows = (config.grid // config.window) ** 2
     weights["layers.0.blocks.1.attn_mask"] = torch.zeros(windows, config.window**2, config.window**2)
-    assert HtsatConfig.of(weights) == config
+    assert HtsatConfig.from_weights(weights, "") == config
 
 
 # Clips that are heard in chunks -------------------------------------------------------------------------------------

@@ -8,12 +8,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
+from clapometer.models.clap import load_weights
 from clapometer.models.weights.safetensors import read_weights, weights_hash, write_weights
 
 
 def net(seed: int = 0, width: int = 3) -> nn.Module:
     torch.manual_seed(seed)
     return nn.Sequential(nn.Linear(4, width), nn.Linear(width, 2))
+
+
+def load(model: nn.Module, path: Path) -> None:
+    load_weights(model, read_weights(path), path)
 
 
 def equal(one: nn.Module, other: nn.Module) -> bool:
@@ -25,7 +30,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     first, second = net(0), net(1)
     write_weights(first, tmp_path / "w")
     assert not equal(first, second)
-    read_weights(second, tmp_path / "w")
+    load(second, tmp_path / "w")
     assert equal(first, second)
     assert [path.name for path in tmp_path.iterdir()] == ["w"]
 
@@ -34,7 +39,7 @@ def test_half_precision_is_half_the_size_and_read_as_single(tmp_path: Path) -> N
     first, second = net(0), net(1)
     write_weights(first, tmp_path / "w", half=True)
     assert {tensor.dtype for tensor in load_file(tmp_path / "w").values()} == {torch.float16}
-    read_weights(second, tmp_path / "w")
+    load(second, tmp_path / "w")
     for name, tensor in second.state_dict().items():
         assert torch.equal(tensor, first.state_dict()[name].half().float())
 
@@ -56,7 +61,7 @@ def test_a_strange_layout_in_memory_does_not_matter(tmp_path: Path) -> None:
     model, other = nn.Conv2d(2, 3, 3), nn.Conv2d(2, 3, 3)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     write_weights(model, tmp_path / "w")
-    read_weights(other, tmp_path / "w")
+    load(other, tmp_path / "w")
     assert equal(model, other)
     assert weights_hash(model) == weights_hash(other)
 
@@ -88,21 +93,21 @@ def test_every_problem_is_named_up_to_five(tmp_path: Path) -> None:
     weights["2.weight"] = torch.zeros(9)
     save_file(weights, tmp_path / "w")
     with pytest.raises(WeightsMismatch) as caught:
-        read_weights(net(), tmp_path / "w")
+        load(net(), tmp_path / "w")
     assert str(caught.value) == (
         f"{tmp_path / 'w'} does not fit the network: missing 0.bias; unexpected 2.weight; "
         "1.bias is (9,), not (2,); 1.weight holds numbers that are not finite"
     )
     save_file({str(number): torch.zeros(1) for number in range(6)}, tmp_path / "w")
     with pytest.raises(WeightsMismatch, match="and 5 more"):
-        read_weights(net(), tmp_path / "w")
+        load(net(), tmp_path / "w")
 
 
 def test_a_refused_file_changes_nothing(tmp_path: Path) -> None:
     write_weights(net(1, width=5), tmp_path / "w")
     model = net()
     with pytest.raises(WeightsMismatch):
-        read_weights(model, tmp_path / "w")
+        load(model, tmp_path / "w")
     assert equal(model, net())
 
 
@@ -110,13 +115,13 @@ def test_a_refused_file_changes_nothing(tmp_path: Path) -> None:
 def test_what_is_no_weights_file_is_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "w").write_bytes(data)
     with pytest.raises(CheckpointError, match="not a whole safetensors file"):
-        read_weights(net(), tmp_path / "w")
+        load(net(), tmp_path / "w")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(CheckpointError, match="is missing; copy it from where the model was saved"):
-            read_weights(net(), path)
+            load(net(), path)
 
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
@@ -126,7 +131,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
 
     torch.save({"0.weight": Malice()}, tmp_path / "w")
     with pytest.raises(CheckpointError):
-        read_weights(net(), tmp_path / "w")
+        load(net(), tmp_path / "w")
     assert not (tmp_path / "executed").exists()
 
 

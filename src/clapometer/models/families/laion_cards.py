@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from clapometer.types import Hub, ModelCard, Window
 
 _TEN = Window(seconds=10.0, hop=10.0, short="repeatpad", long="windows")
@@ -79,7 +81,7 @@ _FILES = {
 }
 _VARIANTS = ("MSE", "wSCE", "wSCE + MSE", "MSE + MAE", "wSCE + MSE + MAE")
 
-MODELS = (
+MODELS: tuple[ModelCard, ...] = (
     _laion("laion", "general sounds, clips to 10 s", _FILES["laion"]),
     _laion("laion-fused", "general sounds, clips of any length", _FILES["laion-fused"], fused=True),
     _laion("laion-music", "music and general sounds", _FILES["laion-music"]),
@@ -89,7 +91,7 @@ MODELS = (
 )
 _FOLDER = ("model.safetensors", "config.json", "tokenizer.json")
 _TOKENIZER = Hub("FacebookAI/roberta-base", ("tokenizer.json",))
-DOWNLOADS: dict[str, tuple[Hub, ...]] = {
+DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
     **{name: (Hub("lukewys/laion_clap", (file,)), _TOKENIZER) for name, file in _FILES.items()},
     **{
         card.name: (Hub(card.source.partition("huggingface.co/")[2], _FOLDER),)
@@ -99,7 +101,7 @@ DOWNLOADS: dict[str, tuple[Hub, ...]] = {
 }
 BASE = ("laion-music", "laion-music-speech")
 """Models with HTS-AT base; the others have HTS-AT tiny."""
-PARAMETERS = {
+PARAMETERS: Mapping[str, int] = {
     card.name: 153_507_529 if card.window.long == "fused" else 153_492_889 for card in MODELS
 } | dict.fromkeys(BASE, 193_913_881)
 """Weights that were trained, by name of the model."""

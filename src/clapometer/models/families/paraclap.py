@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from clapometer.models.clap import Clap
+from clapometer.models.families import Recipe
 from clapometer.models.families.testing import enliven
-from clapometer.models.families.towers import TwoTowers, card_of_path, restored, sizes_of
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.projection import ResidualProjection
 from clapometer.models.nets.wav2vec2 import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
-from clapometer.models.weights.third_party import Published, Rules, translated
+from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Hub, ModelCard, Window
 
-MODELS = (
+MODELS: tuple[ModelCard, ...] = (
     ModelCard(
         name="paraclap",
         family="paraclap",
@@ -39,14 +39,13 @@ MODELS = (
         ),
     ),
 )
-DOWNLOADS = {
+DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
     "paraclap": (
         Hub("KeiKinn/paraclap", ("best.pth.tar",)),
         Hub("google-bert/bert-base-uncased", ("tokenizer.json",)),
     )
 }
-PARAMETERS = {"paraclap": 275_733_505}
-"""Numbers that were trained, and that a score depends on."""
+PARAMETERS: Mapping[str, int] = {"paraclap": 275_733_505}
 
 _POSITIONS = "audio_branch.base.encoder.pos_conv_embed.conv."
 _FACTORS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
@@ -61,7 +60,7 @@ RULES: Rules = (
     (r"text_branch\.base\.embeddings\.position_ids", None),  # a constant that old versions of transformers saved
     (r"text_branch\.base\.(.+)", r"text.model.\1"),
 )
-"""What the weights of the published file are called here."""
+"""Names of weights in the published file, and here."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,17 @@ class ParaClapConfig:
     dimension: int = 768
     """Length of an embedding."""
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, special tokens included."""
+        return self.text.positions
 
-class ParaClap(TwoTowers[ParaClapConfig]):
+
+class ParaClap(Clap):
     """wav2vec 2.0, averaged over time, and the first token of BERT."""
+
+    config_class = ParaClapConfig
+    config: ParaClapConfig
 
     def __init__(self, card: ModelCard, config: ParaClapConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
@@ -84,54 +91,22 @@ class ParaClap(TwoTowers[ParaClapConfig]):
         self.text = TextTower(config.text)
         self.text_projection = ResidualProjection(config.text.hidden, config.dimension)
 
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         return self.audio_projection(self.audio(self.audio.lengthened(waveforms)))  # type: ignore[no-any-return]
 
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        return self.text_projection(self.text.hidden(*self.tokens(texts))[:, 0])  # type: ignore[no-any-return]
-
-    @property
-    def max_tokens(self) -> int:
-        return self.config.text.positions
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        return self.text_projection(self.text.hidden(*self.tokenize(texts))[:, 0])  # type: ignore[no-any-return]
 
 
-def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> ParaClap:
-    """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
-
-    Raises:
-        CheckpointError: a file is missing, or two of them do not belong together.
-        WeightsMismatch: the weights do not fit the network.
-    """
-    return ParaClap.from_folder(card, restored(ParaClapConfig, configuration), folder)
+CLASS: type[Clap] = ParaClap
 
 
-def recognises(published: Published) -> str:
-    """What the published file is; empty where it is not of this family."""
-    ours = any(name.startswith("audio_branch.base.feature_extractor.") for name in published.weights)
-    return "ParaCLAP (wav2vec 2.0, BERT)" if ours else ""
-
-
-def card_of(published: Published) -> ModelCard:
-    """The card of a file that `recognises`, when it was named by its path."""
-    return card_of_path(published, MODELS, DOWNLOADS, recognises(published))
-
-
-def adopt(published: Published, card: ModelCard | None = None) -> ParaClap:
-    """The model of a published file.
-
-    Args:
-        published: a file that `recognises`.
-        card: the known model that was asked for; None for a file without a name.
-
-    Raises:
-        CheckpointError: the tokenizer is not there.
-        WeightsMismatch: the file does not hold all weights of the model.
-    """
-    weights = translated(published.weights, RULES, str(published.path))
-    with sizes_of(published):
-        weights["audio.base.encoder.pos_conv_embed.conv.weight"] = _positional_weight(published.weights)
-        config = _config(weights)
-    return ParaClap.from_published(card or card_of(published), config, weights, published)
+def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
+    """How the published file, or one of its kind, becomes a model; None if it is another one."""
+    if not any(name.startswith("audio_branch.base.feature_extractor.") for name in checkpoint.weights):
+        return None
+    summary, differences = "ParaCLAP (wav2vec 2.0, BERT)", MODELS[0].published
+    return Recipe(checkpoint, summary, MODELS, differences, "bert", partial(_converted, checkpoint))
 
 
 def tiny() -> ParaClap:
@@ -151,6 +126,12 @@ def tiny() -> ParaClap:
     return enliven(ParaClap(card, ParaClapConfig(audio, text, dimension=8), tokenizer))
 
 
+def _converted(checkpoint: ThirdPartyCheckpoint) -> tuple[ParaClapConfig, dict[str, Tensor]]:
+    weights = renamed_weights(checkpoint.weights, RULES, checkpoint.path)
+    weights["audio.base.encoder.pos_conv_embed.conv.weight"] = _positional_weight(checkpoint.weights)
+    return _config(weights), weights
+
+
 def _positional_weight(weights: Mapping[str, Tensor]) -> Tensor:
     for magnitude, direction in _FACTORS:
         if _POSITIONS + magnitude in weights:
@@ -159,7 +140,7 @@ def _positional_weight(weights: Mapping[str, Tensor]) -> Tensor:
 
 
 def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
-    """Sizes, read off the weights; KeyError where one that tells a size is missing."""
+    """Sizes, read off the weights; KeyError if one that a size is read from is missing."""
     base = "audio.base."
     convolutions = _count(weights, f"{base}feature_extractor.conv_layers.")
     filters = [weights[f"{base}feature_extractor.conv_layers.{number}.conv.weight"] for number in range(convolutions)]

@@ -25,6 +25,16 @@ MASKED = -100.0
 """What the original adds to the logits of tokens that a shift has brought together and that are no neighbours."""
 
 
+ORIGINAL_WEIGHTS = (
+    (r"layers\.\d+\.blocks\.\d+\.attn_mask", None),  # follow from the sizes
+    (r"layers\.\d+\.blocks\.\d+\.attn\.relative_position_index", None),
+    (r"(?:spectrogram|logmel)_extractor\..+", None),  # read by `nets.mel.state_of_torchlibrosa`
+    (r"(?:tscam_conv|head)\..+", None),  # the classifier on AudioSet
+    (r"((?:bn0|patch_embed|layers|norm)\..+)", r"\1"),
+)
+"""Patterns of the names of weights in original checkpoints, each with the name here; None: the weight is not used."""
+
+
 @dataclass(frozen=True)
 class HtsatConfig:
     """Sizes of an `Htsat`; the defaults are those of HTS-AT tiny."""
@@ -70,12 +80,17 @@ class HtsatConfig:
         return int(self.width * 2 ** (len(self.depths) - 1))
 
     @classmethod
-    def of(cls, weights: Mapping[str, Tensor]) -> HtsatConfig:
-        """The sizes from the weights, named as in the original checkpoints.
+    def from_weights(cls, checkpoint: Mapping[str, Tensor], prefix: str) -> HtsatConfig:
+        """The sizes, from weights named as in the original checkpoints.
+
+        Args:
+            checkpoint: all weights.
+            prefix: of the names of those of HTS-AT.
 
         Raises:
-            KeyError: a weight that tells a size is missing.
+            KeyError: a weight that a size is read from is missing.
         """
+        weights = {name.removeprefix(prefix): tensor for name, tensor in checkpoint.items() if name.startswith(prefix)}
         blocks = [found for name in weights if (found := re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name))]
         stages = range(1 + max((int(found[1]) for found in blocks), default=0))
         tables = [weights[f"layers.{stage}.blocks.0.attn.relative_position_bias_table"].shape for stage in stages]

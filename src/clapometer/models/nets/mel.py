@@ -10,6 +10,7 @@ torchaudio instead, on the HTK mel scale and of unit height.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -163,3 +164,31 @@ def window_of_kernels(real: Tensor, imaginary: Tensor) -> Tensor | None:
         if not torch.allclose(kernels[:, 0].double(), wave * window, rtol=0, atol=1e-5):
             return None
     return window.float()
+
+
+def state_of_torchlibrosa(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The front end stored in a checkpoint, as the state of a `DecibelMel`.
+
+    Args:
+        weights: a whole checkpoint.
+        prefix: of `spectrogram_extractor` and `logmel_extractor`.
+
+    Returns:
+        `window` and `filterbank`, as far as the checkpoint has them.
+
+    Raises:
+        ValueError: the kernels are not those of a Fourier transform under a window.
+    """
+    state: dict[str, Tensor] = {}
+    names = [f"{prefix}spectrogram_extractor.stft.conv_{part}.weight" for part in ("real", "imag")]
+    if all(name in weights for name in names):
+        window = window_of_kernels(weights[names[0]].float(), weights[names[1]].float())
+        if window is None:
+            raise ValueError(
+                f"{names[0]} and {names[1]} are not the kernels of a windowed Fourier transform, and no other front "
+                "end is supported; take the checkpoint from its authors"
+            )
+        state["window"] = window
+    if (filters := weights.get(f"{prefix}logmel_extractor.melW")) is not None:
+        state["filterbank"] = filters
+    return state

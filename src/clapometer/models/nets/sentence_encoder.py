@@ -29,7 +29,12 @@ class TextEncoderConfig:
     feedforward: int = 1536
     """Width of the hidden layer of each feed-forward block."""
     max_tokens: int = 128
-    """Longest input, start and end marks included."""
+    """Longest input, special tokens included."""
+
+    @property
+    def kind(self) -> str:
+        """The published architecture whose special tokens the encoder reads: none."""
+        return ""
 
 
 class TransformerLayer(nn.Module):
