@@ -224,6 +224,7 @@ def test_a_laion_model_becomes_a_folder_for_transformers_too(tmp_path: Path) -> 
     theirs = ClapModel.from_pretrained(tmp_path / "out" / "transformers").state_dict()
     ours = weights(tmp_path / "out")
     assert torch.equal(theirs["text_projection.linear1.weight"], ours["text_projection.0.weight"])
+    assert found.outcome.not_exported == ""
     assert found.outcome.calibration is None  # twelve pairs are too few
 
 
@@ -250,8 +251,9 @@ def test_the_window_of_training_is_that_of_the_model(
         return encode(self, windows, window)
 
     monkeypatch.setattr(laion.LaionClap, "_encode_windows", noted)
-    run(tmp_path, tmp_path / "laion", window=window, epochs=1)
+    found = run(tmp_path, tmp_path / "laion", window=window, epochs=1)
     assert used == {expected}
+    assert bool(found.outcome.not_exported) == (expected.short == "keep")
     assert load(tmp_path / "out", device="cpu").card.window == expected
     used.clear()
     repeat(tmp_path / "out" / "run.json", tmp_path / "again", device="cpu")

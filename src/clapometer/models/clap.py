@@ -168,6 +168,22 @@ class Clap(nn.Module, ABC):
         trained = ((name, part) for name, part in self.named_children() if any(True for _ in part.parameters()))
         return {name.replace("_", " "): part for name, part in trained}
 
+    @property
+    def is_fused(self) -> bool | None:
+        """Whether the model has weights for feature fusion; None for families that know no fusion."""
+        return None
+
+    def export(self, folder: Path) -> str:  # noqa: ARG002 - families use it
+        """Write the model in the format of another library into a subfolder, if the family has one.
+
+        Args:
+            folder: an existing one, such as that of the saved model.
+
+        Returns:
+            What was not written and why; empty if the family has no other format, or all was written.
+        """
+        return ""
+
     def _with_special_tokens(self, texts: Sequence[str]) -> Sequence[str]:
         """Texts with the special tokens that the tokenizer itself does not add."""
         return texts

@@ -200,10 +200,9 @@ def _reach(filters: Tensor, rate: int) -> tuple[float, float]:
 
 def _fusion(clap: Clap, path: Path) -> Iterator[Finding]:
     """Whether fused weights are called unfused, or the other way round."""
-    if "fus" not in json.dumps(clap.configuration()):
-        return  # a family that knows no fusion
-    fused = any("fusion_model" in name for name, _ in clap.named_parameters())
-    own = "fused" if fused else "unfused"
+    if clap.is_fused is None:
+        return
+    own = "fused" if clap.is_fused else "unfused"
     claims = {source: claim for source, claim in _claims(path) if claim != own}
     if claims:
         words = "; ".join(f"{source} says {claim}" for source, claim in claims.items())

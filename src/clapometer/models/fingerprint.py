@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import soxr
@@ -35,11 +33,7 @@ def fingerprint(clap: Clap) -> str:
     facts = [FORMAT, weights_hash(clap), clap.card.family, clap.card.sample_rate, clap.device.type, clap.precision]
     facts += [clap.engine] if clap.engine != "torch" else []
     digest.update(json.dumps([facts, versions(), clap.configuration()], default=str, sort_keys=True).encode())
-    with tempfile.TemporaryDirectory() as folder:
-        clap.save_tokenizer(Path(folder))
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file():
-                digest.update(path.name.encode() + path.read_bytes())
+    digest.update(clap.tokenizer.to_str().encode())
     return digest.hexdigest()
 
 

@@ -17,7 +17,6 @@ from clapometer.calibration import Calibration, write_calibration
 from clapometer.embedding.pipeline import Progress
 from clapometer.evaluation.listeners import ENOUGH_TO_FIT, Options, evaluate
 from clapometer.models.clap import Clap
-from clapometer.models.families.laion import LaionClap
 from clapometer.models.registry import load, resolve, save
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import file_hash
@@ -82,9 +81,7 @@ def outcome(
     calibration, why_not = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)
-    if isinstance(tuned, LaionClap) and float(tuned.card.window.seconds).is_integer():  # transformers has no others
-        tuned.save_transformers(folder / "transformers")
-    result = Outcome(found, on, calibration, why_not)
+    result = Outcome(found, on, calibration, why_not, tuned.export(folder))
     (folder / "CARD.md").write_text(card(tuned, trained, material, run, result), encoding="utf-8")
     return result
 

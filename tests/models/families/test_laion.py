@@ -21,6 +21,7 @@ from clapometer.models.nets.mel import DecibelMel
 from clapometer.models.registry import find, load, save
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 from clapometer.models.weights.tokenizers import byte_tokenizer
+from clapometer.types import Window
 
 RATE = 16000
 TEXTS = ["a dog barks", "rain on a roof, and wind", "a"]
@@ -261,6 +262,10 @@ def test_what_transformers_cannot_hear_is_not_written(tmp_path: Path) -> None:
     clap.card = replace(clap.card, window=replace(clap.card.window, seconds=0.5, hop=0.5))
     with pytest.raises(BadOption, match="whole seconds"):
         clap.save_transformers(tmp_path / "odd")
+    assert "whole seconds, not 0.5 s" in clap.export(tmp_path)
+    clap.card = replace(clap.card, window=Window(1.0, 1.0, "keep"))
+    assert "short=keep" in clap.export(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

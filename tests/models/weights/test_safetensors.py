@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,3 +146,48 @@ def test_the_hash_tells_weights_apart_and_nothing_else() -> None:
     with torch.no_grad():
         changed[1].bias[1] += 1e-6  # type: ignore[index]
     assert len({weights_hash(model) for model in (net(), net(1), net(0, 4), changed)}) == 4
+
+
+def test_weights_are_hashed_once_per_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed = []
+    sha256 = hashlib.sha256
+    monkeypatch.setattr("hashlib.sha256", lambda *given: computed.append(1) or sha256(*given))
+    model = net()
+    found = [weights_hash(model), weights_hash(model), weights_hash(model.eval())]
+    assert len(computed) == len(set(found)) == 1
+    assert weights_hash(copy.deepcopy(model)) == found[0]
+    assert len(computed) == 2
+
+
+def step(model: nn.Module) -> None:
+    sum(parameter.sum() for parameter in model.parameters()).backward()  # type: ignore[union-attr]
+    torch.optim.AdamW(model.parameters()).step()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        step,
+        lambda model: model.load_state_dict(net(1).state_dict()),
+        lambda model: nn.init.ones_(model[0].weight),
+        lambda model: model[1].register_parameter("weight", nn.Parameter(torch.zeros(2, 3))),
+        lambda model: model.append(nn.Linear(2, 2)),
+        lambda model: model.half(),
+        lambda model: model[0].register_buffer("more", torch.zeros(1)),
+    ],
+    ids=["training", "other weights", "in place", "a new parameter", "a new layer", "precision", "a new buffer"],
+)
+def test_the_hash_follows_every_change(change: Callable[[nn.Module], object]) -> None:
+    model = net()
+    before = weights_hash(model)
+    change(model)
+    after = weights_hash(model)
+    assert after != before
+    assert after == weights_hash(copy.deepcopy(model))  # computed anew
+
+
+def test_the_hash_of_statistics_follows_a_forward_pass_in_training() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(2))
+    before = weights_hash(model)
+    model.train()(torch.randn(4, 2))
+    assert weights_hash(model) != before

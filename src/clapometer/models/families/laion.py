@@ -106,6 +106,17 @@ class LaionClap(Clap):
     def _encode_texts(self, texts: Sequence[str]) -> Tensor:
         return self.text_projection(self.text.pooled(*self.tokenize(texts)))  # type: ignore[no-any-return]
 
+    @property
+    def is_fused(self) -> bool:
+        return self.config.audio.fused
+
+    def export(self, folder: Path) -> str:
+        try:
+            self.save_transformers(folder / "transformers")
+        except BadOption as error:
+            return f"no folder for transformers: {error}"
+        return ""
+
     def save_transformers(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `transformers.ClapModel.from_pretrained` loads; see `write_transformers`."""
         write_transformers(self, (self.config.frontend, self.config.audio, self.config.text), folder)

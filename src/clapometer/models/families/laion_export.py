@@ -25,7 +25,7 @@ def write_transformers(
 ) -> None:
     """Write a folder for `transformers.ClapModel.from_pretrained` and `ClapProcessor.from_pretrained`.
 
-    The embeddings are equal where transformers hears the same: it computes its own spectrograms, and cuts no text.
+    The embeddings are equal if the inputs are: transformers computes its own spectrograms, and truncates no text.
 
     Args:
         model: the model, of the LAION family.
@@ -33,14 +33,19 @@ def write_transformers(
         folder: made where it is missing; files in it are replaced.
 
     Raises:
-        BadOption: the model hears something that the front end of transformers cannot compute.
+        BadOption: the front end of transformers cannot compute the model's input; nothing is written.
     """
     from transformers import ClapConfig, ClapFeatureExtractor
 
     folder = Path(folder)
     mel, audio, text = configs
     if (mel.scale == "htk") != audio.fused:
-        raise BadOption(f"{model.card.name} hears filters that transformers keeps for other models; use save")
+        raise BadOption(f"the filterbank of {model.card.name} is one that transformers has for other models; use save")
+    seconds, padding = model.card.window.seconds, model.card.window.short
+    if seconds != round(seconds):
+        raise BadOption(f"the front end of transformers has windows of whole seconds, not {seconds:g} s; use save")
+    if padding == "keep":
+        raise BadOption("the front end of transformers knows pad, repeat and repeatpad, not short=keep; use save")
     folder.mkdir(parents=True, exist_ok=True)
     settings = ClapConfig(
         text_config={
@@ -78,12 +83,12 @@ def write_transformers(
         feature_size=mel.mels,
         sampling_rate=mel.sample_rate,
         hop_length=mel.hop,
-        max_length_s=_whole(model.card.window.seconds),
+        max_length_s=round(seconds),
         fft_window_size=mel.fft,
         frequency_min=mel.low,
         frequency_max=mel.high,
         truncation="fusion" if audio.fused else "rand_trunc",
-        padding="repeatpad",
+        padding=padding,
     )
     extractor.save_pretrained(folder)
     model.save_tokenizer(folder)
@@ -93,14 +98,7 @@ def write_transformers(
     save_file(to_hugging_face(state), folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def _whole(seconds: float) -> int:
-    """Seconds, whole as the front end of transformers has them."""
-    if seconds != round(seconds):
-        raise BadOption(f"the front end of transformers hears whole seconds, not {seconds:g}; use save")
-    return round(seconds)
-
-
 def _tokenizer_settings(positions: int) -> dict[str, Any]:
-    marks = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
+    ends = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     others = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
-    return {"tokenizer_class": "RobertaTokenizer", "model_max_length": positions - 2, **marks, **others}
+    return {"tokenizer_class": "RobertaTokenizer", "model_max_length": positions - 2, **ends, **others}
