@@ -73,9 +73,9 @@ def start(speech: Path, text: Path, *, dimension: int = DIMENSION, seed: int = 0
         MODELS[0],
         name="paraclap-start",
         summary="the towers that ParaCLAP begins with; its projections are random: to be trained",
-        licence="that of the towers (speech tower of the paper: CC BY-NC-SA 4.0)",
+        license="that of the towers (speech tower of the paper: CC BY-NC-SA 4.0)",
         source=f"recipes/paraclap, from {speech.name} and {text.name}",
-        published="",
+        differences="",
     )
     return build(match(ThirdPartyCheckpoint(speech, weights, None, (text,))), card)
 

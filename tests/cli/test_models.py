@@ -23,7 +23,7 @@ def test_the_list_names_every_model_with_its_licence():
     assert done.exit_code == 0
     for card in list_models():
         line = next(line for line in done.stdout.splitlines() if line.startswith(card.name))
-        assert card.licence in line
+        assert card.license in line
         assert f"{card.sample_rate / 1000:g} kHz" in line
         assert card.family in line
         assert line.rstrip().endswith("in the package") == (card.name == "mini")
@@ -52,7 +52,7 @@ def test_a_model_in_the_folder_of_models_is_on_this_machine(tmp_path, monkeypatc
 def test_a_card_of_a_known_model():
     done = run(app, ["models", "mini"])
     assert done.exit_code == 0
-    assert "licence (weights)  CC BY-NC 4.0" in done.stdout
+    assert "license (weights)  CC BY-NC 4.0" in done.stdout
     assert "seconds=10" in done.stdout
 
 

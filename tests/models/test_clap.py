@@ -31,7 +31,7 @@ CARD = ModelCard("stub", "stub", "counts", 10, Window(1.0, 1.0), 3, "none", "her
 
 @dataclass(frozen=True)
 class Sizes:
-    dimension: int = 3
+    embedding_dim: int = 3
     max_tokens: int = 8
     text: TextEncoderConfig = field(default_factory=lambda: TextEncoderConfig(vocab_size=100))
 

@@ -132,8 +132,11 @@ def test_two_faults_are_both_told(sick: Callable[..., Examination]) -> None:
     ("filters", "seen"),
     [
         (htk_filterbank, "on the htk scale, but this kind was trained with those of 16 bands"),
-        (lambda config: slaney_filterbank(config.__class__(**{**vars(config), "high": 8000.0})), "8010 Hz and are not"),
-        (lambda config: torch.zeros(config.fft // 2 + 1, config.mels), "no filter lets anything through"),
+        (
+            lambda config: slaney_filterbank(config.__class__(**{**vars(config), "f_max": 8000.0})),
+            "8010 Hz and are not",
+        ),
+        (lambda config: torch.zeros(config.n_fft // 2 + 1, config.n_mels), "no filter lets anything through"),
     ],
     ids=["another scale", "another range", "nothing"],
 )

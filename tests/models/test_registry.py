@@ -71,7 +71,9 @@ def test_an_empty_folder_is_not_a_model(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"card": {}}', '{"card": []}', "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "{}", '{"format": 2, "card": {}}', '{"format": 2, "card": []}', "\ud800"]
+)
 def test_what_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(CheckpointError, match="is not the configuration of a clapometer model"):
@@ -93,6 +95,29 @@ def test_a_card_that_cannot_be_is_refused(
     save(clap, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     config["card"].update(change)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path)
+    assert str(tmp_path / "config.json") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (
+            None,
+            "has no format, as files of earlier versions; this version reads format 2: train or save the model again",
+        ),
+        (1, "has format 1; this version reads format 2: train or save the model again"),
+        ("2", "has format '2'; this version reads format 2"),
+        (3, "has format 3; this version reads format 2: upgrade clapometer"),
+    ],
+)
+def test_another_format_is_refused_with_a_remedy(clap: MiniClap, number: object, message: str, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config.pop("format") == 2
+    config |= {} if number is None else {"format": number}
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=message) as caught:
         load(tmp_path)

@@ -41,7 +41,7 @@ def models(
 ) -> None:
     """List the models that can be loaded, print the card of one, or examine one.
 
-    A card says what a model is, what it hears, under which licence its weights are, and what it was measured to do.
+    A card says what a model is, what it hears, under which license its weights are, and what it was measured to do.
 
     An examination says whether the scores of a checkpoint can be trusted: weights that are missing, left over or not
     finite, a text tower that answers every sentence alike, an audio tower that does not hear, filters of another model,
@@ -69,7 +69,7 @@ def _list(json: bool) -> None:
         return
     from clapometer.cli.layout import print_table
 
-    columns = ("name", "family", "size", "rate", "window", "here", "licence", "source")
+    columns = ("name", "family", "size", "rate", "window", "here", "license", "source")
     rows = [
         (
             card.name,
@@ -78,14 +78,14 @@ def _list(json: bool) -> None:
             f"{card.sample_rate / 1000:g} kHz",
             f"{card.window.seconds:g} s",
             "yes" if _is_here(path) else "no",
-            card.licence,
+            card.license,
             _repository(card),
         )
         for card, path in found
     ]
-    print_table(columns, rows, right=("size", "rate", "window"), wrap=("licence", "source"))
+    print_table(columns, rows, right=("size", "rate", "window"), wrap=("license", "source"))
     print("\nsize: parameters, in millions. here: whether the weights are on this machine; where they are not, the")
-    print("first use downloads them from their source on huggingface.co. licence: of the weights.")
+    print("first use downloads them from their source on huggingface.co. license: of the weights.")
     print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` examines the weights; NAME")
     print("may be the path of a file or folder.")
     print(f"Without --model, commands use {DEFAULT_MODEL}.")
@@ -116,12 +116,12 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
         **({"parameters": _millions(parameters)} if parameters else {}),
         "sample rate": f"{card.sample_rate} Hz",
         "window": card.window,
-        "dimension": card.dimension,
-        "licence (weights)": card.licence,
+        "dimension": card.embedding_dim,
+        "license (weights)": card.license,
         "source": card.source,
         "on this machine": f"yes, {folder}" if _is_here(folder) else "no",
     }
-    return {**fields, "differences": card.published} if card.published else fields
+    return {**fields, "differences": card.differences} if card.differences else fields
 
 
 def _check(name: str, json: bool) -> None:

@@ -49,7 +49,7 @@ class Config(Protocol):
     """Sizes of a model: a frozen dataclass of numbers, tuples and such dataclasses, so that JSON can hold it."""
 
     @property
-    def dimension(self) -> int:
+    def embedding_dim(self) -> int:
         """Length of an embedding."""
         ...
 
@@ -96,8 +96,10 @@ class Clap(nn.Module, ABC):
 
     def __init__(self, card: ModelCard, config: Config, tokenizer: Tokenizer) -> None:
         super().__init__()
-        if config.dimension != card.dimension:
-            raise ValueError(f"dimension of card and network differ: {card.dimension} and {config.dimension}")
+        if config.embedding_dim != card.embedding_dim:
+            raise ValueError(
+                f"embedding_dim of card and network differ: {card.embedding_dim} and {config.embedding_dim}"
+            )
         self.card = card
         self.config = config
         self.tokenizer = tokenizer
@@ -135,18 +137,31 @@ class Clap(nn.Module, ABC):
 
     @abstractmethod
     def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
-        """(batch, samples) at the card's sample rate, -1..1 -> (batch, dimension), not normalized, with gradients."""
+        """Encode waveforms of any length, (batch, samples), -1..1, at the card's sample rate.
+
+        Returns:
+            (batch, embedding_dim), with gradients, not normalized.
+        """
 
     @abstractmethod
     def _encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> (batch, dimension), not normalized, with gradients."""
+        """Encode texts of any length.
+
+        Returns:
+            (batch, embedding_dim), with gradients, not normalized.
+        """
 
     # What a family may override -----------------------------------------------------------------------------------
 
     def _encode_windows(self, windows: Sequence[Tensor], window: Window) -> Tensor:  # noqa: ARG002 - families use it
-        """As `_encode_waveforms`, of n tensors (samples,) of any lengths that `window` made of clips: (n, dimension).
+        """Encode n windows of any lengths, (samples,) each; overridden by families that encode clips in several ways.
 
-        For families that encode clips in more than one way.
+        Args:
+            windows: of clips, as `read_windows` makes them.
+            window: by which they were made.
+
+        Returns:
+            (n, embedding_dim), as `_encode_waveforms`.
         """
         return torch.stack(in_groups(windows, lambda waveforms: self._encode_waveforms(waveforms.to(self.device))))
 
@@ -232,14 +247,14 @@ class Clap(nn.Module, ABC):
                 window.
 
         Returns:
-            (clips, dimension), on the model's device, not normalized; normalized, they are those of `embed_audio`.
+            (clips, embedding_dim), on the model's device, not normalized; normalized, they are those of `embed_audio`.
         """
         numbers = [number for number, windows in enumerate(clips) for _ in windows]
         windows = [window for windows in clips for window in windows]
         return summed(self._encode_windows(windows, self.card.window), numbers, len(clips))
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Encode texts for training, as `encode_clips` does clips: (texts, dimension)."""
+        """Encode texts for training, as `encode_clips` does clips: (texts, embedding_dim)."""
         return self._encode_texts(texts)
 
     @property
@@ -277,8 +292,8 @@ class Clap(nn.Module, ABC):
             batch_size: windows per forward pass; default: `default_batch_size`.
 
         Returns:
-            Unit vectors, float32 on the CPU, (clips, dimension), in the order given. The vector of a clip of several
-            windows is the mean of their unit vectors, brought back to unit length.
+            Unit vectors, float32 on the CPU, (clips, embedding_dim), in the order given. The vector of a clip with
+            several windows is the normalized mean of their unit vectors.
 
         Raises:
             BadAudio: a clip cannot be read.
@@ -290,7 +305,7 @@ class Clap(nn.Module, ABC):
         for vector in vectors:
             if isinstance(vector, BadAudio):
                 raise vector
-        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.dimension)
+        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.embedding_dim)
 
     @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def try_embed_audio(
@@ -300,7 +315,7 @@ class Clap(nn.Module, ABC):
         window = window or self.card.window
         self.check_window(window)
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
-        sums = [torch.zeros(self.card.dimension) for _ in sounds]
+        sums = [torch.zeros(self.card.embedding_dim) for _ in sounds]
         errors: dict[int, BadAudio] = {}
         for numbers, windows in _batches(self._windows(sounds, window, errors), size):
             with self._turn(), self._inference(), self._arithmetic():
@@ -317,7 +332,7 @@ class Clap(nn.Module, ABC):
             batch_size: texts per forward pass; default: `default_batch_size`.
 
         Returns:
-            Unit vectors, float32 on the CPU, (texts, dimension), in the order given.
+            Unit vectors, float32 on the CPU, (texts, embedding_dim), in the order given.
 
         Raises:
             BadText: a text is empty, or contains an unpaired surrogate.
@@ -330,7 +345,7 @@ class Clap(nn.Module, ABC):
                 raise BadText(f"text {number} of {len(texts)} holds half of a surrogate pair; save it as UTF-8")
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
         order = sorted(range(len(texts)), key=lambda number: (len(texts[number]), texts[number]))
-        vectors = torch.zeros(len(texts), self.card.dimension)
+        vectors = torch.zeros(len(texts), self.card.embedding_dim)
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
             with self._turn(), self._inference(), self._arithmetic():
@@ -436,7 +451,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
 
 
 def summed(vectors: Tensor, numbers: Sequence[int], count: int) -> Tensor:
-    """The sums of the unit vectors of the windows of each clip: (windows, dimension) -> (clips, dimension).
+    """The sums of the unit vectors of the windows of each clip: (windows, embedding_dim) -> (clips, embedding_dim).
 
     Args:
         vectors: of windows, of any length.

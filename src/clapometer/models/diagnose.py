@@ -177,7 +177,9 @@ def _filters(part: DecibelMel) -> Iterator[Finding]:
     """Whether the filters that a checkpoint brought are those that its kind was trained with."""
     config, stored = part.config, part.filterbank.cpu()
     made = {"slaney": slaney_filterbank(config), "htk": htk_filterbank(config)}
-    expected = f"those of {config.mels} bands from {config.low:g} to {config.high:g} Hz on the {config.scale} scale"
+    expected = (
+        f"those of {config.n_mels} bands from {config.f_min:g} to {config.f_max:g} Hz on the {config.scale} scale"
+    )
     near = {scale for scale, filters in made.items() if (stored - filters).abs().max() <= 1e-3 * filters.max()}
     if config.scale in near:
         yield Finding("filters", "well", expected)

@@ -38,6 +38,8 @@ FAMILIES: dict[str, Family] = {"mini": mini, "laion": laion, "microsoft": micros
 EMBEDDED = Path(__file__).parent / "bundled"
 """Folder of the models that ship in the package."""
 DEFAULT_MODEL = "mini"
+FORMAT = 2
+"""Version of the fields in `config.json`; raise it when one is renamed. The first version had no number."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     seen = write_seen(model.seen, folder)
-    config = {"card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
+    config = {"format": FORMAT, "card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model.save_tokenizer(folder)
     write_weights(model, folder / "model.safetensors", half=half)
@@ -279,9 +281,9 @@ def _card_of_path(recipe: Recipe) -> ModelCard:
         recipe.cards[0],
         name=path.name,
         summary=recipe.summary,
-        licence="as its authors say",
+        license="as its authors say",
         source=str(recipe.checkpoint.path),
-        published=recipe.differences,
+        differences=recipe.differences,
     )
 
 
@@ -307,7 +309,7 @@ def build(recipe: Recipe, card: ModelCard) -> Clap:
 
     Args:
         recipe: what `match` made of it.
-        card: what the model is; its dimension is replaced by that of the network.
+        card: what the model is; its `embedding_dim` is replaced by that of the network.
 
     Raises:
         CheckpointError: the tokenizer is missing, or that of another model.
@@ -321,7 +323,7 @@ def build(recipe: Recipe, card: ModelCard) -> Clap:
     except ValueError as error:
         raise WeightsMismatch(f"{checkpoint.path} does not fit the network: {error}") from error
     tokenizer = find_tokenizer(checkpoint.folders, recipe.tokenizer)
-    card = replace(card, dimension=config.dimension)
+    card = replace(card, embedding_dim=config.embedding_dim)
     return FAMILIES[card.family].CLASS.from_weights(card, config, tokenizer, weights, checkpoint.path)
 
 
@@ -330,6 +332,8 @@ def _saved(folder: Path) -> Saved:
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values = config["card"]
+        if config.get("format") != FORMAT:
+            raise _other_format(path, config.get("format"))
         check_seen(folder, config.get("seen_sha256"))
         card = ModelCard(**{**values, "window": Window(**values["window"])})
         return Saved(folder, card, config["configuration"])
@@ -337,6 +341,13 @@ def _saved(folder: Path) -> Saved:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error
     except (KeyError, TypeError, ValueError) as error:  # ValueError: not JSON, not UTF-8, or not a Window
         raise _not_a_configuration(folder, error) from error
+
+
+def _other_format(path: Path, found: object) -> CheckpointError:
+    is_newer = isinstance(found, int) and found > FORMAT
+    remedy = "upgrade clapometer" if is_newer else "train or save the model again with this version"
+    has = "no format, as files of earlier versions" if found is None else f"format {found!r}"
+    return CheckpointError(f"{path} has {has}; this version reads format {FORMAT}: {remedy}")
 
 
 def _not_a_configuration(folder: Path, error: Exception) -> CheckpointError:

@@ -194,9 +194,9 @@ def finetune(
             clap.card,
             name=Path(folder).name,
             summary=f"fine-tuned by clapometer finetune on {len(material.train)} rated pairs of {given.path.name}",
-            licence=f"{clap.card.licence}, and that of the ratings and their sounds",
+            license=f"{clap.card.license}, and that of the ratings and their sounds",
             source=f"clapometer finetune, from {clap.card.name}",
-            published="",
+            differences="",
             window=clap.window_of(window),
         )
         clap.seen = _seen(known, material, clips)

@@ -272,9 +272,9 @@ def pretrain(
         clap.card,
         name=name,
         summary=f"trained by clapometer pretrain on {len(clips)} clips",
-        licence="that of the training data" + ("" if scratch else f", and {clap.card.licence}"),
+        license="that of the training data" + ("" if scratch else f", and {clap.card.license}"),
         source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
-        published="",
+        differences="",
         window=clap.window_of(window),
     )
     clap.seen = seen

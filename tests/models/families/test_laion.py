@@ -37,8 +37,8 @@ def model(fused: bool, *, mels: int = 16) -> LaionClap:
     torch.manual_seed(0)
     clap = tiny(fused=fused).eval()
     if mels != clap.config.audio.mels:
-        audio = replace(clap.config.audio, mels=mels, image=128)
-        config = replace(clap.config, audio=audio, frontend=replace(clap.config.frontend, mels=mels))
+        audio = replace(clap.config.audio, n_mels=mels, spec_size=128)
+        config = replace(clap.config, audio=audio, frontend=replace(clap.config.frontend, n_mels=mels))
         clap = LaionClap(clap.card, config, clap.tokenizer).eval()
     for name, value in clap.state_dict().items():
         if name.endswith(("running_mean", "bias")):
@@ -207,7 +207,7 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
     assert isinstance(again, LaionClap)
     assert again.card.name == "theirs"
     assert again.card.source == str(folder)
-    assert again.card.published.startswith("The published code, transformers, ")
+    assert again.card.differences.startswith("The published code, transformers, ")
     assert again.card.window.long == ("fused" if fused else "windows")
     # transformers computes spectrograms in double precision, and that counts where the filters let the difference pass.
     assert again.config == replace(clap.config, frontend=replace(clap.config.frontend, double=fused))
@@ -351,7 +351,7 @@ def test_every_card_says_where_its_files_are() -> None:
         weights = laion.DOWNLOADS[card.name][0]
         assert f"https://huggingface.co/{weights.repository}" in card.source
         assert (card.window.long == "fused") == ("fused" in card.name or "human" in card.name)
-        assert card.published
+        assert card.differences
 
 
 def test_the_front_ends_are_those_of_the_published_models() -> None:

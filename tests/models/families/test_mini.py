@@ -72,14 +72,14 @@ def test_what_stands_beside_a_text_in_its_batch_does_not_touch_it(clap: MiniClap
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"card": {"dimension": 9}}, "dimension of card and network differ"),
+        ({"card": {"embedding_dim": 9}}, "embedding_dim of card and network differ"),
         ({"card": {"sample_rate": 48000}}, "sample rate of card and network differ"),
         ({"configuration": {"text": {"vocab_size": 100}}}, "has 257 tokens, the network 100"),
         ({"configuration": {"text": {"widths": 3}}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"text": []}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"audio": []}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"audio": {"stem": -1}}}, "is not the configuration of a clapometer model"),
-        ({"configuration": {"frontend": {"mels": "many"}}}, "is not the configuration of a clapometer model"),
+        ({"configuration": {"frontend": {"n_mels": "many"}}}, "is not the configuration of a clapometer model"),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(

@@ -64,9 +64,9 @@ def test_a_file_of_another_name_says_what_it_is(name: str, tmp_path: Path) -> No
     path = checkpoints.write(tmp_path, name).rename(tmp_path / "mine.pth")
     card = find(path)[0]
     assert card.name == "mine"
-    assert card.licence == "as its authors say"
+    assert card.license == "as its authors say"
     assert WORDS[name] in card.summary
-    assert load(path, device="cpu").card == card.__class__(**{**vars(card), "dimension": 8})
+    assert load(path, device="cpu").card == card.__class__(**{**vars(card), "embedding_dim": 8})
 
 
 def test_a_file_whose_name_belongs_to_another_model_has_the_card_of_what_it_holds(tmp_path: Path) -> None:
@@ -247,7 +247,9 @@ def test_parameters_are_counted_as_published() -> None:
     with torch.device("meta"):
         made: dict[str, Clap] = {
             card.name: microsoft.MicrosoftClap(
-                card, microsoft.MicrosoftConfig(microsoft.FRONTENDS[card.name], audio, text, card.dimension), tokenizer
+                card,
+                microsoft.MicrosoftConfig(microsoft.FRONTENDS[card.name], audio, text, card.embedding_dim),
+                tokenizer,
             )
             for card, audio, text in zip(cards, (Cnn14Config(), HtsatConfig()), (bert, gpt2), strict=True)
         }

@@ -42,7 +42,7 @@ __all__ = ["CLASS", "DOWNLOADS", "MODELS", "PARAMETERS", "LaionClap", "LaionConf
 
 TOKENS = 77
 """Tokens that the text tower was trained to read, special tokens included."""
-FRONT_END = DecibelMelConfig(sample_rate=48000, fft=1024, hop=480, mels=64, low=50.0, high=14000.0)
+FRONT_END = DecibelMelConfig(sample_rate=48000, n_fft=1024, hop_length=480, n_mels=64, f_min=50.0, f_max=14000.0)
 """Front end of all published models; the fused ones have the filterbank of HTK."""
 SIZES = {96: "tiny", 128: "base", 256: "large"}
 
@@ -54,7 +54,7 @@ class LaionConfig:
     frontend: DecibelMelConfig
     audio: HtsatConfig
     text: TextTowerConfig
-    dimension: int = 512
+    embedding_dim: int = 512
     """Length of an embedding."""
     max_tokens: int = TOKENS
     """Longest text, special tokens included."""
@@ -74,16 +74,16 @@ class LaionClap(Clap):
             raise ValueError("sample rate of card and network differ")
         self.frontend = DecibelMel(config.frontend)
         self.audio = Htsat(config.audio)
-        self.audio_projection = _projection(config.audio.dimension, config.dimension)
+        self.audio_projection = _projection(config.audio.output_dim, config.embedding_dim)
         self.text = TextTower(config.text)
-        self.text_projection = _projection(config.text.hidden, config.dimension)
+        self.text_projection = _projection(config.text.hidden_size, config.embedding_dim)
         # The published models learned a temperature for each direction; this one is kept for those who read it back.
         self.register_buffer("text_logit_scale", self.logit_scale.detach().clone())
 
     @property
     def window_frames(self) -> int:
         """Frames of the window that the model was trained on: ten seconds, or one chunk of a longer clip."""
-        return 1 + round(self.card.window.seconds * self.card.sample_rate) // self.config.frontend.hop
+        return 1 + round(self.card.window.seconds * self.card.sample_rate) // self.config.frontend.hop_length
 
     def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         return self._encode_windows(list(waveforms), self.card.window)
@@ -123,7 +123,7 @@ class LaionClap(Clap):
 
     def _mels(self, waveforms: Tensor, window: Window) -> Tensor:
         """Spectrograms, (batch, 1, frames, mels); on the fusion path, with three chunks, (batch, 4, frames, mels)."""
-        missing = self.config.frontend.fft - waveforms.shape[-1]
+        missing = self.config.frontend.n_fft - waveforms.shape[-1]
         mels: Tensor = self.frontend(functional.pad(waveforms, (0, missing)) if missing > 0 else waveforms)
         if window.long in FUSED and mels.shape[1] > self.window_frames:
             mels, chunks = self._chunks(mels)
@@ -148,7 +148,7 @@ class LaionClap(Clap):
         return functional.interpolate(mels.unsqueeze(1), size, mode="bilinear", align_corners=False)[:, 0], chunks
 
     def _check_frames(self, samples: int) -> None:
-        hop, rate = self.config.frontend.hop, self.card.sample_rate
+        hop, rate = self.config.frontend.hop_length, self.card.sample_rate
         if 1 + samples // hop > self.config.audio.frames:
             most = self.config.audio.frames * hop / rate
             raise BadOption(
@@ -184,7 +184,7 @@ def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
         checkpoint,
         summary=f"LAION CLAP ({network}, {'fused' if fused else 'unfused'}, RoBERTa; {layout})",
         cards=cards,
-        differences=PORTED[fused] if ported else cards[0].published,
+        differences=PORTED[fused] if ported else cards[0].differences,
         tokenizer="roberta",
         convert=partial(_from_transformers if ported else _from_original, checkpoint, frontend),
     )
@@ -194,17 +194,19 @@ def tiny(*, fused: bool = False) -> LaionClap:
     """A model of a few thousand random weights whose tokens are bytes."""
     tokenizer = byte_tokenizer("roberta")
     text = TextTowerConfig("roberta", tokenizer.get_vocab_size(), 8, 1, 2, 16, positions=66, norm_eps=1e-5, pooler=True)
-    audio = HtsatConfig(mels=16, image=64, width=8, depths=(1, 2), heads=(1, 2), window=4, fused=fused)
-    frontend = DecibelMelConfig(sample_rate=16000, fft=256, hop=64, mels=16, low=50.0, high=8000.0)
+    audio = HtsatConfig(
+        n_mels=16, spec_size=64, embed_dim=8, depths=(1, 2), num_heads=(1, 2), window_size=4, fused=fused
+    )
+    frontend = DecibelMelConfig(sample_rate=16000, n_fft=256, hop_length=64, n_mels=16, f_min=50.0, f_max=8000.0)
     frontend = replace(frontend, scale="htk" if fused else "slaney")
-    config = LaionConfig(frontend, audio, text, dimension=8, max_tokens=64)
+    config = LaionConfig(frontend, audio, text, embedding_dim=8, max_tokens=64)
     card = replace(
         next(card for card in MODELS if (card.window.long in FUSED) == fused),
         name="tiny",
         summary="random weights, for tests",
         sample_rate=16000,
         window=Window(seconds=1.0, hop=1.0, short="repeatpad", long="fused" if fused else "windows"),
-        dimension=8,
+        embedding_dim=8,
     )
     return enliven(LaionClap(card, config, tokenizer))
 
@@ -234,7 +236,7 @@ def _alike(width: int, *, fused: bool) -> list[ModelCard]:
 def _adapted(card: ModelCard, sample_rate: int, seconds: float | None, dimension: int | None) -> ModelCard:
     """A card with what a checkpoint says of itself."""
     window = card.window if seconds is None else replace(card.window, seconds=seconds, hop=seconds)
-    return replace(card, sample_rate=sample_rate, window=window, dimension=dimension or card.dimension)
+    return replace(card, sample_rate=sample_rate, window=window, embedding_dim=dimension or card.embedding_dim)
 
 
 def _from_original(
@@ -264,13 +266,13 @@ def _from_transformers(
     audio = HtsatConfig.from_weights(weights, "audio.")
     audio = replace(
         audio,
-        image=audio_settings.get("spec_size", audio.image),
-        drop_path=audio_settings.get("drop_path_rate", 0.0),
+        spec_size=audio_settings.get("spec_size", audio.spec_size),
+        drop_path_rate=audio_settings.get("drop_path_rate", 0.0),
         norm_eps=audio_settings.get("layer_norm_eps", audio.norm_eps),
     )
     # 1e-12 is what transformers' own conversion left there; RoBERTa and the original have 1e-5.
     text = _text(
-        weights, norm_eps=text_settings.get("layer_norm_eps", 1e-12), heads=text_settings.get("num_attention_heads")
+        weights, norm_eps=text_settings.get("layer_norm_eps", 1e-12), num_heads=text_settings.get("num_attention_heads")
     )
     return _config(frontend, audio, text, weights), weights
 
@@ -282,10 +284,10 @@ def _config(
     return LaionConfig(frontend, audio, text, dimension, min(TOKENS, text.positions - 2))
 
 
-def _text(weights: Mapping[str, Tensor], *, norm_eps: float, heads: int | None = None) -> TextTowerConfig:
+def _text(weights: Mapping[str, Tensor], *, norm_eps: float, num_heads: int | None = None) -> TextTowerConfig:
     prefix = "text.model."
     own = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
-    return replace(TextTowerConfig.of("roberta", own, heads=heads, norm_eps=norm_eps), pooler=True)
+    return replace(TextTowerConfig.from_weights("roberta", own, num_heads=num_heads, norm_eps=norm_eps), pooler=True)
 
 
 def _front_end_of_transformers(
@@ -307,16 +309,21 @@ def _front_end_of_transformers(
         values = json.loads(path.read_text(encoding="utf-8"))
         config = DecibelMelConfig(
             sample_rate=int(values.get("sampling_rate", frontend.sample_rate)),
-            fft=int(values.get("fft_window_size", frontend.fft)),
-            hop=int(values.get("hop_length", frontend.hop)),
-            mels=int(values.get("feature_size", frontend.mels)),
-            low=float(values.get("frequency_min", frontend.low)),
-            high=float(values.get("frequency_max", frontend.high)),
+            n_fft=int(values.get("fft_window_size", frontend.n_fft)),
+            hop_length=int(values.get("hop_length", frontend.hop_length)),
+            n_mels=int(values.get("feature_size", frontend.n_mels)),
+            f_min=float(values.get("frequency_min", frontend.f_min)),
+            f_max=float(values.get("frequency_max", frontend.f_max)),
             scale=frontend.scale,
             double=frontend.double,
         )
         seconds = float(values.get("max_length_s", 10.0))
-        if min(config.sample_rate, config.fft, config.hop, config.mels, seconds, config.high - config.low) <= 0:
+        if (
+            min(
+                config.sample_rate, config.n_fft, config.hop_length, config.n_mels, seconds, config.f_max - config.f_min
+            )
+            <= 0
+        ):
             raise ValueError("a size that is not positive")
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is not the front end of a CLAP ({error}); download it again") from error

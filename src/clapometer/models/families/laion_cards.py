@@ -51,10 +51,10 @@ def _laion(name: str, summary: str, file: str, *, fused: bool = False) -> ModelC
         summary=f"LAION CLAP: {summary}",
         sample_rate=48000,
         window=_FUSED if fused else _TEN,
-        dimension=512,
-        licence="CC0-1.0",
+        embedding_dim=512,
+        license="CC0-1.0",
         source=f"arXiv 2211.06687; https://huggingface.co/lukewys/laion_clap, {file}",
-        published=_FUSED_FILES if fused else _LONG,
+        differences=_FUSED_FILES if fused else _LONG,
     )
 
 
@@ -66,10 +66,10 @@ def _human(losses: str, name: str = "") -> ModelCard:
         summary=f"Human-CLAP: laion-fused trained on listeners' ratings, loss {losses}",
         sample_rate=48000,
         window=_FUSED,
-        dimension=512,
-        licence="not stated by its authors",
+        embedding_dim=512,
+        license="not stated by its authors",
         source=f"arXiv 2506.23553; https://huggingface.co/sarulab-speech/{repository}",
-        published=_PORT,
+        differences=_PORT,
     )
 
 

@@ -39,10 +39,10 @@ MODELS: tuple[ModelCard, ...] = (
         summary="Microsoft CLAP of 2022: CNN14 and BERT, trained on 128 thousand pairs",
         sample_rate=44100,
         window=Window(seconds=5.0, hop=5.0, short="repeat", long="windows"),
-        dimension=1024,
-        licence="MS-PL",
+        embedding_dim=1024,
+        license="MS-PL",
         source="arXiv 2206.04769; https://huggingface.co/microsoft/msclap, CLAP_weights_2022.pth",
-        published=_DIFFERENCES.format(seconds=5.0),
+        differences=_DIFFERENCES.format(seconds=5.0),
     ),
     ModelCard(
         name="msclap-2023",
@@ -50,10 +50,10 @@ MODELS: tuple[ModelCard, ...] = (
         summary="Microsoft CLAP of 2023: HTS-AT and GPT-2, trained on 4.6 million pairs",
         sample_rate=44100,
         window=Window(seconds=7.0, hop=7.0, short="repeat", long="windows"),
-        dimension=1024,
-        licence="MS-PL",
+        embedding_dim=1024,
+        license="MS-PL",
         source="arXiv 2309.05767; https://huggingface.co/microsoft/msclap, CLAP_weights_2023.pth",
-        published=_DIFFERENCES.format(seconds=7.0),
+        differences=_DIFFERENCES.format(seconds=7.0),
     ),
 )
 DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
@@ -109,7 +109,7 @@ class MicrosoftConfig:
     frontend: DecibelMelConfig
     audio: Cnn14Config | HtsatConfig
     text: TextTowerConfig
-    dimension: int = 1024
+    embedding_dim: int = 1024
     """Length of an embedding."""
 
     @property
@@ -129,14 +129,16 @@ class MicrosoftClap(Clap):
         self.frontend = DecibelMel(config.frontend)
         self.audio: Cnn14 | Htsat
         if isinstance(config.audio, Cnn14Config):
-            self.audio, width = Cnn14(config.audio), config.audio.dimension
-            self._shortest = max(config.frontend.fft // 2 + 1, (config.audio.shortest - 1) * config.frontend.hop)
+            self.audio, width = Cnn14(config.audio), config.audio.output_dim
+            self._shortest = max(
+                config.frontend.n_fft // 2 + 1, (config.audio.shortest - 1) * config.frontend.hop_length
+            )
         else:
-            self.audio, width = Htsat(config.audio), config.audio.dimension
-            self._shortest = config.frontend.fft // 2 + 1
-        self.audio_projection = ResidualProjection(width, config.dimension)
+            self.audio, width = Htsat(config.audio), config.audio.output_dim
+            self._shortest = config.frontend.n_fft // 2 + 1
+        self.audio_projection = ResidualProjection(width, config.embedding_dim)
         self.text = TextTower(config.text)
-        self.text_projection = ResidualProjection(config.text.hidden, config.dimension)
+        self.text_projection = ResidualProjection(config.text.hidden_size, config.embedding_dim)
 
     def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         samples = waveforms.shape[-1]
@@ -165,7 +167,7 @@ def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
     if not name:
         return None
     card, kind = next(card for card in MODELS if card.name == name), _KINDS[name]
-    return Recipe(checkpoint, _SUMMARIES[name], (card,), card.published, kind, partial(_converted, checkpoint, name))
+    return Recipe(checkpoint, _SUMMARIES[name], (card,), card.differences, kind, partial(_converted, checkpoint, name))
 
 
 def tiny(name: str = "msclap-2022") -> MicrosoftClap:
@@ -173,14 +175,16 @@ def tiny(name: str = "msclap-2022") -> MicrosoftClap:
     kind = _KINDS[name]
     tokenizer = byte_tokenizer(kind)
     text = TextTowerConfig(kind, tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=64, norm_eps=1e-12)
-    audio: Cnn14Config | HtsatConfig = Cnn14Config(mels=16, channels=(4, 6, 8), dimension=8)
+    audio: Cnn14Config | HtsatConfig = Cnn14Config(n_mels=16, channels=(4, 6, 8), output_dim=8)
     if kind == "gpt2":
-        audio = HtsatConfig(mels=16, image=64, width=4, depths=(1, 1), heads=(1, 2), window=8)
-    config = MicrosoftConfig(DecibelMelConfig(16000, fft=256, hop=160, mels=16, high=8000.0), audio, text, dimension=8)
+        audio = HtsatConfig(n_mels=16, spec_size=64, embed_dim=4, depths=(1, 1), num_heads=(1, 2), window_size=8)
+    config = MicrosoftConfig(
+        DecibelMelConfig(16000, n_fft=256, hop_length=160, n_mels=16, f_max=8000.0), audio, text, embedding_dim=8
+    )
     published = next(card for card in MODELS if card.name == name)
     window = Window(seconds=0.6, hop=0.6, short="repeat")
-    card = replace(published, name="tiny", summary="random weights, for tests", sample_rate=16000, dimension=8)
-    return enliven(MicrosoftClap(replace(card, window=window, published=""), config, tokenizer))
+    card = replace(published, name="tiny", summary="random weights, for tests", sample_rate=16000, embedding_dim=8)
+    return enliven(MicrosoftClap(replace(card, window=window, differences=""), config, tokenizer))
 
 
 def _name(weights: Mapping[str, Tensor]) -> str:
@@ -201,12 +205,12 @@ def _converted(checkpoint: ThirdPartyCheckpoint, name: str) -> tuple[MicrosoftCo
     audio: Cnn14Config | HtsatConfig
     if name == "msclap-2023":
         audio = HtsatConfig.from_weights(checkpoint.weights, prefix)
-        tower = TextTowerConfig.of("gpt2", text, norm_eps=1e-5)
+        tower = TextTowerConfig.from_weights("gpt2", text, norm_eps=1e-5)
     else:
         blocks = sorted({name.split(".")[2] for name in weights if name.startswith("audio.blocks.")})
         channels = tuple(weights[f"audio.blocks.{block}.conv1.weight"].shape[0] for block in blocks)
         audio = Cnn14Config(weights["audio.bn0.weight"].shape[0], channels, weights["audio.fc1.weight"].shape[0])
-        tower = TextTowerConfig.of("bert", text, norm_eps=1e-12)
+        tower = TextTowerConfig.from_weights("bert", text, norm_eps=1e-12)
     dimension = weights["audio_projection.linear1.weight"].shape[0]
-    frontend = replace(FRONTENDS[name], fft=2 * (bins - 1), mels=mels)
+    frontend = replace(FRONTENDS[name], n_fft=2 * (bins - 1), n_mels=mels)
     return MicrosoftConfig(frontend, audio, tower, dimension), weights

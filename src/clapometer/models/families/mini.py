@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from clapometer.models.clap import Clap
 from clapometer.models.families import Recipe
-from clapometer.models.nets.log_mel import LogMel, LogMelConfig
+from clapometer.models.nets.mel import LogMel, LogMelConfig
 from clapometer.models.nets.mobilenet import AudioEncoder, AudioEncoderConfig
 from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint
@@ -28,8 +28,8 @@ MODELS: tuple[ModelCard, ...] = (
         summary="small model embedded in the package, trained by this project on real sounds",
         sample_rate=16000,
         window=Window(seconds=10.0, hop=10.0, short="keep", long="windows"),
-        dimension=384,
-        licence="CC BY-NC 4.0",
+        embedding_dim=384,
+        license="CC BY-NC 4.0",
         source="recipes/mini; starts from YAMNet (Apache-2.0) and all-MiniLM-L6-v2 (Apache-2.0)",
     ),
 )
@@ -48,9 +48,9 @@ class MiniConfig:
     frontend: LogMelConfig = field(default_factory=LogMelConfig)
 
     @property
-    def dimension(self) -> int:
+    def embedding_dim(self) -> int:
         """Length of an embedding."""
-        return self.audio.dimension
+        return self.audio.output_dim
 
     @property
     def max_tokens(self) -> int:
@@ -71,7 +71,7 @@ class MiniClap(Clap):
         self.frontend = LogMel(config.frontend)
         self.audio = AudioEncoder(config.audio)
         self.text = TextEncoder(config.text)
-        self.text_projection = nn.Linear(config.text.hidden, config.audio.dimension)
+        self.text_projection = nn.Linear(config.text.hidden_size, config.audio.output_dim)
 
     def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         missing = SHORTEST - waveforms.shape[-1]
@@ -104,10 +104,12 @@ def tiny() -> MiniClap:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     config = MiniConfig(
-        text=TextEncoderConfig(vocab_size=257, hidden=8, layers=1, heads=2, feedforward=16, max_tokens=64),
+        text=TextEncoderConfig(
+            vocab_size=257, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=16, max_tokens=64
+        ),
         audio=AudioEncoderConfig(
-            stem=4, channels=(8, 8, 16), strides=(2, 2, 2), heads=2, hidden=16, dimension=8, dropout=0.1
+            stem=4, channels=(8, 8, 16), strides=(2, 2, 2), num_heads=2, hidden_size=16, output_dim=8, dropout=0.1
         ),
     )
-    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=8)
+    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", embedding_dim=8)
     return MiniClap(card, config, tokenizer)

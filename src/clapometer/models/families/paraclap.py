@@ -29,10 +29,10 @@ MODELS: tuple[ModelCard, ...] = (
         summary="ParaCLAP: wav2vec 2.0 and BERT, trained on emotional speech and templates of its properties",
         sample_rate=16000,
         window=Window(seconds=30.0, hop=30.0, short="keep", long="windows"),
-        dimension=768,
-        licence="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
+        embedding_dim=768,
+        license="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
         source="arXiv 2406.07203; https://huggingface.co/KeiKinn/paraclap, best.pth.tar",
-        published=(
+        differences=(
             "The published code hears a file of any length at once; here clips beyond 30 s are heard in windows, so "
             "that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by soxr in its "
             "HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
@@ -69,7 +69,7 @@ class ParaClapConfig:
 
     audio: SpeechEncoderConfig
     text: TextTowerConfig
-    dimension: int = 768
+    embedding_dim: int = 768
     """Length of an embedding."""
 
     @property
@@ -87,9 +87,9 @@ class ParaClap(Clap):
     def __init__(self, card: ModelCard, config: ParaClapConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
         self.audio = SpeechEncoder(config.audio)
-        self.audio_projection = ResidualProjection(config.audio.hidden, config.dimension)
+        self.audio_projection = ResidualProjection(config.audio.hidden_size, config.embedding_dim)
         self.text = TextTower(config.text)
-        self.text_projection = ResidualProjection(config.text.hidden, config.dimension)
+        self.text_projection = ResidualProjection(config.text.hidden_size, config.embedding_dim)
 
     def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         return self.audio_projection(self.audio(self.audio.lengthened(waveforms)))  # type: ignore[no-any-return]
@@ -105,7 +105,7 @@ def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
     """How the published file, or one of its kind, becomes a model; None if it is another one."""
     if not any(name.startswith("audio_branch.base.feature_extractor.") for name in checkpoint.weights):
         return None
-    summary, differences = "ParaCLAP (wav2vec 2.0, BERT)", MODELS[0].published
+    summary, differences = "ParaCLAP (wav2vec 2.0, BERT)", MODELS[0].differences
     return Recipe(checkpoint, summary, MODELS, differences, "bert", partial(_converted, checkpoint))
 
 
@@ -113,17 +113,17 @@ def tiny() -> ParaClap:
     """A model of a few thousand random weights whose tokens are letters."""
     tokenizer = byte_tokenizer("bert")
     audio = SpeechEncoderConfig(
-        hidden=16,
-        layers=1,
-        heads=1,
-        feedforward=32,
+        hidden_size=16,
+        num_layers=1,
+        num_heads=1,
+        intermediate_size=32,
         channels=(8,) * 7,
         position_kernel=8,
         position_groups=4,
     )
     text = TextTowerConfig("bert", tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=64, norm_eps=1e-12)
-    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=8, published="")
-    return enliven(ParaClap(card, ParaClapConfig(audio, text, dimension=8), tokenizer))
+    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", embedding_dim=8, differences="")
+    return enliven(ParaClap(card, ParaClapConfig(audio, text, embedding_dim=8), tokenizer))
 
 
 def _converted(checkpoint: ThirdPartyCheckpoint) -> tuple[ParaClapConfig, dict[str, Tensor]]:
@@ -147,10 +147,10 @@ def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
     positions = weights[f"{base}encoder.pos_conv_embed.conv.weight"]
     hidden, feedforward = positions.shape[0], weights[f"{base}encoder.layers.0.feed_forward.intermediate_dense.weight"]
     audio = SpeechEncoderConfig(
-        hidden=hidden,
-        layers=_count(weights, f"{base}encoder.layers."),
-        heads=max(1, hidden // 64),
-        feedforward=feedforward.shape[0],
+        hidden_size=hidden,
+        num_layers=_count(weights, f"{base}encoder.layers."),
+        num_heads=max(1, hidden // 64),
+        intermediate_size=feedforward.shape[0],
         channels=tuple(weight.shape[0] for weight in filters),
         kernels=tuple(weight.shape[2] for weight in filters),
         strides=SpeechEncoderConfig.strides[:convolutions],
@@ -160,8 +160,8 @@ def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
     text = {name.removeprefix("text.model."): tensor for name, tensor in weights.items() if name.startswith("text.")}
     return ParaClapConfig(
         audio=audio,
-        text=TextTowerConfig.of("bert", text, norm_eps=1e-12),
-        dimension=weights["audio_projection.linear1.weight"].shape[0],
+        text=TextTowerConfig.from_weights("bert", text, norm_eps=1e-12),
+        embedding_dim=weights["audio_projection.linear1.weight"].shape[0],
     )
 
 

@@ -16,11 +16,11 @@ from torch.nn import functional
 class Cnn14Config:
     """Size of a `Cnn14`."""
 
-    mels: int = 64
+    n_mels: int = 64
     """Mel bands of the spectrograms; at least 2 ** (blocks - 1)."""
     channels: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
     """Channels after each block."""
-    dimension: int = 2048
+    output_dim: int = 2048
     """Length of the output vector."""
     block_dropout: float = 0.2
     """Share of values dropped behind each block in training."""
@@ -54,21 +54,21 @@ class Cnn14(nn.Module):
     def __init__(self, config: Cnn14Config) -> None:
         super().__init__()
         self.config = config
-        self.bn0 = nn.BatchNorm2d(config.mels)
+        self.bn0 = nn.BatchNorm2d(config.n_mels)
         widths = (1, *config.channels)
         self.blocks = nn.ModuleList(
             ConvolutionBlock(*sizes) for sizes in zip(widths[:-1], config.channels, strict=True)
         )
-        self.fc1 = nn.Linear(config.channels[-1], config.dimension)
+        self.fc1 = nn.Linear(config.channels[-1], config.output_dim)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Embed a batch.
 
         Args:
-            spectrograms: (batch, frames, mels), decibels, at least `config.shortest` frames.
+            spectrograms: (batch, frames, n_mels), decibels, at least `config.shortest` frames.
 
         Returns:
-            (batch, dimension), none negative, not normalised.
+            (batch, output_dim), none negative, not normalised.
         """
         x = self.bn0(spectrograms.transpose(1, 2).unsqueeze(-1)).permute(0, 3, 2, 1)  # each band is a channel to bn0
         for number, block in enumerate(self.blocks):

@@ -27,13 +27,13 @@ class TextTowerConfig:
     """Which architecture."""
     vocab_size: int
     """Number of tokens."""
-    hidden: int
+    hidden_size: int
     """Width of the token vectors."""
-    layers: int
+    num_layers: int
     """Number of transformer layers."""
-    heads: int
-    """Attention heads; divides `hidden`."""
-    feedforward: int
+    num_heads: int
+    """Attention heads; divides `hidden_size`."""
+    intermediate_size: int
     """Width of the hidden layer of each feed-forward block."""
     positions: int
     """Rows of the table of positions; RoBERTa's first two stand for padding."""
@@ -43,8 +43,8 @@ class TextTowerConfig:
     """Whether there is a pooling layer behind the first token (BERT and RoBERTa)."""
 
     @classmethod
-    def of(
-        cls, kind: TextKind, weights: Mapping[str, Tensor], *, heads: int | None = None, norm_eps: float
+    def from_weights(
+        cls, kind: TextKind, weights: Mapping[str, Tensor], *, num_heads: int | None = None, norm_eps: float
     ) -> TextTowerConfig:
         """The sizes of a tower from its weights, named as the transformers library names them.
 
@@ -65,10 +65,10 @@ class TextTowerConfig:
         return cls(
             kind=kind,
             vocab_size=vocab_size,
-            hidden=hidden,
-            layers=max(numbers) + 1,
-            heads=heads or max(1, hidden // HEAD),
-            feedforward=feedforward,
+            hidden_size=hidden,
+            num_layers=max(numbers) + 1,
+            num_heads=num_heads or max(1, hidden // HEAD),
+            intermediate_size=feedforward,
             positions=weights[places].shape[0],
             norm_eps=norm_eps,
             pooler="pooler.dense.weight" in weights,
@@ -114,10 +114,10 @@ def _model(config: TextTowerConfig) -> nn.Module:
 
         gpt2 = GPT2Config(
             vocab_size=config.vocab_size,
-            n_embd=config.hidden,
-            n_layer=config.layers,
-            n_head=config.heads,
-            n_inner=config.feedforward,
+            n_embd=config.hidden_size,
+            n_layer=config.num_layers,
+            n_head=config.num_heads,
+            n_inner=config.intermediate_size,
             n_positions=config.positions,
             layer_norm_epsilon=config.norm_eps,
             use_cache=False,
@@ -131,10 +131,10 @@ def _model(config: TextTowerConfig) -> nn.Module:
     roberta = config.kind == "roberta"
     sizes = make_config(
         vocab_size=config.vocab_size,
-        hidden_size=config.hidden,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        intermediate_size=config.feedforward,
+        hidden_size=config.hidden_size,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        intermediate_size=config.intermediate_size,
         max_position_embeddings=config.positions,
         type_vocab_size=1 if roberta else 2,
         layer_norm_eps=config.norm_eps,

@@ -24,11 +24,11 @@ class AudioEncoderConfig:
     """Channels after each separable convolution."""
     strides: tuple[int, ...] = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
     """Stride of each separable convolution."""
-    heads: int = 8
+    num_heads: int = 8
     """Attention heads of the pooling; divides the last of `channels`."""
-    hidden: int = 768
+    hidden_size: int = 768
     """Width between pooling and output."""
-    dimension: int = 384
+    output_dim: int = 384
     """Length of the output vector."""
     dropout: float = 0.1
     """Share of hidden units dropped in training."""
@@ -66,11 +66,11 @@ class AudioEncoder(nn.Module):
             *(SeparableConvolution(*sizes) for sizes in zip(widths[:-1], config.channels, config.strides, strict=True))
         )
         width = config.channels[-1]
-        self.attention = nn.Linear(width, config.heads)
+        self.attention = nn.Linear(width, config.num_heads)
         self.norm = nn.LayerNorm(2 * width)
-        self.hidden = nn.Linear(2 * width, config.hidden)
+        self.hidden = nn.Linear(2 * width, config.hidden_size)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden, config.dimension)
+        self.output = nn.Linear(config.hidden_size, config.output_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -88,6 +88,6 @@ class AudioEncoder(nn.Module):
         features = self.trunk(spectrograms).mean(3).transpose(1, 2)
         batch, time, width = features.shape
         attention = self.attention(features).softmax(1)
-        attended = torch.einsum("bth,bthw->bhw", attention, features.view(batch, time, self.config.heads, -1))
+        attended = torch.einsum("bth,bthw->bhw", attention, features.view(batch, time, self.config.num_heads, -1))
         pooled = torch.cat([attended.reshape(batch, width), features.mean(1)], 1)
         return self.output(self.dropout(functional.gelu(self.hidden(self.norm(pooled)))))  # type: ignore[no-any-return]

@@ -18,13 +18,13 @@ from torch.nn.utils import parametrize
 class SpeechEncoderConfig:
     """Size of a `SpeechEncoder`; the default is wav2vec2-large-robust with 12 of its 24 layers."""
 
-    hidden: int = 1024
+    hidden_size: int = 1024
     """Width of the vectors over time, and of the output."""
-    layers: int = 12
+    num_layers: int = 12
     """Number of transformer layers."""
-    heads: int = 16
-    """Attention heads; divides `hidden`."""
-    feedforward: int = 4096
+    num_heads: int = 16
+    """Attention heads; divides `hidden_size`."""
+    intermediate_size: int = 4096
     """Width of the hidden layer of each feed-forward block."""
     channels: tuple[int, ...] = (512, 512, 512, 512, 512, 512, 512)
     """Channels after each convolution over samples."""
@@ -35,7 +35,7 @@ class SpeechEncoderConfig:
     position_kernel: int = 128
     """Length of the convolution that tells positions, in frames."""
     position_groups: int = 16
-    """Groups of that convolution; divides `hidden`."""
+    """Groups of that convolution; divides `hidden_size`."""
     dropout: float = 0.1
     """Share of values dropped in training."""
 
@@ -58,10 +58,10 @@ class SpeechEncoder(nn.Module):
         self.config = config
         self.base = Wav2Vec2Model(
             Wav2Vec2Config(
-                hidden_size=config.hidden,
-                num_hidden_layers=config.layers,
-                num_attention_heads=config.heads,
-                intermediate_size=config.feedforward,
+                hidden_size=config.hidden_size,
+                num_hidden_layers=config.num_layers,
+                num_attention_heads=config.num_heads,
+                intermediate_size=config.intermediate_size,
                 conv_dim=config.channels,
                 conv_kernel=config.kernels,
                 conv_stride=config.strides,
