@@ -156,7 +156,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from test_cache import VectorStore, fill
+from embedding.test_store import VectorStore, fill
 with VectorStore(Path({path!r})) as store:
     for number in range({start}, {stop}, 5):
         fill(store, range(number, number + 5))

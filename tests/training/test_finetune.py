@@ -284,7 +284,7 @@ def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path
         ({"augmentation": Augmentation()}, "rated sounds are not mixed"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"window": "seconds=0"}, "seconds must be positive"),
-        ({"window": "fused"}, "tiny cannot hear a clip fused; take windows or head"),
+        ({"window": "fused"}, "tiny cannot encode with long=fused; use windows or head"),
         ({"options": replace(OPTIONS, parts=("ears",))}, "no part 'ears'"),
     ):
         with pytest.raises(BadOption, match=pattern):
