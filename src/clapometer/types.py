@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, Self, TypeVar, get_args, get_type_hints
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Self, get_args
 
 from clapometer.errors import BadOption
 
-T = TypeVar("T")
 Short = Literal["keep", "pad", "repeat", "repeatpad"]
 Long = Literal["windows", "head", "fused", "fused-all"]
 FUSED: tuple[Long, ...] = ("fused", "fused-all")
@@ -144,27 +142,3 @@ class Score:
     seen: str = ""
     """What of the pair the model has learned from, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
     listed."""
-
-
-def dataclass_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
-    """The inverse of `dataclasses.asdict`, from JSON: lists become tuples, objects become dataclasses.
-
-    If a field may be one of several dataclasses, it becomes the first one that has all fields of the object.
-
-    Raises:
-        TypeError: a field is missing or unknown.
-    """
-    hints = get_type_hints(kind)
-    return kind(**{name: _from_json(hints.get(name), value) for name, value in values.items()})
-
-
-def _from_json(hint: Any, value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(value)
-    if not isinstance(value, dict):
-        return value
-    kinds = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
-    kind = next((kind for kind in kinds if value.keys() <= {field.name for field in fields(kind)}), None)
-    if kind is None:
-        raise TypeError(f"unknown fields: {', '.join(value)}")
-    return dataclass_from_dict(kind, value)  # type: ignore[arg-type]

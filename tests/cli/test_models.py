@@ -94,9 +94,9 @@ def test_a_checkpoint_that_is_well(tmp_path):
     done = run(app, ["models", "check", str(path)])
     assert done.exit_code == 0
     assert done.stdout.startswith(f"{path}: Microsoft CLAP of 2022")
-    for what in ("weights", "text tower", "audio tower", "filters", "temperature"):
+    for what in ("weights", "text encoder", "audio encoder", "filters", "temperature"):
         assert f"well      {what:<12} " in done.stdout or f"doubtful  {what:<12} " in done.stdout
-    assert "rust the scores" in done.stdout
+    assert "Use the scores with care" in done.stdout
 
 
 def test_a_faulty_checkpoint_ends_with_status_1_and_says_why(tmp_path):
@@ -106,18 +106,18 @@ def test_a_faulty_checkpoint_ends_with_status_1_and_says_why(tmp_path):
     path = checkpoints.write(tmp_path, "msclap-2022", weights)
     done = run(app, ["models", "check", str(path)])
     assert done.exit_code == 1
-    assert "Do not trust the scores of this checkpoint: its audio tower is faulty." in done.stdout
+    assert "Do not trust the scores of this checkpoint: its audio encoder is faulty." in done.stdout
     figures = json.loads(run(app, ["models", "check", str(path), "--json"]).stdout)
     assert figures["state"] == "faulty"
     assert figures["verdict"].startswith("Do not trust")
-    assert {finding["what"]: finding["state"] for finding in figures["findings"]}["audio tower"] == "faulty"
+    assert {finding["subject"]: finding["state"] for finding in figures["findings"]}["audio encoder"] == "faulty"
 
 
 def test_a_file_that_cannot_be_read_is_not_recognised(tmp_path):
     (tmp_path / "best.pth.tar").write_bytes(b"nothing")
     done = run(app, ["models", "check", str(tmp_path / "best.pth.tar")])
     assert done.exit_code == 1
-    assert "not recognised" in done.stdout
+    assert "of no known family" in done.stdout
     assert "faulty    files" in done.stdout
 
 

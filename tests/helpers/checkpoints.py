@@ -12,7 +12,7 @@ from torch import Tensor
 from clapometer.models.families import laion, microsoft, paraclap
 from clapometer.models.families.laion import LaionClap, LaionConfig
 from clapometer.models.families.microsoft import MicrosoftClap, MicrosoftConfig
-from clapometer.models.families.testing import enliven
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.cnn14 import Cnn14Config
 from clapometer.models.nets.hf_text import TextTowerConfig
 from clapometer.models.nets.htsat import HtsatConfig
@@ -47,7 +47,7 @@ def model(name: str) -> Original:
         audio = HtsatConfig(n_mels=16, spec_size=128, embed_dim=4, depths=(2, 1), num_heads=(1, 2), window_size=8)
     config = MicrosoftConfig(replace(microsoft.FRONTENDS[name], n_fft=256, n_mels=16), audio, text, embedding_dim=8)
     card = replace(next(card for card in microsoft.MODELS if card.name == name), embedding_dim=8)
-    return enliven(MicrosoftClap(card, config, tokenizer)).eval()
+    return randomize_weights(MicrosoftClap(card, config, tokenizer)).eval()
 
 
 def published_weights(clap: Original) -> dict[str, Tensor]:
@@ -118,7 +118,7 @@ def _laion(name: str) -> LaionClap:
     frontend = replace(laion.FRONT_END, scale="htk" if fused else "slaney")
     card = replace(next(card for card in laion.MODELS if card.name == name), embedding_dim=8)
     config = LaionConfig(frontend, audio, text, embedding_dim=8, max_tokens=64)
-    return enliven(LaionClap(card, config, tokenizer)).eval()
+    return randomize_weights(LaionClap(card, config, tokenizer)).eval()
 
 
 def _of_laion(own: dict[str, Tensor]) -> dict[str, Tensor]:

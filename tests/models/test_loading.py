@@ -12,7 +12,7 @@ from helpers import checkpoints
 
 import clapometer
 from clapometer.models import registry
-from clapometer.models.diagnose import examine
+from clapometer.models.diagnose import diagnose
 from clapometer.models.registry import load, resolve, save
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint
 
@@ -70,7 +70,7 @@ def test_a_checkpoint_is_read_once(reads: list[Path], tmp_path: Path) -> None:
     assert clap.origin is not None
     assert (clap.origin.name, clap.origin.folder) == (str(path), tmp_path)
     assert reads == [path]
-    examine(path)
+    diagnose(path)
     assert reads == [path, path]
 
 

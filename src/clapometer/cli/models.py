@@ -1,4 +1,4 @@
-"""`clapometer models`: what can be loaded, what to know before quoting its numbers, and whether it is healthy."""
+"""`clapometer models`: what can be loaded, what to know before quoting its numbers, and whether it is faulty."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from clapometer.cli import console
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.models.diagnose import Examination
+    from clapometer.models.diagnose import CheckpointReport
     from clapometer.types import ModelCard
 
 CHECK = "check"
 FIELD = 19
 """Width of the names of fields in a printed card."""
 FAULTY = 1
-"""Exit status where a checkpoint was found faulty."""
+"""Exit status if a checkpoint is faulty."""
 
 Name = Annotated[
     str | None,
@@ -35,17 +35,17 @@ Name = Annotated[
 def models(
     name: Name = None,
     examined: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="After check: what to examine.", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="After check: the model to check.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
-    """List the models that can be loaded, print the card of one, or examine one.
+    """List the models that can be loaded, print the card of one, or check one.
 
-    A card says what a model is, what it hears, under which license its weights are, and what it was measured to do.
+    A card says what a model is, its input, the license of its weights, and what it was measured to do.
 
-    An examination says whether the scores of a checkpoint can be trusted: weights that are missing, left over or not
-    finite, a text tower that answers every sentence alike, an audio tower that does not hear, filters of another model,
-    fused weights that are called unfused. The exit status is 1 where it is faulty.
+    A check looks for faults that make the scores of a checkpoint meaningless: weights that are missing, left over or
+    not finite, a text encoder that collapses, an audio encoder that ignores its input, the filterbank of another model,
+    fused weights that are called unfused. The exit status is 1 if it is faulty.
     """
     if examined is not None and name != CHECK:
         raise BadOption(f"give one model, not {name} and {examined}; or write `clapometer models check {examined}`")
@@ -86,7 +86,7 @@ def _list(json: bool) -> None:
     print_table(columns, rows, right=("size", "rate", "window"), wrap=("license", "source"))
     print("\nsize: parameters, in millions. here: whether the weights are on this machine; where they are not, the")
     print("first use downloads them from their source on huggingface.co. license: of the weights.")
-    print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` examines the weights; NAME")
+    print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` checks the weights; NAME")
     print("may be the path of a file or folder.")
     print(f"Without --model, commands use {DEFAULT_MODEL}.")
 
@@ -125,22 +125,22 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
 
 
 def _check(name: str, json: bool) -> None:
-    from clapometer.models.diagnose import examine
+    from clapometer.models.diagnose import diagnose
 
-    found = examine(name)
+    found = diagnose(name)
     if json:
         console.print_json({**asdict(found), "state": found.state, "verdict": found.verdict})
     else:
-        _print_examination(found)
+        _print_report(found)
     if found.state == "faulty":
         raise typer.Exit(FAULTY)
 
 
-def _print_examination(found: Examination) -> None:
-    print(f"{found.model}: {found.kind or 'not recognised'}\n")
+def _print_report(found: CheckpointReport) -> None:
+    print(f"{found.model}: {found.kind or 'of no known family'}\n")
     for finding in found.findings:
-        first, *others = textwrap.wrap(finding.words, 90, break_long_words=False, break_on_hyphens=False) or [""]
-        print(f"{finding.state:<9} {finding.what:<12} {first}", *[f"{'':<23}{line}" for line in others], sep="\n")
+        first, *others = textwrap.wrap(finding.message, 90, break_long_words=False, break_on_hyphens=False) or [""]
+        print(f"{finding.state:<9} {finding.subject:<13} {first}", *[f"{'':<24}{line}" for line in others], sep="\n")
     print("", *textwrap.wrap(found.verdict, 110), sep="\n")
 
 

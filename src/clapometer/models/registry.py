@@ -10,10 +10,11 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import torch
 
@@ -32,8 +33,9 @@ from clapometer.models.weights.third_party import (
 )
 from clapometer.models.weights.tokenizers import find_tokenizer, read_tokenizer
 from clapometer.seen import Seen, check_seen, seen_of_checkpoint, write_seen
-from clapometer.types import TORCH, ModelCard, Window, dataclass_from_dict
+from clapometer.types import TORCH, ModelCard, Window
 
+T = TypeVar("T")
 FAMILIES: dict[str, Family] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
 EMBEDDED = Path(__file__).parent / "bundled"
 """Folder of the models that ship in the package."""
@@ -302,6 +304,30 @@ def _build_saved(saved: Saved) -> Clap:
         return kind.from_weights(card, config, tokenizer, weights, folder)
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _not_a_configuration(folder, error) from error
+
+
+def dataclass_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
+    """The inverse of `dataclasses.asdict`, from JSON: lists become tuples, objects become dataclasses.
+
+    If a field may be one of several dataclasses, it becomes the first one that has all fields of the object.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+    """
+    hints = get_type_hints(kind)
+    return kind(**{name: _from_json(hints.get(name), value) for name, value in values.items()})
+
+
+def _from_json(hint: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, dict):
+        return value
+    kinds = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+    kind = next((kind for kind in kinds if value.keys() <= {field.name for field in fields(kind)}), None)
+    if kind is None:
+        raise TypeError(f"unknown fields: {', '.join(value)}")
+    return dataclass_from_dict(kind, value)  # type: ignore[arg-type]
 
 
 def build(recipe: Recipe, card: ModelCard) -> Clap:

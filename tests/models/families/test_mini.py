@@ -11,8 +11,7 @@ from torch.nn import functional
 
 from clapometer.errors import CheckpointError
 from clapometer.models.families.mini import SHORTEST, MiniClap, MiniConfig, tiny
-from clapometer.models.registry import load, save
-from clapometer.types import dataclass_from_dict
+from clapometer.models.registry import dataclass_from_dict, load, save
 
 RATE = 16000
 

@@ -30,7 +30,7 @@ from clapometer.models.families import Recipe
 from clapometer.models.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS, PORTED
 from clapometer.models.families.laion_export import write_transformers
 from clapometer.models.families.laion_state_dict import HUGGING_FACE, ORIGINAL
-from clapometer.models.families.testing import enliven
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.htsat import Htsat, HtsatConfig
 from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_torchlibrosa
@@ -208,7 +208,7 @@ def tiny(*, fused: bool = False) -> LaionClap:
         window=Window(seconds=1.0, hop=1.0, short="repeatpad", long="fused" if fused else "windows"),
         embedding_dim=8,
     )
-    return enliven(LaionClap(card, config, tokenizer))
+    return randomize_weights(LaionClap(card, config, tokenizer))
 
 
 def _projection(inputs: int, outputs: int) -> nn.Sequential:

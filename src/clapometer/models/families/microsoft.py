@@ -16,7 +16,7 @@ from torch import Tensor
 
 from clapometer.models.clap import Clap
 from clapometer.models.families import Recipe
-from clapometer.models.families.testing import enliven
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.cnn14 import Cnn14, Cnn14Config
 from clapometer.models.nets.hf_text import TextKind, TextTower, TextTowerConfig
 from clapometer.models.nets.htsat import ORIGINAL_WEIGHTS, Htsat, HtsatConfig
@@ -184,7 +184,7 @@ def tiny(name: str = "msclap-2022") -> MicrosoftClap:
     published = next(card for card in MODELS if card.name == name)
     window = Window(seconds=0.6, hop=0.6, short="repeat")
     card = replace(published, name="tiny", summary="random weights, for tests", sample_rate=16000, embedding_dim=8)
-    return enliven(MicrosoftClap(replace(card, window=window, differences=""), config, tokenizer))
+    return randomize_weights(MicrosoftClap(replace(card, window=window, differences=""), config, tokenizer))
 
 
 def _name(weights: Mapping[str, Tensor]) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from clapometer.models.clap import Clap
 from clapometer.models.families import Recipe
-from clapometer.models.families.testing import enliven
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.projection import ResidualProjection
 from clapometer.models.nets.wav2vec2 import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
@@ -123,7 +123,7 @@ def tiny() -> ParaClap:
     )
     text = TextTowerConfig("bert", tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=64, norm_eps=1e-12)
     card = replace(MODELS[0], name="tiny", summary="random weights, for tests", embedding_dim=8, differences="")
-    return enliven(ParaClap(card, ParaClapConfig(audio, text, embedding_dim=8), tokenizer))
+    return randomize_weights(ParaClap(card, ParaClapConfig(audio, text, embedding_dim=8), tokenizer))
 
 
 def _converted(checkpoint: ThirdPartyCheckpoint) -> tuple[ParaClapConfig, dict[str, Tensor]]:
