@@ -11,21 +11,22 @@ from conftest import noise
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
 from clapometer.models import registry
 from clapometer.models.families.mini import MiniClap
-from clapometer.models.registry import DEFAULT_MODEL, find, list_models, load, save
+from clapometer.models.registry import DEFAULT_MODEL, list_models, load, resolve, save
 
 
 def test_the_default_model_is_known() -> None:
     assert DEFAULT_MODEL in [card.name for card in list_models()]
-    card, folder = find(DEFAULT_MODEL)
-    assert card.name == DEFAULT_MODEL
-    assert folder.parent == registry.EMBEDDED
+    source = resolve(DEFAULT_MODEL)
+    assert source.is_here
+    assert source.card.name == DEFAULT_MODEL
+    assert source.folder.parent == registry.EMBEDDED
 
 
 def test_the_embedded_model_loads_and_scores() -> None:
     if not (registry.EMBEDDED / "mini" / "config.json").is_file():
         pytest.skip("the embedded model is not in this checkout")
     clap = load(device="cpu")
-    card = find(DEFAULT_MODEL)[0]
+    card = resolve(DEFAULT_MODEL).card
     assert replace(clap.card, summary=card.summary, source=card.source) == card
     assert clap.similarity((noise(1), 16000), ["rain", "a dog barks"]).isfinite().all()
     files = list((registry.EMBEDDED / "mini").iterdir())
@@ -54,9 +55,9 @@ def test_a_folder_that_happens_to_be_called_like_a_model_does_not_hide_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save(clap, "mini")
-    assert find("mini")[1] == registry.EMBEDDED / "mini"
+    assert resolve("mini").folder == registry.EMBEDDED / "mini"
     for name in ("./mini", Path("mini"), tmp_path / "mini"):
-        assert find(name)[0] == clap.card
+        assert resolve(name).card == clap.card
         assert load(name, device="cpu").card == clap.card
 
 

@@ -14,6 +14,7 @@ from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
     from clapometer.models.diagnose import CheckpointReport
+    from clapometer.models.registry import Source
     from clapometer.types import ModelCard
 
 CHECK = "check"
@@ -60,10 +61,10 @@ def models(
 
 
 def _list(json: bool) -> None:
-    from clapometer.models.registry import DEFAULT_MODEL, list_models, where
+    from clapometer.models.registry import DEFAULT_MODEL, list_models, resolve
 
-    found = [(card, where(card.name)) for card in list_models()]
-    facts = [{**asdict(card), "parameters": _parameters(card), "here": _is_here(path)} for card, path in found]
+    found = [(card, resolve(card.name).is_here) for card in list_models()]
+    facts = [{**asdict(card), "parameters": _parameters(card), "here": is_here} for card, is_here in found]
     if json:
         console.print_json({"default": DEFAULT_MODEL, "models": facts})
         return
@@ -77,11 +78,11 @@ def _list(json: bool) -> None:
             _millions(_parameters(card)),
             f"{card.sample_rate / 1000:g} kHz",
             f"{card.window.seconds:g} s",
-            "yes" if _is_here(path) else "no",
+            "yes" if is_here else "no",
             card.license,
             _repository(card),
         )
-        for card, path in found
+        for card, is_here in found
     ]
     print_table(columns, rows, right=("size", "rate", "window"), wrap=("license", "source"))
     print("\nsize: parameters, in millions. here: whether the weights are on this machine; where they are not, the")
@@ -92,22 +93,23 @@ def _list(json: bool) -> None:
 
 
 def _card(name: str, json: bool) -> None:
-    from clapometer.models.registry import find
+    from clapometer.models.registry import resolve
 
-    card, folder = find(name)
-    text = _text(folder)
+    source = resolve(name)
+    card, text = source.card, _text(source.folder)
     if json:
-        here = {"parameters": _parameters(card), "here": _is_here(folder), "folder": str(folder)}
+        here = {"parameters": _parameters(card), "here": source.is_here, "folder": str(source.folder)}
         console.print_json({**asdict(card), **here, "card": text})
         return
-    for field, value in _fields(card, folder).items():
+    for field, value in _fields(source).items():
         first, *others = textwrap.wrap(str(value), 90, break_on_hyphens=False) or [""]
         print(f"{field:<{FIELD}}{first}".rstrip(), *[f"{'':<{FIELD}}{line}" for line in others], sep="\n")
     if text:
         print(f"\n{text.rstrip()}")
 
 
-def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
+def _fields(source: Source) -> dict[str, Any]:
+    card = source.card
     parameters = _parameters(card)
     fields = {
         "name": card.name,
@@ -119,7 +121,7 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
         "dimension": card.embedding_dim,
         "license (weights)": card.license,
         "source": card.source,
-        "on this machine": f"yes, {folder}" if _is_here(folder) else "no",
+        "on this machine": f"yes, {source.folder}" if source.is_here else "no",
     }
     return {**fields, "differences": card.differences} if card.differences else fields
 
@@ -159,10 +161,6 @@ def _repository(card: ModelCard) -> str:
 
 def _millions(parameters: int | None) -> str:
     return "" if parameters is None else f"{parameters / 1e6:.1f} M"
-
-
-def _is_here(path: Path | None) -> bool:
-    return path is not None and path.exists()
 
 
 def _text(folder: Path) -> str:

@@ -387,12 +387,12 @@ class Clap(nn.Module, ABC):
                 errors[number] = error
 
     def _turn(self) -> AbstractContextManager[Any]:
-        """Threads that decode may share an accelerator; its memory has room for one batch at a time."""
+        """Threads that decode may share an accelerator, whose memory holds one batch at a time."""
         return nullcontext() if self.device.type == "cpu" else _ACCELERATOR
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """Evaluation mode: what training does at random must never reach a score, whatever mode the model is in."""
+        """Evaluation mode, whatever mode the model is in: nothing random of training may reach a score."""
         with _MODE:
             if self._callers == 0:
                 self._in_training = [module for module in self.modules() if module.training]

@@ -87,7 +87,7 @@ class CheckpointReport:
         if self.state == "doubtful":
             return f"Use the scores with care: there are doubts about its {_listed(names)}."
         return (
-            "No fault found: no weight is missing, and both encoders tell inputs apart. "
+            "No fault found: no weight is missing, and both encoders distinguish inputs. "
             "`clapometer evaluate` measures how well the scores agree with listeners."
         )
 
@@ -105,7 +105,7 @@ def diagnose(model: str | os.PathLike[str]) -> CheckpointReport:
     try:
         source = resolve(model)
         kind = source.card.summary
-        if source.place is None:
+        if not source.is_here:
             raise UnknownModel(
                 f"{source.card.name} is not on this machine, so there is nothing to check; "
                 f"`clapometer models {source.card.name}` says where it comes from"
@@ -169,8 +169,8 @@ def _tower(what: str, kind: str, vectors: Tensor, inputs: str) -> Finding:
         fault = "it collapses" if kind == "text" else "it ignores its input"
         return Finding(what, "faulty", f"{seen}: {fault}, and the scores are meaningless")
     if alike >= doubtful:
-        return Finding(what, "doubtful", f"{seen}: it hardly tells them apart")
-    return Finding(what, "well", f"{seen}: it tells them apart")
+        return Finding(what, "doubtful", f"{seen}: it hardly distinguishes them")
+    return Finding(what, "well", f"{seen}: it distinguishes them")
 
 
 def _filters(part: DecibelMel) -> Iterator[Finding]:

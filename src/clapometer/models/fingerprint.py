@@ -1,4 +1,4 @@
-"""The identity of a model, and what its results depend on: the record written beside them.
+"""The identity of a model, and the provenance record written next to its results.
 
 Torch is imported only inside functions, so that the command line starts without it.
 """
@@ -24,8 +24,8 @@ FORMAT = 1
 
 
 def fingerprint(clap: Clap) -> str:
-    """What tells one model and its arithmetic from another: weights, configuration, tokenizer, device, precision,
-    engine, and the versions of the programs that take part; hexadecimal.
+    """A hash of everything that the vectors of a model depend on: weights, configuration, tokenizer, device, precision,
+    engine, and library versions; hexadecimal.
     """
     from clapometer.models.weights.safetensors import weights_hash
 
@@ -38,13 +38,13 @@ def fingerprint(clap: Clap) -> str:
 
 
 def provenance(clap: Clap, *, model: str, window: Window, batch_size: int) -> dict[str, Any]:
-    """What the numbers of a run depend on, for the JSON file beside them.
+    """Everything that the numbers of a run depend on, for the JSON file next to them.
 
     Args:
         clap: the model.
         model: the name or folder by which it was asked for.
         window: treatment of short and long clips.
-        batch_size: windows or texts a forward pass.
+        batch_size: windows or texts per forward pass.
     """
     from clapometer.models.weights.safetensors import weights_hash
 

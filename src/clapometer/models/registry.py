@@ -68,8 +68,13 @@ class Source:
     """What the files hold; None for a known name, whose files are not read before `load`."""
 
     @property
+    def is_here(self) -> bool:
+        """Whether the model is on this machine; otherwise `load` downloads it."""
+        return self.place is not None and self.place.weights.exists()
+
+    @property
     def seen(self) -> Seen:
-        """What the model has learned from."""
+        """The training data of the model."""
         return seen_of_checkpoint(self.folder, self.card.name)
 
 
@@ -98,22 +103,6 @@ def resolve(name: str | os.PathLike[str]) -> Source:
     content = _read(path)
     card = content.card if isinstance(content, Saved) else _card_of_path(content)
     return Source(os.fspath(name), card, folder, Place(path, (folder,)), content)
-
-
-def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
-    """The card of a model and its folder; arguments and errors as `resolve`."""
-    source = resolve(name)
-    return source.card, source.folder
-
-
-def where(name: str) -> Path | None:
-    """The folder of a known model on this machine; None if it would have to be downloaded.
-
-    Raises:
-        UnknownModel: the name is not known.
-    """
-    place = _place(_known(name))
-    return None if place is None else place.folders[0]
 
 
 def load(

@@ -18,7 +18,7 @@ from clapometer.errors import BadOption, CheckpointError, WeightsMismatch
 from clapometer.models.families import laion
 from clapometer.models.families.laion import LaionClap, tiny
 from clapometer.models.nets.mel import DecibelMel
-from clapometer.models.registry import find, load, save
+from clapometer.models.registry import load, resolve, save
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Window
@@ -211,7 +211,8 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
     assert again.card.window.long == ("fused" if fused else "windows")
     # transformers computes spectrograms in double precision, and that counts where the filters let the difference pass.
     assert again.config == replace(clap.config, frontend=replace(clap.config.frontend, double=fused))
-    assert find(folder) == (again.card, folder)
+    source = resolve(folder)
+    assert (source.card, source.folder) == (again.card, folder)
     assert largest_difference(again.embed_audio((noise(1.0), RATE)), clap.embed_audio((noise(1.0), RATE))) < 1e-5
     assert torch.equal(again.embed_text(TEXTS), clap.embed_text(TEXTS))
     assert load(folder / "model.safetensors", device="cpu").card.name == "theirs"
@@ -219,7 +220,7 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
 
 def test_a_folder_with_a_dot_in_its_name_keeps_it(tmp_path: Path) -> None:
     model(fused=False).save_transformers(tmp_path / "clap-v1.5")
-    assert find(tmp_path / "clap-v1.5")[0].name == "clap-v1.5"
+    assert resolve(tmp_path / "clap-v1.5").card.name == "clap-v1.5"
 
 
 def test_a_folder_without_its_front_end_hears_as_all_published_models_do(tmp_path: Path) -> None:

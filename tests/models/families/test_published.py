@@ -22,7 +22,7 @@ from clapometer.models.nets.hf_text import TextTowerConfig
 from clapometer.models.nets.htsat import HtsatConfig
 from clapometer.models.nets.mel import DecibelMel
 from clapometer.models.nets.wav2vec2 import SpeechEncoderConfig
-from clapometer.models.registry import find, list_models, load
+from clapometer.models.registry import list_models, load, resolve
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 from clapometer.models.weights.tokenizers import byte_tokenizer
 
@@ -56,13 +56,15 @@ def test_a_known_name_takes_the_file_from_the_folder_of_models(
 ) -> None:
     monkeypatch.setenv("CLAPOMETER_MODELS", str(tmp_path))
     checkpoints.write(tmp_path / name, name)
-    assert find(name) == (next(card for card in list_models() if card.name == name), tmp_path / name)
+    source = resolve(name)
+    assert source.card == next(card for card in list_models() if card.name == name)
+    assert source.folder == tmp_path / name
     assert load(name, device="cpu").card.name == name
 
 
 def test_a_file_of_another_name_says_what_it_is(name: str, tmp_path: Path) -> None:
     path = checkpoints.write(tmp_path, name).rename(tmp_path / "mine.pth")
-    card = find(path)[0]
+    card = resolve(path).card
     assert card.name == "mine"
     assert card.license == "as its authors say"
     assert WORDS[name] in card.summary

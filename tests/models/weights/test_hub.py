@@ -14,7 +14,7 @@ from parity.made import byte_pair_vocabulary
 from clapometer.errors import CheckpointError, WeightsMismatch
 from clapometer.models import registry
 from clapometer.models.families import laion
-from clapometer.models.registry import find, load, save, where
+from clapometer.models.registry import load, resolve, save
 from clapometer.models.weights import third_party
 from clapometer.types import Hub
 
@@ -76,16 +76,18 @@ def test_a_folder_of_transformers_is_downloaded(published: Downloads) -> None:
 
 
 def test_what_is_here_is_not_downloaded(published: Downloads, tmp_path: Path) -> None:
-    assert where("laion") is None
-    assert find("laion")[1] == tmp_path / "models" / "laion"
+    assert not resolve("laion").is_here
+    assert resolve("laion").folder == tmp_path / "models" / "laion"
     folder = tmp_path / "models" / "laion"
     folder.mkdir(parents=True)
     shutil.copy(published.folder / "lukewys" / "laion_clap" / "630k-audioset-best.pt", folder)
     shutil.copytree(published.folder / "FacebookAI" / "roberta-base", tmp_path / "models" / "roberta-base")
-    assert where("laion") == folder
+    assert resolve("laion").is_here
+    assert resolve("laion").folder == folder
     assert load("laion", device="cpu").card.name == "laion"
     assert load(folder / "630k-audioset-best.pt", device="cpu").card.name == "laion"
-    assert find(folder / "630k-audioset-best.pt") == (laion.MODELS[0], folder)
+    source = resolve(folder / "630k-audioset-best.pt")
+    assert (source.card, source.folder) == (laion.MODELS[0], folder)
     assert published.asked == []
 
 
@@ -99,7 +101,8 @@ def test_the_cache_of_huggingface_hub_is_looked_into(published: Downloads, tmp_p
         (cache / "refs" / "main").write_text("abc")
         (cache / "snapshots" / "abc").mkdir(parents=True)
         shutil.copy(published.folder / repository / file, cache / "snapshots" / "abc")
-    assert where("laion") == tmp_path / "hub" / "models--lukewys--laion_clap" / "snapshots" / "abc"
+    assert resolve("laion").is_here
+    assert resolve("laion").folder == tmp_path / "hub" / "models--lukewys--laion_clap" / "snapshots" / "abc"
     assert load("laion", device="cpu").card.name == "laion"
     assert published.asked == []
 
@@ -151,7 +154,7 @@ def test_a_checkpoint_of_no_family_is_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no known model: its 2 weights are called a.weight, b, \.\.\."):
         load(tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="take a checkpoint of laion"):
-        find(tmp_path / "x.pt")
+        resolve(tmp_path / "x.pt")
 
 
 def test_the_folder_of_models_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ _SAME = (
     "one both read the first 77 tokens"
 )
 _LONG = (
-    "The published code hears 10 s of a longer clip, taken at random each time; here all windows of 10 s are heard and "
-    f"their vectors averaged. {_SAME}"
+    "The published code encodes 10 s of a longer clip, drawn at random each time; here all windows of 10 s are encoded "
+    f"and their vectors averaged. {_SAME}"
 )
 _CHUNKS = (
     "Of a clip of more than 10 s the published code draws three chunks at random, each from its third; here they are "
@@ -26,22 +26,20 @@ _FUSED_FILES = (
     f"{_CHUNKS} The spectrogram of the whole clip is shrunk without smoothing, as in training; newer versions of "
     f"torchvision smooth it. {_SAME}. {_FUSES_ALL}"
 )
-_NOT_CUT = "transformers cuts no text; here the first 77 tokens are read, as in LAION's training"
+_NOT_TRUNCATED = "transformers truncates no text; here the first 77 tokens are read, as in LAION's training"
 _PORT = (
     "The published code, transformers, sends one clip of each batch through the fusion path even where none is longer "
     "than 10 s (chosen at random; a clip alone, always), so that its scores depend on the batch; here, as in LAION's "
-    f"own code, a clip that fits takes the path without fusion. {_FUSES_ALL}. {_CHUNKS} {_NOT_CUT}"
+    f"own code, a clip that fits takes the path without fusion. {_FUSES_ALL}. {_CHUNKS} {_NOT_TRUNCATED}"
 )
-
-
 PORTED = {
     True: _PORT,
     False: (
-        "The published code, transformers, hears 10 s of a longer clip, taken at random each time; here all windows of "
-        f"10 s are heard and their vectors averaged. {_NOT_CUT}"
+        "The published code, transformers, encodes 10 s of a longer clip, drawn at random each time; here all windows "
+        f"of 10 s are encoded and their vectors averaged. {_NOT_TRUNCATED}"
     ),
 }
-"""Where folders of transformers are heard otherwise than by transformers: fused ones and unfused ones."""
+"""Differences from transformers of its own folders, fused and unfused."""
 
 
 def _laion(name: str, summary: str, file: str, *, fused: bool = False) -> ModelCard:

@@ -1,7 +1,7 @@
 """Microsoft CLAP: `msclap-2022` (CNN14 and BERT) and `msclap-2023` (HTS-AT and GPT-2).
 
-Elizalde et al. 2022, arXiv 2206.04769, and 2023, arXiv 2309.05767. Both hear decibel spectrograms at 44.1 kHz, and
-bring sounds and texts into 1024 dimensions by the same projection.
+Elizalde et al. 2022, arXiv 2206.04769, and 2023, arXiv 2309.05767. Both encode decibel
+spectrograms at 44.1 kHz, and project audio and texts into 1024 dimensions.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Hub, ModelCard, Window
 
 _DIFFERENCES = (
-    "The published code lays the channels of a stereo file end to end, and hears {seconds:g} s of a longer clip, taken "
-    "at random each time; here channels are averaged, and all windows of {seconds:g} s are heard and their vectors "
-    "averaged. Other rates than 44.1 kHz are resampled by soxr, not torchaudio. A mono clip of 44.1 kHz and at most "
-    "{seconds:g} s has the published vector"
+    "The published code concatenates the channels of a stereo file in time, and encodes {seconds:g} s of a longer "
+    "clip, drawn at random each time; here channels are averaged, and all windows of {seconds:g} s are encoded and "
+    "their vectors averaged. Other rates than 44.1 kHz are resampled by soxr, not torchaudio. A mono clip of 44.1 kHz "
+    "and at most {seconds:g} s has the published vector"
 )
 MODELS: tuple[ModelCard, ...] = (
     ModelCard(
@@ -68,11 +68,11 @@ DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
 }
 
 END = "<|endoftext|>"
-"""What GPT-2 reads behind a text; its hidden state stands for the text."""
+"""Appended to a text for GPT-2; its hidden state becomes the embedding."""
 PARAMETERS: Mapping[str, int] = {"msclap-2022": 193_550_273, "msclap-2023": 155_648_409}
 FRONTENDS = {"msclap-2022": DecibelMelConfig(sample_rate=44100), "msclap-2023": DecibelMelConfig(sample_rate=32000)}
-"""What the filters of a published file should be. The code of 2023 builds HTS-AT for 32 kHz and hands it 44.1 kHz, so
-its bands lie 1.4 times higher than they say: that is what it was trained with. The filters in the file count anyway.
+"""Front ends of the published files. The code of 2023 builds HTS-AT for 32 kHz and feeds it 44.1 kHz, so its bands are
+1.4 times higher than named: that is what it was trained with. The filterbank in the file is the one that is used.
 """
 _SUMMARIES = {"msclap-2022": "Microsoft CLAP 2022 (CNN14, BERT)", "msclap-2023": "Microsoft CLAP 2023 (HTS-AT, GPT-2)"}
 _KINDS: dict[str, TextKind] = {"msclap-2022": "bert", "msclap-2023": "gpt2"}
@@ -149,7 +149,7 @@ class MicrosoftClap(Clap):
     def _encode_texts(self, texts: Sequence[str]) -> Tensor:
         ids, mask = self.tokenize(texts)
         hidden = self.text.hidden(ids, mask)
-        # GPT-2 was trained with the padding token "!", which is number 0 as BERT's own is, and with its state at the
+        # GPT-2 was trained with the padding token "!", whose id is 0 as that of BERT's own, and with its state at the
         # position given by the number of other tokens: a "!" in a text moves it forward, and does so here.
         last = (ids != self.pad_id).sum(1) - 1 if self.config.text.kind == "gpt2" else torch.zeros_like(ids[:, 0])
         return self.text_projection(hidden[torch.arange(len(ids), device=ids.device), last])  # type: ignore[no-any-return]

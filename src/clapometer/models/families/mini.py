@@ -99,7 +99,7 @@ def tiny() -> MiniClap:
     """A model of a few thousand random weights whose tokens are bytes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(
-        models.BPE(vocab={sign: number for number, sign in enumerate(["[PAD]", *alphabet])}, merges=[])
+        models.BPE(vocab={token: number for number, token in enumerate(["[PAD]", *alphabet])}, merges=[])
     )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -1,6 +1,7 @@
 """ParaCLAP: speech and what is said of it, `paraclap` (wav2vec 2.0 and BERT).
 
-Jing et al. 2024, arXiv 2406.07203. It hears who speaks and how (emotion, pitch, loudness, ...), not sounds in general.
+Jing et al. 2024, arXiv 2406.07203. It encodes who speaks and how (emotion, pitch, loudness, ...), not sounds in
+general.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ MODELS: tuple[ModelCard, ...] = (
         license="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
         source="arXiv 2406.07203; https://huggingface.co/KeiKinn/paraclap, best.pth.tar",
         differences=(
-            "The published code hears a file of any length at once; here clips beyond 30 s are heard in windows, so "
-            "that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by soxr in its "
-            "HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
+            "The published code encodes a file of any length at once; here clips longer than 30 s are encoded in "
+            "windows, so that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by "
+            "soxr in its HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
         ),
     ),
 )

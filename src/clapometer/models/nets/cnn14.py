@@ -23,9 +23,9 @@ class Cnn14Config:
     output_dim: int = 2048
     """Length of the output vector."""
     block_dropout: float = 0.2
-    """Share of values dropped behind each block in training."""
+    """Share of values dropped after each block in training."""
     dropout: float = 0.5
-    """Share of values dropped before and behind the last layer in training."""
+    """Share of values dropped before and after the last layer in training."""
 
     @property
     def shortest(self) -> int:
@@ -34,7 +34,7 @@ class Cnn14Config:
 
 
 class ConvolutionBlock(nn.Module):
-    """Two convolutions with normalisation and ReLU: (batch, inputs, time, mel) -> (batch, outputs, time, mel)."""
+    """Two convolutions with normalization and ReLU: (batch, inputs, time, mel) -> (batch, outputs, time, mel)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class ConvolutionBlock(nn.Module):
 
 
 class Cnn14(nn.Module):
-    """Spectrograms -> one vector a clip."""
+    """Spectrograms -> one vector per clip."""
 
     def __init__(self, config: Cnn14Config) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Cnn14(nn.Module):
             spectrograms: (batch, frames, n_mels), decibels, at least `config.shortest` frames.
 
         Returns:
-            (batch, output_dim), none negative, not normalised.
+            (batch, output_dim), none negative, not normalized.
         """
         x = self.bn0(spectrograms.transpose(1, 2).unsqueeze(-1)).permute(0, 3, 2, 1)  # each band is a channel to bn0
         for number, block in enumerate(self.blocks):

@@ -1,4 +1,4 @@
-"""The text towers of published models: BERT, RoBERTa and GPT-2 of the transformers library, behind one small class.
+"""The text towers of published models: BERT, RoBERTa and GPT-2 of the transformers library, in one small class.
 
 What differs between those models, and between versions of the library, ends here. The library is imported when a tower
 is made, for its import takes seconds.
@@ -38,9 +38,9 @@ class TextTowerConfig:
     positions: int
     """Rows of the table of positions; RoBERTa's first two stand for padding."""
     norm_eps: float
-    """What layer normalisation adds to the variance."""
+    """What layer normalization adds to the variance."""
     pooler: bool = False
-    """Whether there is a pooling layer behind the first token (BERT and RoBERTa)."""
+    """Whether there is a pooling layer on the first token (BERT and RoBERTa)."""
 
     @classmethod
     def from_weights(
@@ -49,7 +49,7 @@ class TextTowerConfig:
         """The sizes of a tower from its weights, named as the transformers library names them.
 
         Raises:
-            KeyError: a weight that tells a size is missing.
+            KeyError: a weight that a size is read from is missing.
         """
         if kind == "gpt2":
             words, places, first = "wte.weight", "wpe.weight", "h.0.mlp.c_fc.weight"
@@ -76,7 +76,7 @@ class TextTowerConfig:
 
 
 class TextTower(nn.Module):
-    """Token numbers -> hidden states, or one vector a text."""
+    """Token ids -> hidden states, or one vector per text."""
 
     def __init__(self, config: TextTowerConfig) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ class TextTower(nn.Module):
         self.model: nn.Module = _model(config)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Read a padded batch.
+        """Encode a padded batch.
 
         Args:
-            ids: token numbers, (batch, tokens), int64.
-            mask: True where a token is real, (batch, tokens), bool.
+            ids: token ids, (batch, tokens), int64.
+            mask: False for padding, (batch, tokens), bool.
 
         Returns:
             Last hidden states, (batch, tokens, hidden); for towers with a pooling layer also what that makes of the

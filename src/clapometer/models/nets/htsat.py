@@ -1,13 +1,13 @@
 """HTS-AT: a Swin transformer over mel spectrograms.
 
 Chen et al. 2022 (arXiv 2202.00874), as LAION-CLAP, Human-CLAP and Microsoft CLAP 2023 use it: one vector for a clip of
-at most 1024 frames. With `fused`, a longer clip is heard as a whole and in three chunks, joined by attentional feature
-fusion (Wu et al. 2023, arXiv 2211.06687; Dai et al. 2021, arXiv 2009.14082).
+at most 1024 frames. With `fused`, a longer clip is encoded as a whole and in three chunks, combined by attentional
+feature fusion (Wu et al. 2023, arXiv 2211.06687; Dai et al. 2021, arXiv 2009.14082).
 
-Weights carry the names of the original checkpoints. What is computed is laid out anew: the tokens stand in the order of
-the attention windows all the way through, so that cutting into windows costs nothing, and what a shift or a merging of
-patches does to them is a gather by numbers that were worked out before. The spectrogram augmentation of the original's
-training is left to the training loop.
+Weights carry the names of the original checkpoints. The computation has another layout: tokens are in
+the order of the attention windows throughout, so that partitioning into windows costs nothing, and a shift or a merging
+of patches is a gather by precomputed indices. The spectrogram augmentation of the original's training is left to the
+training loop.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MASKED = -100.0
-"""What the original adds to the logits of tokens that a shift has brought together and that are no neighbours."""
-
-
+"""What the original adds to the logits of tokens that a shift has made neighbours."""
 ORIGINAL_WEIGHTS = (
     (r"layers\.\d+\.blocks\.\d+\.attn_mask", None),  # follow from the sizes
     (r"layers\.\d+\.blocks\.\d+\.attn\.relative_position_index", None),
@@ -56,13 +54,13 @@ class HtsatConfig:
     mlp_ratio: float = 4.0
     """Width of the hidden layer of a feed-forward block, relative to its tokens."""
     fused: bool = False
-    """Whether there are weights for clips that are heard in chunks."""
+    """Whether there are weights for clips that are encoded in chunks."""
     aff_reduction: int = 4
     """How much narrower than its input the hidden layer of the fusion is."""
     drop_path_rate: float = 0.1
     """Share of residual branches that the last block leaves out in training; it grows from 0 at the first."""
     norm_eps: float = 1e-5
-    """What the layer normalisation of blocks adds to the variance."""
+    """What the layer normalization of blocks adds to the variance."""
 
     @property
     def frames(self) -> int:
@@ -143,16 +141,16 @@ class Htsat(nn.Module):
         """Embed a batch of clips.
 
         Args:
-            mels: (batch, frames, mels), decibels, at most `config.frames` frames: the clip; of a clip that is heard in
-                chunks, its spectrogram shrunk to the frames of one chunk.
+            mels: (batch, frames, mels), decibels, at most `config.frames` frames: the clip; of a clip that is encoded
+                in chunks, its spectrogram shrunk to the frames of one chunk.
             chunks: (batch, 3, frames, mels), decibels, as many frames: parts of a longer clip, in order of time.
 
         Returns:
-            (batch, `config.output_dim`), not normalised.
+            (batch, `config.output_dim`), not normalized.
         """
-        heard = mels.unsqueeze(1) if chunks is None else torch.cat([mels.unsqueeze(1), chunks], 1)
-        heard = self.bn0(heard.transpose(1, 3)).transpose(1, 3)
-        x = self.patch_embed(self._images(heard))
+        parts = mels.unsqueeze(1) if chunks is None else torch.cat([mels.unsqueeze(1), chunks], 1)
+        parts = self.bn0(parts.transpose(1, 3)).transpose(1, 3)
+        x = self.patch_embed(self._images(parts))
         for stage in self.layers:
             x = stage(x)
         return self.norm(x).mean(1)  # type: ignore[no-any-return]
@@ -232,7 +230,7 @@ class AttentionalFusion(nn.Module):
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         both = one + other
         if self.training and len(both) == 1:
-            both = torch.cat([both, both])  # batch normalisation needs two values a channel
+            both = torch.cat([both, both])  # batch normalization needs two values per channel
         share = torch.sigmoid(self.local_att(both) + self.global_att(both))[: len(one)]
         return 2 * one * share + 2 * other * (1 - share)
 
@@ -353,12 +351,12 @@ class PatchMerging(nn.Module):
 
 
 def window_order(grid: int, window: int, shift: int = 0) -> Tensor:
-    """Numbers of the cells of a grid, counted row by row, window after window; int64 (grid * grid,).
+    """Row-major indices of the cells of a grid, window after window; int64 (grid * grid,).
 
     Args:
         grid: cells along a side.
         window: cells along the side of a window; divides `grid`.
-        shift: cells by which the windows are moved right and down; those at the edges go on at the other side.
+        shift: cells by which the windows are moved right and down; those at the edges wrap around.
     """
     cells = torch.roll(torch.arange(grid * grid).view(grid, grid), (-shift, -shift), (0, 1))
     side = grid // window

@@ -32,7 +32,7 @@ class DecibelMelConfig:
     """Sizes of a `DecibelMel`."""
 
     sample_rate: int = 44100
-    """Samples a second, for the places of the filters alone."""
+    """Sample rate in Hz, which places the filters."""
     n_fft: int = 1024
     """Samples under the window, and points of the Fourier transform; even."""
     hop_length: int = 320
@@ -44,7 +44,7 @@ class DecibelMelConfig:
     f_max: float = 14000.0
     """Upper edge of the highest band, Hz."""
     scale: Scale = "slaney"
-    """Where the triangles stand, and how high they are: `slaney_filterbank` or `htk_filterbank`."""
+    """Position and height of the triangles: `slaney_filterbank` or `htk_filterbank`."""
     double: bool = False
     """Whether the transform is computed in double precision, as transformers does. In single precision a loud band
     leaves noise in the silent ones, 80 dB below it, and with triangles of unit height that noise reaches the model."""
@@ -53,8 +53,8 @@ class DecibelMelConfig:
 class DecibelMel(nn.Module):
     """Waveforms -> mel spectrograms in decibels.
 
-    Window and filters are in the state, and so in every checkpoint: the numbers that a model was trained with stay with
-    it, whatever this version would compute. They are not trained.
+    Window and filters are in the state, and so in every checkpoint: a model keeps those that it was trained with,
+    whatever this version would compute. They are not trained.
     """
 
     window: Tensor
@@ -76,7 +76,7 @@ class DecibelMel(nn.Module):
             waveforms: (batch, samples), -1..1, more than half a window (`config.n_fft // 2`) of samples.
 
         Returns:
-            (batch, 1 + samples // hop, mels), decibels, -100 or more.
+            (batch, 1 + samples // hop_length, n_mels), decibels, -100 or more.
         """
         with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
             half = self.config.n_fft // 2
@@ -94,7 +94,7 @@ class DecibelMel(nn.Module):
 
 
 def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
-    """Triangles on the mel scale of Slaney's Auditory Toolbox, each of unit area in Hz: float32 (fft / 2 + 1, mels).
+    """Triangles on the mel scale of Slaney's Auditory Toolbox, each of unit area in Hz: float32 (n_fft / 2 + 1, n_mels).
 
     The scale is linear up to 1000 Hz (15 mel) and logarithmic above, 27 steps for a factor of 6.4; the triangles are
     straight in Hz. This is what `librosa.filters.mel` gives when nothing else is asked for.
@@ -105,11 +105,11 @@ def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
 
 def htk_filterbank(config: DecibelMelConfig) -> Tensor:
     """Triangles on the mel scale of HTK, mel(f) = 2595 log10(1 + f / 700), each of unit height: float32
-    (fft / 2 + 1, mels).
+    (n_fft / 2 + 1, n_mels).
 
-    The triangles are straight in Hz. This is what `torchaudio.transforms.MelSpectrogram` takes, to the last bit, for no
-    checkpoint holds it: at the feet of a triangle single precision is off by a thousandth, and where a loud band has a
-    quiet neighbour that is heard.
+    The triangles are straight in Hz. This is the filterbank of `torchaudio.transforms.MelSpectrogram` to the last bit,
+    for no checkpoint holds it: at the feet of a triangle single precision is off by a thousandth, which matters in a
+    quiet band next to a loud one.
     """
     low, high = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (config.f_min, config.f_max))
     mel = torch.linspace(low, high, config.n_mels + 2)
@@ -117,7 +117,7 @@ def htk_filterbank(config: DecibelMelConfig) -> Tensor:
 
 
 def _triangles(config: DecibelMelConfig, edges: Tensor) -> Tensor:
-    """Triangles of unit height in Hz, each from one of the edges to the next but one: (fft / 2 + 1, mels), in the
+    """Triangles of unit height in Hz, each from one of the edges to the next but one: (n_fft / 2 + 1, n_mels), in the
     precision of the edges.
     """
     bins = torch.linspace(0.0, config.sample_rate / 2, config.n_fft // 2 + 1, dtype=edges.dtype)[:, None]
@@ -148,11 +148,11 @@ def window_of_kernels(real: Tensor, imaginary: Tensor) -> Tensor | None:
     cosine and a sine under a window, and only the window has something to say; but that is looked at, not believed.
 
     Args:
-        real: weights of the first convolution, (fft / 2 + 1, 1, fft).
+        real: weights of the first convolution, (n_fft / 2 + 1, 1, n_fft).
         imaginary: weights of the second one, the same shape.
 
     Returns:
-        (fft,), float32.
+        (n_fft,), float32.
     """
     if real.dim() != 3 or real.shape != imaginary.shape or real.shape[::2] != (real.shape[2] // 2 + 1, real.shape[2]):
         return None
@@ -199,7 +199,7 @@ class LogMelConfig:
     """Sizes of a `LogMel`; the defaults are those of YAMNet."""
 
     sample_rate: int = 16000
-    """Samples a second."""
+    """Sample rate in Hz."""
     n_fft: int = 512
     """Points of the Fourier transform; frames are padded to it with zeros."""
     win_length: int = 400
@@ -217,7 +217,7 @@ class LogMelConfig:
 
 
 def tensorflow_filterbank(config: LogMelConfig) -> npt.NDArray[np.float32]:
-    """Triangular filters on the HTK mel scale, triangles straight in mel, peak 1: (fft / 2 + 1, mels).
+    """Triangular filters on the HTK mel scale, triangles straight in mel, peak 1: (n_fft / 2 + 1, n_mels).
 
     The definition of TensorFlow's `linear_to_mel_weight_matrix`, which YAMNet uses (tensorflow/models,
     research/audioset/yamnet/features.py): mel(f) = 1127 ln(1 + f / 700), no weight on the bin of 0 Hz.
@@ -254,7 +254,7 @@ class LogMel(nn.Module):
             waveforms: (batch, samples), -1..1, at least `config.win_length` samples.
 
         Returns:
-            (batch, 1 + (samples - frame) // hop, mels), natural logarithm.
+            (batch, 1 + (samples - win_length) // hop_length, n_mels), natural logarithm.
         """
         with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
             frames = waveforms.unfold(-1, self.config.win_length, self.config.hop_length) * self.window

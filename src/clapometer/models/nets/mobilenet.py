@@ -1,7 +1,7 @@
 """MobileNet v1 over spectrograms, with attention over time.
 
 Howard et al. 2017, arXiv 1704.04861, in the proportions of YAMNet (tensorflow/models, research/audioset/yamnet): one
-strided convolution and thirteen depthwise-separable ones. There is no batch normalisation: its scales are folded into
+strided convolution and thirteen depthwise-separable ones. There is no batch normalization: its scales are folded into
 the convolutions, so a clip's vector never depends on its neighbours in the batch.
 """
 
@@ -40,7 +40,7 @@ def _convolution(inputs: int, outputs: int, stride: int, groups: int = 1) -> nn.
 
 
 class SeparableConvolution(nn.Module):
-    """Depthwise 3x3, then pointwise 1x1, a ReLU behind each: (batch, inputs, time, mel) -> (batch, outputs, ...)."""
+    """Depthwise 3x3, then pointwise 1x1, each with a ReLU: (batch, inputs, time, mel) -> (batch, outputs, ...)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SeparableConvolution(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """Spectrograms -> one vector a clip."""
+    """Spectrograms -> one vector per clip."""
 
     def __init__(self, config: AudioEncoderConfig) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class AudioEncoder(nn.Module):
         return self.blocks(functional.relu(self.stem(x)))  # type: ignore[no-any-return]
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        """(batch, frames, mels), at least 32 frames -> (batch, dimension), not normalised."""
+        """(batch, frames, mels), at least 32 frames -> (batch, output_dim), not normalized."""
         features = self.trunk(spectrograms).mean(3).transpose(1, 2)
         batch, time, width = features.shape
         attention = self.attention(features).softmax(1)

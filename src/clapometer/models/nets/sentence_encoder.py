@@ -61,7 +61,7 @@ class TransformerLayer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Token numbers -> one vector a sentence, the mean of its token vectors."""
+    """Token ids -> one vector per sentence, the mean of its token vectors."""
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
@@ -77,11 +77,11 @@ class TextEncoder(nn.Module):
         """Encode a padded batch.
 
         Args:
-            ids: token numbers, (batch, tokens), int64, tokens at most `config.max_tokens`.
-            mask: True where a token is real, (batch, tokens), bool.
+            ids: token ids, (batch, tokens), int64, tokens at most `config.max_tokens`.
+            mask: False for padding, (batch, tokens), bool.
 
         Returns:
-            Sentence vectors, (batch, hidden), not normalised.
+            Sentence vectors, (batch, hidden), not normalized.
         """
         x = self.norm(self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device)))
         attention_mask = mask[:, None, None, :]

@@ -1,6 +1,6 @@
 """wav2vec 2.0 over speech (Baevski et al. 2020, arXiv 2006.11477), from transformers.
 
-The layout is that of the large models with normalisation before each block, such as wav2vec2-large-robust, which
+The layout is that of the large models with normalization before each block, such as wav2vec2-large-robust, which
 ParaCLAP starts from. Everything here that depends on transformers is in `SpeechEncoder.__init__` and `forward`.
 """
 
@@ -33,7 +33,7 @@ class SpeechEncoderConfig:
     strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     """Step of each convolution."""
     position_kernel: int = 128
-    """Length of the convolution that tells positions, in frames."""
+    """Length of the positional convolution, in frames."""
     position_groups: int = 16
     """Groups of that convolution; divides `hidden_size`."""
     dropout: float = 0.1
@@ -85,7 +85,7 @@ class SpeechEncoder(nn.Module):
         parametrize.remove_parametrizations(self.base.encoder.pos_conv_embed.conv, "weight")
 
     def lengthened(self, waveforms: Tensor) -> Tensor:
-        """(batch, samples) with silence behind, where there are fewer samples than one frame is computed from."""
+        """(batch, samples), padded with silence if there are fewer samples than one frame is computed from."""
         return functional.pad(waveforms, (0, max(0, self.config.shortest - waveforms.shape[-1])))
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class SpeechEncoder(nn.Module):
             waveforms: (batch, samples), -1..1, not scaled further, at least `config.shortest` samples.
 
         Returns:
-            (batch, hidden), not normalised.
+            (batch, hidden), not normalized.
         """
         return self.base(waveforms).last_hidden_state.mean(1)  # type: ignore[no-any-return]
 

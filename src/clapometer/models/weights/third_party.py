@@ -31,11 +31,11 @@ part in a score and is left out. The first pattern that matches counts.
 """
 PICKLES = (".pt", ".pth", ".tar", ".bin", ".ckpt")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""What the weights of a Hugging Face folder are called, the safer one first; in parts where `.index.json` follows."""
+"""Names of the weights in a Hugging Face folder, the safer one first; in parts if there is an `.index.json`."""
 _WRAPPINGS = ("state_dict", "model")
 _SCALAR: Callable[..., Any] = np.float64(0).__reduce__()[0]  # type: ignore[assignment]
 _NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-    # Training loops leave numpy numbers beside the weights; numpy 1 and 2 call their maker by different names.
+    # Training loops leave numpy scalars next to the weights; numpy 1 and 2 have different names for their constructor.
     *((_SCALAR, name) for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")),
     np.dtype,
     *(type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "?")),
@@ -61,7 +61,7 @@ class ThirdPartyCheckpoint:
     weights: Mapping[str, Tensor]
     """By the authors' names, without a leading `module.`; on the CPU, in the precision of the file."""
     configuration: Mapping[str, Any] | None = None
-    """The `config.json` beside the weights, if there is one."""
+    """The `config.json` next to the weights, if there is one."""
     folders: tuple[Path, ...] = ()
     """Where its tokenizer may be, the likeliest folder first."""
 
@@ -220,7 +220,7 @@ def _unpickled(path: Path) -> Any:
             "Take the checkpoint from its authors, or ask them for safetensors"
         ) from error
     except (AssertionError, EOFError, KeyError, IndexError, OSError, RuntimeError, TypeError, ValueError) as error:
-        # What the machine says of a file that was cut off, "Invalid argument", helps nobody.
+        # The system's message for a truncated file, "Invalid argument", does not help.
         said = "" if isinstance(error, OSError) or not str(error) else f" ({str(error).splitlines()[0]})"
         raise CheckpointError(f"{path}: not a checkpoint, or a damaged one{said}; copy it again") from error
 

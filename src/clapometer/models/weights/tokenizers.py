@@ -164,9 +164,9 @@ def byte_tokenizer(kind: Kind) -> Tokenizer:
     """
     if kind == "bert":
         letters = "abcdefghijklmnopqrstuvwxyz0123456789!?,.-'"
-        signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{letter}" for letter in letters]]
-        return _word_piece({sign: number for number, sign in enumerate(signs)})
-    marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["!"]
-    others = [sign for sign in sorted(pre_tokenizers.ByteLevel.alphabet()) if sign not in marks]
+        tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{letter}" for letter in letters]]
+        return _word_piece({token: number for number, token in enumerate(tokens)})
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["!"]
+    others = [byte for byte in sorted(pre_tokenizers.ByteLevel.alphabet()) if byte not in special]
     ends = ["<|endoftext|>"] if kind == "gpt2" else []
-    return _byte_pairs(kind, {sign: number for number, sign in enumerate([*marks, *others, *ends])}, [])
+    return _byte_pairs(kind, {token: number for number, token in enumerate([*special, *others, *ends])}, [])
