@@ -94,7 +94,7 @@ class DecibelMel(nn.Module):
 
 
 def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
-    """Triangles on the mel scale of Slaney's Auditory Toolbox, each of unit area in Hz: float32 (n_fft / 2 + 1, n_mels).
+    """Triangles on the mel scale of Slaney's Auditory Toolbox, of unit area in Hz: float32 (n_fft / 2 + 1, n_mels).
 
     The scale is linear up to 1000 Hz (15 mel) and logarithmic above, 27 steps for a factor of 6.4; the triangles are
     straight in Hz. This is what `librosa.filters.mel` gives when nothing else is asked for.
