@@ -10,7 +10,7 @@ from clapometer import list_models, load, save
 from clapometer.errors import CheckpointError
 from clapometer.models.families import laion
 from clapometer.models.families.mini import tiny
-from clapometer.models.registry import EMBEDDED, seen_of
+from clapometer.models.registry import EMBEDDED, resolve
 from clapometer.seen import (
     NOTHING,
     PUBLISHED,
@@ -109,7 +109,7 @@ def test_a_saved_model_keeps_its_list(tmp_path: Path) -> None:
     clap.seen = LIST
     save(clap, tmp_path / "one")
     again = load(tmp_path / "one")
-    assert again.seen == LIST == seen_of(tmp_path / "one")
+    assert again.seen == LIST == resolve(tmp_path / "one").seen
     save(again, tmp_path / "two")
     assert read_seen(tmp_path / "two") == LIST
 
@@ -139,7 +139,7 @@ def test_published_models_declare_what_is_known() -> None:
 
 @pytest.mark.skipif(not (EMBEDDED / "mini").is_dir(), reason="the embedded model is not there: make mini")
 def test_mini_declares_its_training_data() -> None:
-    seen = seen_of("mini")
+    seen = resolve("mini").seen
     assert seen.is_known
     assert [seen.dataset_part("esc50", fold) for fold in "12345"] == ["train"] * 4 + [None]
     assert seen.dataset_part("emodb", "13") is None
@@ -156,7 +156,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 def test_mini_knows_its_clips_and_the_captions_of_the_audiocaps_test_split() -> None:
     from clapometer.provenance import file_hash
 
-    seen = seen_of("mini")
+    seen = resolve("mini").seen
     with (DATA / "captions" / "test.csv").open(newline="", encoding="utf-8") as file:
         captions = [row["caption"] for row in csv.DictReader(file)]
     assert set(seen.labels([""] * len(captions), captions)) == {"text"}

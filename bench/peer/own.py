@@ -66,12 +66,12 @@ def floor(folder: Path) -> dict[str, float]:
     clap = clapometer.load(folder / "laion" / "laion.pt", device="cpu")
     count = FlopCounterMode(display=False)
     with torch.no_grad(), count:
-        clap.audio_vectors(torch.zeros(1, 480000))
+        clap.encode_clips([[torch.zeros(480000)]])
     audio = count.get_total_flops()
     count = FlopCounterMode(display=False)
     with torch.no_grad(), count:
         for text in captions():
-            clap.text_vectors([text])
+            clap.encode_texts([text])
     text = count.get_total_flops() / len(captions())
     one, other = torch.randn(2048, 2048), torch.randn(2048, 2048)
     rates = {}

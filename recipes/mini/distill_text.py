@@ -39,7 +39,7 @@ def teacher_folder() -> Path:
 
 def from_bert(weights: dict[str, Tensor], layers: tuple[int, ...], rows: list[int]) -> TextEncoder:
     """Copy layers and vocabulary rows of a BERT checkpoint into a `TextEncoder`."""
-    encoder = TextEncoder(TextEncoderConfig(vocab_size=len(rows), layers=len(layers), max_tokens=MAX_TOKENS))
+    encoder = TextEncoder(TextEncoderConfig(vocab_size=len(rows), num_layers=len(layers), max_tokens=MAX_TOKENS))
     state = {
         "tokens.weight": weights["embeddings.word_embeddings.weight"][rows],
         # Every input is one sentence, so the vector of "sentence A" is a constant that the positions can carry.
@@ -115,7 +115,7 @@ def batch_of(tokenizer: Tokenizer, sentences: list[str]) -> tuple[Tensor, Tensor
 def encode(encoder: TextEncoder, tokenizer: Tokenizer, sentences: list[str], batch: int = 128) -> Tensor:
     """Unit sentence vectors in the order given; batches are of like length."""
     order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
-    out = torch.empty(len(sentences), encoder.config.hidden)
+    out = torch.empty(len(sentences), encoder.config.hidden_size)
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]
         with torch.autocast("cpu", torch.bfloat16):

@@ -38,7 +38,7 @@ def text_tower(folder: Path) -> tuple[TextEncoder, Tokenizer]:
     """The sentence encoder of step 1."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     encoder = TextEncoder(
-        TextEncoderConfig(vocab_size=tokenizer.get_vocab_size(), layers=len(STUDENT_LAYERS), max_tokens=MAX_TOKENS)
+        TextEncoderConfig(vocab_size=tokenizer.get_vocab_size(), num_layers=len(STUDENT_LAYERS), max_tokens=MAX_TOKENS)
     )
     weights = load_file(folder / "text.safetensors")
     encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})

@@ -39,7 +39,7 @@ def start(text: Path, teacher: Path, dropout: float) -> MiniClap:
     clap = MiniClap(MODELS[0], config, tokenizer)
     clap.text = encoder
     with torch.no_grad():
-        clap.text_projection.weight.copy_(torch.eye(config.audio.dimension))
+        clap.text_projection.weight.copy_(torch.eye(config.audio.output_dim))
         clap.text_projection.bias.zero_()
     left = clap.audio.load_state_dict(YamNet(teacher).audio_encoder_weights(), strict=False)
     assert not left.unexpected_keys, left

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 
 from clapometer.errors import CheckpointError, ClapometerError
-from clapometer.models.families.paraclap import MODELS, ParaClap, adopt
+from clapometer.models.clap import Clap
+from clapometer.models.families.paraclap import MODELS
 from clapometer.models.nets.projection import ResidualProjection
-from clapometer.models.registry import save
-from clapometer.models.weights.third_party import Published, read_published
+from clapometer.models.registry import build, match, save
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 
 DIMENSION = 768
 TEMPERATURE = 0.07
@@ -32,7 +33,7 @@ _NOT_TEXT = re.compile(r"cls\..*|.*position_ids")
 _LAYOUT = {"do_stable_layer_norm": True, "feat_extract_norm": "layer"}
 
 
-def start(speech: Path, text: Path, *, dimension: int = DIMENSION, seed: int = 0) -> ParaClap:
+def start(speech: Path, text: Path, *, dimension: int = DIMENSION, seed: int = 0) -> Clap:
     """A ParaCLAP whose towers are trained and whose projections are random.
 
     Args:
@@ -44,7 +45,7 @@ def start(speech: Path, text: Path, *, dimension: int = DIMENSION, seed: int = 0
     Raises:
         CheckpointError: a folder holds something else.
     """
-    heard, read = read_published(speech), read_published(text)
+    heard, read = read_checkpoint(speech), read_checkpoint(text)
     configuration = heard.configuration or {}
     for name, wanted in _LAYOUT.items():
         if configuration.get(name) != wanted:
@@ -72,11 +73,11 @@ def start(speech: Path, text: Path, *, dimension: int = DIMENSION, seed: int = 0
         MODELS[0],
         name="paraclap-start",
         summary="the towers that ParaCLAP begins with; its projections are random: to be trained",
-        licence="that of the towers (speech tower of the paper: CC BY-NC-SA 4.0)",
+        license="that of the towers (speech tower of the paper: CC BY-NC-SA 4.0)",
         source=f"recipes/paraclap, from {speech.name} and {text.name}",
-        published="",
+        differences="",
     )
-    return adopt(Published(speech, weights, None, (text,)), card)
+    return build(match(ThirdPartyCheckpoint(speech, weights, None, (text,))), card)
 
 
 def _today(name: str) -> str:

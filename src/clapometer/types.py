@@ -138,13 +138,13 @@ class ModelCard:
     """Sample rate of the network's input, in Hz."""
     window: Window
     """Default treatment of short and long clips."""
-    dimension: int
+    embedding_dim: int
     """Length of an embedding."""
-    licence: str
-    """Licence of the weights."""
+    license: str
+    """License of the weights."""
     source: str
     """Where the weights come from: paper, repository or recipe."""
-    published: str = ""
+    differences: str = ""
     """Where this differs from the published code, if it does."""
 
 

@@ -103,7 +103,7 @@ def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_pa
         (("RATINGS", "--model", "tiny", "--loss", "wsce+mea"), "there is no 'mea'"),
         (("RATINGS", "--model", "tiny", "--rate", "audio"), "--rate audio"),
         (("RATINGS", "--model", "nowhere", "--window", "tail"), "'tail' is not understood"),
-        (("RATINGS", "--model", "tiny", "--window", "fused"), "tiny cannot hear a clip fused"),
+        (("RATINGS", "--model", "tiny", "--window", "fused"), "tiny cannot encode with long=fused"),
         (("RATINGS", "--model", "tiny", "--scale", "ten"), "--scale ten"),
         (("RATINGS", "--model", "tiny", "--audio-root", "nowhere"), "sounds are missing"),
         (("RATINGS", "--model", "tiny", "--screen", "anchors"), "no rating is of an anchor"),

@@ -23,7 +23,7 @@ def test_the_list_names_every_model_with_its_licence():
     assert done.exit_code == 0
     for card in list_models():
         line = next(line for line in done.stdout.splitlines() if line.startswith(card.name))
-        assert card.licence in line
+        assert card.license in line
         assert f"{card.sample_rate / 1000:g} kHz" in line
         assert card.family in line
         assert line.rstrip().endswith("in the package") == (card.name == "mini")
@@ -52,7 +52,7 @@ def test_a_model_in_the_folder_of_models_is_on_this_machine(tmp_path, monkeypatc
 def test_a_card_of_a_known_model():
     done = run(app, ["models", "mini"])
     assert done.exit_code == 0
-    assert "licence (weights)  CC BY-NC 4.0" in done.stdout
+    assert "license (weights)  CC BY-NC 4.0" in done.stdout
     assert "seconds=10" in done.stdout
 
 
@@ -94,9 +94,9 @@ def test_a_checkpoint_that_is_well(tmp_path):
     done = run(app, ["models", "check", str(path)])
     assert done.exit_code == 0
     assert done.stdout.startswith(f"{path}: Microsoft CLAP of 2022")
-    for what in ("weights", "text tower", "audio tower", "filters", "temperature"):
+    for what in ("weights", "text encoder", "audio encoder", "filters", "temperature"):
         assert f"well      {what:<12} " in done.stdout or f"doubtful  {what:<12} " in done.stdout
-    assert "rust the scores" in done.stdout
+    assert "Use the scores with care" in done.stdout
 
 
 def test_a_faulty_checkpoint_ends_with_status_1_and_says_why(tmp_path):
@@ -106,18 +106,18 @@ def test_a_faulty_checkpoint_ends_with_status_1_and_says_why(tmp_path):
     path = checkpoints.write(tmp_path, "msclap-2022", weights)
     done = run(app, ["models", "check", str(path)])
     assert done.exit_code == 1
-    assert "Do not trust the scores of this checkpoint: its audio tower is faulty." in done.stdout
+    assert "Do not trust the scores of this checkpoint: its audio encoder is faulty." in done.stdout
     figures = json.loads(run(app, ["models", "check", str(path), "--json"]).stdout)
     assert figures["state"] == "faulty"
     assert figures["verdict"].startswith("Do not trust")
-    assert {finding["what"]: finding["state"] for finding in figures["findings"]}["audio tower"] == "faulty"
+    assert {finding["subject"]: finding["state"] for finding in figures["findings"]}["audio encoder"] == "faulty"
 
 
 def test_a_file_that_cannot_be_read_is_not_recognised(tmp_path):
     (tmp_path / "best.pth.tar").write_bytes(b"nothing")
     done = run(app, ["models", "check", str(tmp_path / "best.pth.tar")])
     assert done.exit_code == 1
-    assert "not recognised" in done.stdout
+    assert "of no known family" in done.stdout
     assert "faulty    files" in done.stdout
 
 

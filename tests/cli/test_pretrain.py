@@ -75,7 +75,7 @@ def test_training_and_going_on(
         (("--mix", 2), "mix is a share"),
         (("--seconds", 0), "seconds must be positive"),
         (("--window", "tail"), "'tail' is not understood"),
-        (("--window", "fused"), "tiny cannot hear a clip fused"),
+        (("--window", "fused"), "tiny cannot encode with long=fused"),
         (("--val", "nowhere.csv"), "nowhere.csv"),
         (("--val", "t.csv"), "4 of 4 sounds for validation are trained on"),
     ],

@@ -53,13 +53,13 @@ import signal, time
 from clapometer.cli import main
 from clapometer.models.families.mini import MiniClap
 
-heard = MiniClap.audio_vectors
+heard = MiniClap._encode_waveforms
 
-def audio_vectors(self, waveforms):
+def _encode_waveforms(self, waveforms):
     time.sleep(0.2)
     return heard(self, waveforms)
 
-MiniClap.audio_vectors = audio_vectors
+MiniClap._encode_waveforms = _encode_waveforms
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which shells ignore in what they start in the background
 main()
 """

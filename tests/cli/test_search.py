@@ -29,13 +29,13 @@ import time
 from clapometer.cli import main
 from clapometer.models.families.mini import MiniClap
 
-heard = MiniClap.audio_vectors
+heard = MiniClap._encode_waveforms
 
-def audio_vectors(self, waveforms):
+def _encode_waveforms(self, waveforms):
     time.sleep(0.1)
     return heard(self, waveforms)
 
-MiniClap.audio_vectors = audio_vectors
+MiniClap._encode_waveforms = _encode_waveforms
 main()
 """
 """The command with a model that takes its time: it is still at work when it is killed, however busy the machine."""

@@ -147,7 +147,7 @@ def test_a_model_that_answers_nonsense(clap: MiniClap, sounds: list[Path]) -> No
 def test_errors_that_nobody_expects_are_not_swallowed(
     clap: MiniClap, sounds: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MiniClap, "audio_vectors", lambda *_: 1 / 0)
+    monkeypatch.setattr(MiniClap, "_encode_waveforms", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         embed_sounds(clap, sounds)
 

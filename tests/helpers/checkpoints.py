@@ -12,7 +12,7 @@ from torch import Tensor
 from clapometer.models.families import laion, microsoft, paraclap
 from clapometer.models.families.laion import LaionClap, LaionConfig
 from clapometer.models.families.microsoft import MicrosoftClap, MicrosoftConfig
-from clapometer.models.families.testing import enliven
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.cnn14 import Cnn14Config
 from clapometer.models.nets.hf_text import TextTowerConfig
 from clapometer.models.nets.htsat import HtsatConfig
@@ -33,7 +33,7 @@ def model(name: str) -> Original:
     torch.manual_seed(0)
     if name == "paraclap":
         clap = paraclap.tiny().eval()
-        clap.card = replace(paraclap.MODELS[0], dimension=8)
+        clap.card = replace(paraclap.MODELS[0], embedding_dim=8)
         return clap
     if name.startswith("laion"):
         return _laion(name)
@@ -42,12 +42,12 @@ def model(name: str) -> Original:
     text = TextTowerConfig(
         kind, tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=64, norm_eps=1e-12 if kind == "bert" else 1e-5
     )
-    audio: Cnn14Config | HtsatConfig = Cnn14Config(mels=16, channels=(4, 6, 8), dimension=8)
+    audio: Cnn14Config | HtsatConfig = Cnn14Config(n_mels=16, channels=(4, 6, 8), output_dim=8)
     if kind == "gpt2":
-        audio = HtsatConfig(mels=16, image=128, width=4, depths=(2, 1), heads=(1, 2), window=8)
-    config = MicrosoftConfig(replace(microsoft.FRONTENDS[name], fft=256, mels=16), audio, text, dimension=8)
-    card = replace(next(card for card in microsoft.MODELS if card.name == name), dimension=8)
-    return enliven(MicrosoftClap(card, config, tokenizer)).eval()
+        audio = HtsatConfig(n_mels=16, spec_size=128, embed_dim=4, depths=(2, 1), num_heads=(1, 2), window_size=8)
+    config = MicrosoftConfig(replace(microsoft.FRONTENDS[name], n_fft=256, n_mels=16), audio, text, embedding_dim=8)
+    card = replace(next(card for card in microsoft.MODELS if card.name == name), embedding_dim=8)
+    return randomize_weights(MicrosoftClap(card, config, tokenizer)).eval()
 
 
 def published_weights(clap: Original) -> dict[str, Tensor]:
@@ -114,11 +114,11 @@ def _laion(name: str) -> LaionClap:
     fused = name == "laion-fused"
     tokenizer = byte_tokenizer("roberta")
     text = TextTowerConfig("roberta", tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=66, norm_eps=1e-5, pooler=True)
-    audio = HtsatConfig(width=4, depths=(2, 1), heads=(1, 2), fused=fused, squeeze=2 if fused else 4)
+    audio = HtsatConfig(embed_dim=4, depths=(2, 1), num_heads=(1, 2), fused=fused, aff_reduction=2 if fused else 4)
     frontend = replace(laion.FRONT_END, scale="htk" if fused else "slaney")
-    card = replace(next(card for card in laion.MODELS if card.name == name), dimension=8)
-    config = LaionConfig(frontend, audio, text, dimension=8, max_tokens=64)
-    return enliven(LaionClap(card, config, tokenizer)).eval()
+    card = replace(next(card for card in laion.MODELS if card.name == name), embedding_dim=8)
+    config = LaionConfig(frontend, audio, text, embedding_dim=8, max_tokens=64)
+    return randomize_weights(LaionClap(card, config, tokenizer)).eval()
 
 
 def _of_laion(own: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,48 +15,46 @@ import torch
 from conftest import Writer, noise
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from clapometer.audio.reading import Sound
 from clapometer.errors import BadAudio, BadOption
 from clapometer.models.clap import Clap, _batches
 from clapometer.models.families.mini import MiniClap
+from clapometer.models.nets.sentence_encoder import TextEncoderConfig
+from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import ModelCard, Window
 
 RATE = 16000
 CARD = ModelCard("stub", "stub", "counts", 10, Window(1.0, 1.0), 3, "none", "here")
 
 
+@dataclass(frozen=True)
+class Sizes:
+    embedding_dim: int = 3
+    max_tokens: int = 8
+    text: TextEncoderConfig = field(default_factory=lambda: TextEncoderConfig(vocab_size=100))
+
+
 class Counting(Clap):
     """A model that remembers what it was given; the vector of a sound begins with its first sample."""
 
     def __init__(self) -> None:
-        super().__init__(CARD)
+        super().__init__(CARD, Sizes(), byte_tokenizer("bert"))
         self.waveforms: list[Tensor] = []
         self.texts: list[list[str]] = []
         self.modes: list[bool] = []
 
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         assert not torch.is_grad_enabled()
         self.waveforms.append(waveforms)
         self.modes.append(self.training)
         return torch.stack([waveforms[:, 0], torch.ones(len(waveforms)), torch.zeros(len(waveforms))], 1)
 
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
         assert not torch.is_grad_enabled()
         self.texts.append(list(texts))
         return torch.tensor([[float(len(text)), 1.0, 0.0] for text in texts])
-
-    def parts(self) -> dict[str, nn.Module]:
-        return {}
-
-    def untrained(self) -> Clap:
-        return self
-
-    def configuration(self) -> dict[str, Any]:
-        return {}
-
-    def save_tokenizer(self, folder: Path) -> None: ...
 
 
 def clip(first: float, length: int = 10) -> Sound:
@@ -196,7 +194,7 @@ def test_scores_of_lists_that_do_not_pair_up_are_refused(clap: MiniClap) -> None
 
 @pytest.mark.parametrize("long", ["fused", "fused-all"])
 def test_a_model_that_cannot_hear_a_clip_like_that_says_so(long: str) -> None:
-    with pytest.raises(BadOption, match=f"cannot hear a clip {long}; take windows or head, or a fused model"):
+    with pytest.raises(BadOption, match=f"cannot encode with long={long}; use windows or head, or a fused model"):
         Counting().embed_audio([clip(0.5)], window=CARD.window.changed(long))
 
 
@@ -213,7 +211,7 @@ def test_a_part_that_stood_still_in_training_stands_still_after_an_embedding(cla
     before = [module.training for module in clap.modules()]
     clap.embed_text("rain")
     assert [module.training for module in clap.modules()] == before
-    clap.text_vectors = lambda texts: 1 / 0  # type: ignore[method-assign, assignment]
+    clap._encode_texts = lambda texts: 1 / 0  # type: ignore[method-assign, assignment]
     with pytest.raises(ZeroDivisionError):
         clap.embed_text("rain")
     assert [module.training for module in clap.modules()] == before

@@ -11,21 +11,22 @@ from conftest import noise
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
 from clapometer.models import registry
 from clapometer.models.families.mini import MiniClap
-from clapometer.models.registry import DEFAULT_MODEL, find, list_models, load, save
+from clapometer.models.registry import DEFAULT_MODEL, list_models, load, resolve, save
 
 
 def test_the_default_model_is_known() -> None:
     assert DEFAULT_MODEL in [card.name for card in list_models()]
-    card, folder = find(DEFAULT_MODEL)
-    assert card.name == DEFAULT_MODEL
-    assert folder.parent == registry.EMBEDDED
+    source = resolve(DEFAULT_MODEL)
+    assert source.is_here
+    assert source.card.name == DEFAULT_MODEL
+    assert source.folder.parent == registry.EMBEDDED
 
 
 def test_the_embedded_model_loads_and_scores() -> None:
     if not (registry.EMBEDDED / "mini" / "config.json").is_file():
         pytest.skip("the embedded model is not in this checkout")
     clap = load(device="cpu")
-    card = find(DEFAULT_MODEL)[0]
+    card = resolve(DEFAULT_MODEL).card
     assert replace(clap.card, summary=card.summary, source=card.source) == card
     assert clap.similarity((noise(1), 16000), ["rain", "a dog barks"]).isfinite().all()
     files = list((registry.EMBEDDED / "mini").iterdir())
@@ -54,9 +55,9 @@ def test_a_folder_that_happens_to_be_called_like_a_model_does_not_hide_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save(clap, "mini")
-    assert find("mini")[1] == registry.EMBEDDED / "mini"
+    assert resolve("mini").folder == registry.EMBEDDED / "mini"
     for name in ("./mini", Path("mini"), tmp_path / "mini"):
-        assert find(name)[0] == clap.card
+        assert resolve(name).card == clap.card
         assert load(name, device="cpu").card == clap.card
 
 
@@ -71,7 +72,9 @@ def test_an_empty_folder_is_not_a_model(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"card": {}}', '{"card": []}', "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", "{}", '{"format": 2, "card": {}}', '{"format": 2, "card": []}', "\ud800"]
+)
 def test_what_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(CheckpointError, match="is not the configuration of a clapometer model"):
@@ -81,7 +84,7 @@ def test_what_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"family": "alien"}, "knows no family 'alien', only mini"),
+        ({"family": "alien"}, "unknown family 'alien', not one of mini"),
         ({"window": {"seconds": -1, "hop": 1}}, "window: seconds must be positive"),
         ({"window": None}, "is not the configuration"),
         ({"odd": 1}, "is not the configuration"),
@@ -93,6 +96,29 @@ def test_a_card_that_cannot_be_is_refused(
     save(clap, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     config["card"].update(change)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load(tmp_path)
+    assert str(tmp_path / "config.json") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (
+            None,
+            "has no format, as files of earlier versions; this version reads format 2: train or save the model again",
+        ),
+        (1, "has format 1; this version reads format 2: train or save the model again"),
+        ("2", "has format '2'; this version reads format 2"),
+        (3, "has format 3; this version reads format 2: upgrade clapometer"),
+    ],
+)
+def test_another_format_is_refused_with_a_remedy(clap: MiniClap, number: object, message: str, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config.pop("format") == 2
+    config |= {} if number is None else {"format": number}
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=message) as caught:
         load(tmp_path)

@@ -47,8 +47,8 @@ def vectors(clap: Clap, clips: list[Samples], captions: list[str]) -> tuple[Tens
     rate, window, audio = clap.card.sample_rate, clap.card.window, []
     for clip in clips:
         (samples,) = read_windows((clip, rate), rate, window)
-        audio.append(clap.audio_vectors(torch.from_numpy(samples)[None]))
-    return torch.cat(audio), torch.cat([clap.text_vectors([caption]) for caption in captions])
+        audio.append(clap._encode_waveforms(torch.from_numpy(samples)[None]))
+    return torch.cat(audio), torch.cat([clap._encode_texts([caption]) for caption in captions])
 
 
 def distance(ours: Tensor, theirs: list[list[float]]) -> float:

@@ -47,9 +47,9 @@ def vectors(clap: LaionClap, clips: list[Samples], captions: list[str]) -> tuple
     audio = []
     for clip in clips:
         (samples,) = read_windows((clip, RATE), RATE, clap.card.window)
-        audio.append(clap.audio_vectors(torch.from_numpy(samples)[None]))
+        audio.append(clap._encode_waveforms(torch.from_numpy(samples)[None]))
     unit = torch.nn.functional.normalize
-    return unit(torch.cat(audio), dim=-1), unit(torch.cat([clap.text_vectors([text]) for text in captions]), dim=-1)
+    return unit(torch.cat(audio), dim=-1), unit(torch.cat([clap._encode_texts([text]) for text in captions]), dim=-1)
 
 
 def test_parity_with_laion_clap(name: str, clap: LaionClap) -> None:

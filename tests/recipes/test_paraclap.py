@@ -60,7 +60,7 @@ def test_the_towers_are_those_of_the_folders(towers: tuple[Path, Path], start: C
     clap = start(*towers, dimension=8).eval()
     speech, text = Wav2Vec2Model.from_pretrained(towers[0]).eval(), BertModel.from_pretrained(towers[1]).eval()
     waveforms = torch.from_numpy(voice(150, 0.3))[None]
-    ids, mask = clap.tokens(["the speaker is angry"])
+    ids, mask = clap.tokenize(["the speaker is angry"])
     with torch.no_grad():
         torch.testing.assert_close(clap.audio(waveforms), speech(waveforms).last_hidden_state.mean(1))
         torch.testing.assert_close(

@@ -76,7 +76,7 @@ def test_cosines_are_not_clipped_where_asked(clap, paths, monkeypatch):
         CLAPScore(clap, reduction="none", clipped=False, batch_size=7),
         CLAPScore(clap, reduction="none", batch_size=7),
     )
-    monkeypatch.setattr(clap, "text_vectors", lambda texts: torch.eye(8)[: len(texts)] * torch.tensor([1.0, -1] * 4))
+    monkeypatch.setattr(clap, "_encode_texts", lambda texts: torch.eye(8)[: len(texts)] * torch.tensor([1.0, -1] * 4))
     for metric in (raw, clipped):
         metric.update(paths, TEXTS)
     assert raw.compute().min() < 0

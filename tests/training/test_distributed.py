@@ -109,7 +109,7 @@ def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     losses = [[line["loss"] for line in curve if "loss" in line] for curve in curves]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert [line["step"] for line in curves[1]] == [line["step"] for line in curves[0]]
-    assert load(tmp_path / "two" / "run").card.dimension == 8
+    assert load(tmp_path / "two" / "run").card.embedding_dim == 8
 
 
 def test_the_rows_of_all_make_up_the_batch() -> None:

@@ -197,9 +197,9 @@ def test_what_does_not_learn_is_embedded_once_and_stays(
 ) -> None:
     rated_tones(tmp_path, SPLITS)
     heard = []
-    embed = type(tiny()).audio_vectors
+    embed = type(tiny())._encode_waveforms
     monkeypatch.setattr(
-        type(tiny()), "audio_vectors", lambda self, sound: heard.append(len(sound)) or embed(self, sound)
+        type(tiny()), "_encode_waveforms", lambda self, sound: heard.append(len(sound)) or embed(self, sound)
     )
     counts = []
     for epochs in (1, 8):
@@ -224,6 +224,7 @@ def test_a_laion_model_becomes_a_folder_for_transformers_too(tmp_path: Path) -> 
     theirs = ClapModel.from_pretrained(tmp_path / "out" / "transformers").state_dict()
     ours = weights(tmp_path / "out")
     assert torch.equal(theirs["text_projection.linear1.weight"], ours["text_projection.0.weight"])
+    assert found.outcome.not_exported == ""
     assert found.outcome.calibration is None  # twelve pairs are too few
 
 
@@ -242,16 +243,17 @@ def test_the_window_of_training_is_that_of_the_model(
     torch.manual_seed(0)
     save(laion.tiny(fused=True), tmp_path / "laion")
     used = set()
-    window_vectors = laion.LaionClap.window_vectors
+    encode = laion.LaionClap._encode_windows
 
     def noted(self: laion.LaionClap, windows: Any, window: Window) -> torch.Tensor:
         if torch.is_grad_enabled():
             used.add(window)
-        return window_vectors(self, windows, window)
+        return encode(self, windows, window)
 
-    monkeypatch.setattr(laion.LaionClap, "window_vectors", noted)
-    run(tmp_path, tmp_path / "laion", window=window, epochs=1)
+    monkeypatch.setattr(laion.LaionClap, "_encode_windows", noted)
+    found = run(tmp_path, tmp_path / "laion", window=window, epochs=1)
     assert used == {expected}
+    assert bool(found.outcome.not_exported) == (expected.short == "keep")
     assert load(tmp_path / "out", device="cpu").card.window == expected
     used.clear()
     repeat(tmp_path / "out" / "run.json", tmp_path / "again", device="cpu")
@@ -264,9 +266,9 @@ def test_augmented_sounds_are_encoded_each_time_where_their_tower_is_frozen(
 ) -> None:
     rated_tones(tmp_path, SPLITS)
     trained: list[int] = []
-    clip_vectors = type(tiny()).clip_vectors
+    encode_clips = type(tiny()).encode_clips
     monkeypatch.setattr(
-        type(tiny()), "clip_vectors", lambda self, clips: trained.append(len(clips)) or clip_vectors(self, clips)
+        type(tiny()), "encode_clips", lambda self, clips: trained.append(len(clips)) or encode_clips(self, clips)
     )
     options = replace(OPTIONS, parts=("text",))
     run(tmp_path, model, "plain", options=options, epochs=1)
@@ -282,7 +284,7 @@ def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path
         ({"augmentation": Augmentation()}, "rated sounds are not mixed"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"window": "seconds=0"}, "seconds must be positive"),
-        ({"window": "fused"}, "tiny cannot hear a clip fused; take windows or head"),
+        ({"window": "fused"}, "tiny cannot encode with long=fused; use windows or head"),
         ({"options": replace(OPTIONS, parts=("ears",))}, "no part 'ears'"),
     ):
         with pytest.raises(BadOption, match=pattern):

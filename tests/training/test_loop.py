@@ -173,7 +173,7 @@ def test_a_batch_in_parts_has_the_same_gradients(accumulate: int) -> None:
 def test_vectors_that_are_known_are_not_made_again(tmp_path: Path) -> None:
     clap = new()
     with torch.no_grad():
-        known = list(clap.eval().text_vectors(batches(0).texts)[:, None])
+        known = list(clap.eval().encode_texts(batches(0).texts)[:, None])
     options = replace(OPTIONS, steps=1, parts=("audio",))
     for name, texts in (("made", batches(0).texts), ("known", ["nothing of this is read"] * 4)):
         batch = replace(batches(0), texts=texts, text_known=KnownRows(known) if name == "known" else None)
@@ -274,7 +274,7 @@ def test_what_has_a_rate_of_0_has_no_gradient_and_learns_again_afterwards() -> N
     clap = new()
     with learning(clap, replace(OPTIONS, rates={"audio.stem": 0.0, "audio.blocks": 0.0})) as groups:
         assert not clap.audio.trunk(torch.zeros(1, 32, 64)).requires_grad
-        assert clap.audio_vectors(torch.zeros(1, 16000)).requires_grad
+        assert clap._encode_waveforms(torch.zeros(1, 16000)).requires_grad
         assert all(group["factor"] for group in groups)
     assert all(weight.requires_grad for weight in clap.parameters())
 

@@ -40,12 +40,14 @@ def tiny() -> MiniClap:
     tokenizer = Tokenizer(words)
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     config = MiniConfig(
-        text=TextEncoderConfig(vocab_size=len(vocabulary), hidden=16, layers=1, heads=2, feedforward=16, max_tokens=8),
+        text=TextEncoderConfig(
+            vocab_size=len(vocabulary), hidden_size=16, num_layers=1, num_heads=2, intermediate_size=16, max_tokens=8
+        ),
         audio=AudioEncoderConfig(
-            stem=8, channels=(16, 16, 32), strides=(2, 2, 2), heads=2, hidden=64, dimension=16, dropout=0.0
+            stem=8, channels=(16, 16, 32), strides=(2, 2, 2), num_heads=2, hidden_size=64, output_dim=16, dropout=0.0
         ),
     )
-    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=16)
+    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", embedding_dim=16)
     clap = MiniClap(card, config, tokenizer)
     with torch.no_grad():
         clap.text_projection.bias.fill_(0.2)

@@ -171,7 +171,7 @@ def test_a_fused_model_is_trained_on_whole_sounds(captions: Path, tmp_path: Path
     assert trained == {None: True, "windows": False}
     with pytest.raises(BadOption, match="seconds: with the window fused sounds are trained on whole"):
         pretrain(captions, tmp_path / "out", seconds=0.5, **run)
-    with pytest.raises(BadOption, match="mini cannot hear a clip fused"):
+    with pytest.raises(BadOption, match="mini cannot encode with long=fused"):
         pretrain(captions, tmp_path / "out", window="fused", options=options, device="cpu")
     with pytest.raises(BadOption, match="'tail' is not understood"):
         pretrain(captions, tmp_path / "out", window="tail", **run)
@@ -211,13 +211,13 @@ class Known(nn.Module):
         super().__init__()
         self.card, self.device, self.default_batch_size = clap.card, clap.device, 4
         self.axis, self.text = audio, text
-        self.card = replace(clap.card, dimension=size)
+        self.card = replace(clap.card, embedding_dim=size)
 
     def try_embed_audio(self, paths: Sequence[str], **_: object) -> list[torch.Tensor]:
-        return [torch.eye(self.card.dimension)[self.axis[Path(path).name]] for path in paths]
+        return [torch.eye(self.card.embedding_dim)[self.axis[Path(path).name]] for path in paths]
 
     def embed_text(self, texts: Sequence[str], **_: object) -> torch.Tensor:
-        return torch.stack([torch.eye(self.card.dimension)[self.text[text]] for text in texts])
+        return torch.stack([torch.eye(self.card.embedding_dim)[self.text[text]] for text in texts])
 
 
 def five_captions(folder: Path, sounds: int = 4) -> Path:

@@ -91,7 +91,7 @@ def test_a_clip_is_encoded_in_training_as_in_scoring(name: str, window: str, pai
     torch.manual_seed(0)
     clap = SMALLEST[name]().eval()  # without dropout
     if window.startswith("fused") and name != "laion-fused":
-        with pytest.raises(BadOption, match="take windows or head, or a fused model"):
+        with pytest.raises(BadOption, match="use windows or head, or a fused model"):
             clap.window_of(window)
         return
     clap.card = replace(clap.card, window=clap.window_of(window))

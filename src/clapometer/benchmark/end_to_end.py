@@ -152,7 +152,7 @@ def _run(
         validate_every=epoch, save_every=epoch * tuning.epochs,
     )  # fmt: skip
     model.card = replace(model.card, window=window)
-    batches = _Batches(sounds, train_part.truth, window, tuning, model.card.dimension)
+    batches = _Batches(sounds, train_part.truth, window, tuning, model.card.embedding_dim)
     with tempfile.TemporaryDirectory() as folder:
         train(model, batches, head, options, Path(folder) / "run", validate=validate, progress=progress)
     return best[0]

@@ -61,6 +61,10 @@ def retrieved(
     of_clip = [clip.group or f"clip {number}" for number, clip in enumerate(clips)]
     of_caption = [of_clip[mine[0]] for mine in owners.values()]
     estimates = both_ways(similarity, right, resamples, (groups_of(of_caption), groups_of(of_clip)))
-    counts = {"clips": len(clips), "captions": len(captions), "texts_cut": sum(clap.is_cut(text) for text in captions)}
+    counts = {
+        "clips": len(clips),
+        "captions": len(captions),
+        "texts_cut": sum(clap.is_truncated(text) for text in captions),
+    }
     drawn = f"{len({*of_clip})} clips or recordings with all their captions"
     return Figures(MAIN, estimates, {}, [], drawn=drawn), counts

@@ -202,7 +202,7 @@ def classify(
 def _array_vectors(
     clap: Clap, sounds: Sequence[Sound], window: Window | None, batch_size: int | None
 ) -> tuple[Vectors, list[str]]:
-    vectors = np.full((len(sounds), clap.card.dimension), np.nan, np.float32)
+    vectors = np.full((len(sounds), clap.card.embedding_dim), np.nan, np.float32)
     errors = [""] * len(sounds)
     for number, found in enumerate(clap.try_embed_audio(sounds, window=window, batch_size=batch_size)):
         if isinstance(found, BadAudio):

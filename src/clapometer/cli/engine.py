@@ -117,10 +117,11 @@ class Engine:
     def calibration(self, clap: Clap) -> Calibration | None:
         """The map from cosines to ratings that stands beside the model, if it is of these weights."""
         from clapometer.calibration import FILE, read_calibration
-        from clapometer.models.registry import find
         from clapometer.models.weights.safetensors import weights_hash
 
-        folder = find(self.model)[1]
+        if clap.origin is None:
+            return None
+        folder = clap.origin.folder
         found = read_calibration(folder)
         if found is not None and found.weights != weights_hash(clap):
             self.note(f"note: {folder / FILE} was fitted to other weights than the model's; there are no ratings")

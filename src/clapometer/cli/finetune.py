@@ -246,4 +246,6 @@ def _print(done: Finetuned, *, as_json: bool) -> None:
         print(f"on the {found.on} split: {sentence}")
     if found.calibration is None:
         console.say(f"no calibration, so `clapometer score` will write no column `rating`: {found.no_calibration}")
+    if found.not_exported:
+        console.say(f"note: {found.not_exported}")
     sys.stdout.flush()

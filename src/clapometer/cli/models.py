@@ -1,4 +1,4 @@
-"""`clapometer models`: what can be loaded, what to know before quoting its numbers, and whether it is healthy."""
+"""`clapometer models`: what can be loaded, what to know before quoting its numbers, and whether it is faulty."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from clapometer.cli import console
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.models.diagnose import Examination
+    from clapometer.models.diagnose import CheckpointReport
+    from clapometer.models.registry import Source
     from clapometer.types import ModelCard
 
 CHECK = "check"
 FIELD = 19
 """Width of the names of fields in a printed card."""
 FAULTY = 1
-"""Exit status where a checkpoint was found faulty."""
+"""Exit status if a checkpoint is faulty."""
 
 Name = Annotated[
     str | None,
@@ -35,17 +36,17 @@ Name = Annotated[
 def models(
     name: Name = None,
     examined: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="After check: what to examine.", show_default=False)
+        str | None, typer.Argument(metavar="NAME", help="After check: the model to check.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
-    """List the models that can be loaded, print the card of one, or examine one.
+    """List the models that can be loaded, print the card of one, or check one.
 
-    A card says what a model is, what it hears, under which licence its weights are, and what it was measured to do.
+    A card says what a model is, its input, the license of its weights, and what it was measured to do.
 
-    An examination says whether the scores of a checkpoint can be trusted: weights that are missing, left over or not
-    finite, a text tower that answers every sentence alike, an audio tower that does not hear, filters of another model,
-    fused weights that are called unfused. The exit status is 1 where it is faulty.
+    A check looks for faults that make the scores of a checkpoint meaningless: weights that are missing, left over or
+    not finite, a text encoder that collapses, an audio encoder that ignores its input, the filterbank of another model,
+    fused weights that are called unfused. The exit status is 1 if it is faulty.
     """
     if examined is not None and name != CHECK:
         raise BadOption(f"give one model, not {name} and {examined}; or write `clapometer models check {examined}`")
@@ -60,16 +61,16 @@ def models(
 
 
 def _list(json: bool) -> None:
-    from clapometer.models.registry import DEFAULT_MODEL, list_models, where
+    from clapometer.models.registry import DEFAULT_MODEL, list_models, resolve
 
-    found = [(card, where(card.name)) for card in list_models()]
-    facts = [{**asdict(card), "parameters": _parameters(card), "here": _is_here(path)} for card, path in found]
+    found = [(card, resolve(card.name).is_here) for card in list_models()]
+    facts = [{**asdict(card), "parameters": _parameters(card), "here": is_here} for card, is_here in found]
     if json:
         console.print_json({"default": DEFAULT_MODEL, "models": facts})
         return
     from clapometer.cli.layout import print_table
 
-    columns = ("name", "family", "size", "rate", "window", "here", "licence", "source")
+    columns = ("name", "family", "size", "rate", "window", "here", "license", "source")
     rows = [
         (
             card.name,
@@ -77,37 +78,38 @@ def _list(json: bool) -> None:
             _millions(_parameters(card)),
             f"{card.sample_rate / 1000:g} kHz",
             f"{card.window.seconds:g} s",
-            "yes" if _is_here(path) else "no",
-            card.licence,
+            "yes" if is_here else "no",
+            card.license,
             _repository(card),
         )
-        for card, path in found
+        for card, is_here in found
     ]
-    print_table(columns, rows, right=("size", "rate", "window"), wrap=("licence", "source"))
+    print_table(columns, rows, right=("size", "rate", "window"), wrap=("license", "source"))
     print("\nsize: parameters, in millions. here: whether the weights are on this machine; where they are not, the")
-    print("first use downloads them from their source on huggingface.co. licence: of the weights.")
-    print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` examines the weights; NAME")
+    print("first use downloads them from their source on huggingface.co. license: of the weights.")
+    print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` checks the weights; NAME")
     print("may be the path of a file or folder.")
     print(f"Without --model, commands use {DEFAULT_MODEL}.")
 
 
 def _card(name: str, json: bool) -> None:
-    from clapometer.models.registry import find
+    from clapometer.models.registry import resolve
 
-    card, folder = find(name)
-    text = _text(folder)
+    source = resolve(name)
+    card, text = source.card, _text(source.folder)
     if json:
-        here = {"parameters": _parameters(card), "here": _is_here(folder), "folder": str(folder)}
+        here = {"parameters": _parameters(card), "here": source.is_here, "folder": str(source.folder)}
         console.print_json({**asdict(card), **here, "card": text})
         return
-    for field, value in _fields(card, folder).items():
+    for field, value in _fields(source).items():
         first, *others = textwrap.wrap(str(value), 90, break_on_hyphens=False) or [""]
         print(f"{field:<{FIELD}}{first}".rstrip(), *[f"{'':<{FIELD}}{line}" for line in others], sep="\n")
     if text:
         print(f"\n{text.rstrip()}")
 
 
-def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
+def _fields(source: Source) -> dict[str, Any]:
+    card = source.card
     parameters = _parameters(card)
     fields = {
         "name": card.name,
@@ -116,31 +118,31 @@ def _fields(card: ModelCard, folder: Path) -> dict[str, Any]:
         **({"parameters": _millions(parameters)} if parameters else {}),
         "sample rate": f"{card.sample_rate} Hz",
         "window": card.window,
-        "dimension": card.dimension,
-        "licence (weights)": card.licence,
+        "dimension": card.embedding_dim,
+        "license (weights)": card.license,
         "source": card.source,
-        "on this machine": f"yes, {folder}" if _is_here(folder) else "no",
+        "on this machine": f"yes, {source.folder}" if source.is_here else "no",
     }
-    return {**fields, "differences": card.published} if card.published else fields
+    return {**fields, "differences": card.differences} if card.differences else fields
 
 
 def _check(name: str, json: bool) -> None:
-    from clapometer.models.diagnose import examine
+    from clapometer.models.diagnose import diagnose
 
-    found = examine(name)
+    found = diagnose(name)
     if json:
         console.print_json({**asdict(found), "state": found.state, "verdict": found.verdict})
     else:
-        _print_examination(found)
+        _print_report(found)
     if found.state == "faulty":
         raise typer.Exit(FAULTY)
 
 
-def _print_examination(found: Examination) -> None:
-    print(f"{found.model}: {found.kind or 'not recognised'}\n")
+def _print_report(found: CheckpointReport) -> None:
+    print(f"{found.model}: {found.kind or 'of no known family'}\n")
     for finding in found.findings:
-        first, *others = textwrap.wrap(finding.words, 90, break_long_words=False, break_on_hyphens=False) or [""]
-        print(f"{finding.state:<9} {finding.what:<12} {first}", *[f"{'':<23}{line}" for line in others], sep="\n")
+        first, *others = textwrap.wrap(finding.message, 90, break_long_words=False, break_on_hyphens=False) or [""]
+        print(f"{finding.state:<9} {finding.subject:<13} {first}", *[f"{'':<24}{line}" for line in others], sep="\n")
     print("", *textwrap.wrap(found.verdict, 110), sep="\n")
 
 
@@ -148,8 +150,8 @@ def _parameters(card: ModelCard) -> int | None:
     """How many numbers a known model consists of; None where that is not known without loading it."""
     from clapometer.models.registry import FAMILIES, list_models
 
-    known: dict[str, int] = getattr(FAMILIES.get(card.family), "PARAMETERS", {})
-    return known.get(card.name) if card in list_models() else None  # a path may be called like a known model
+    is_known = card in list_models()  # a path may be called like a known model
+    return FAMILIES[card.family].PARAMETERS.get(card.name) if is_known else None
 
 
 def _repository(card: ModelCard) -> str:
@@ -159,10 +161,6 @@ def _repository(card: ModelCard) -> str:
 
 def _millions(parameters: int | None) -> str:
     return "" if parameters is None else f"{parameters / 1e6:.1f} M"
-
-
-def _is_here(path: Path | None) -> bool:
-    return path is not None and path.exists()
 
 
 def _text(folder: Path) -> str:

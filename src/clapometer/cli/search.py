@@ -87,7 +87,7 @@ def search(
         vector = index.sound_vector(clap, query, store=store)
     else:
         vector = index.text_vector(clap, query, store=store)
-        if clap.is_cut(query):
+        if clap.is_truncated(query):
             engine.note("note: the model reads only the beginning of the text")
     if store is not None:
         store.close()

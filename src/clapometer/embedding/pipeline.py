@@ -227,4 +227,4 @@ def _job(
     for what, value in (("batch size", batch_size), ("workers", workers)):
         if value < 1:
             raise BadOption(f"{what} must be at least 1, not {value}")
-    return _Job(clap, workers, clap.card.dimension, store, progress), batch_size
+    return _Job(clap, workers, clap.card.embedding_dim, store, progress), batch_size

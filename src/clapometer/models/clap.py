@@ -1,24 +1,27 @@
 """`Clap`: the one seam between a model family and everything that uses it.
 
-A family implements two methods, waveforms to vectors and texts to vectors. Windows, batching, order, unit norm,
-device, precision and the absence of gradients live here, once.
+A family implements two methods: waveforms to vectors, and texts to vectors. Windows, batching, order, normalization,
+device, precision, tokenization and strict loading of weights live here, once.
 """
 
 from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, Protocol, Self, cast, get_args
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.audio.reading import Samples, Sound, is_one_sound, read_windows
-from clapometer.errors import BadAudio, BadOption, BadText
+from clapometer.errors import BadAudio, BadOption, BadText, WeightsMismatch
+from clapometer.models.weights.tokenizers import check_tokenizer, token_batch
 from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
 from clapometer.types import FUSED, ModelCard, Window
 
@@ -28,77 +31,200 @@ _MODE = threading.Lock()
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class TextConfig(Protocol):
+    """Sizes of a text tower."""
+
+    @property
+    def kind(self) -> str:
+        """The published architecture whose special tokens the tower reads; empty for another one."""
+        ...
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens."""
+        ...
+
+
+class Config(Protocol):
+    """Sizes of a model: a frozen dataclass of numbers, tuples and such dataclasses, so that JSON can hold it."""
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of an embedding."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens that the text tower reads, special tokens included; of a longer text the beginning is read."""
+        ...
+
+    @property
+    def text(self) -> TextConfig:
+        """Sizes of the text tower."""
+        ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model was loaded from."""
+
+    name: str
+    """The name or path that `load` was given."""
+    folder: Path
+    """The folder with its files."""
+
+
 class Clap(nn.Module, ABC):
-    """A contrastive language-audio model: sounds and texts as unit vectors in one space.
+    """A contrastive language-audio model: audio and texts as unit vectors in one space.
 
     Attributes:
+        config_class: the class of `config`.
+        pad_id: id of the padding token.
         card: what the model is.
+        config: its sizes.
+        tokenizer: turns a text into token ids, special tokens included.
         logit_scale: natural logarithm of the inverse temperature, a scalar parameter.
         precision: arithmetic of the networks at inference.
         engine: what runs the networks at inference: `torch`, or another one with all that its numbers depend on.
+        origin: where it was loaded from; None if it was not loaded.
     """
 
+    config_class: ClassVar[type[Config]]
+    pad_id: ClassVar[int] = 0
     card: ModelCard
+    config: Config
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: ModelCard, config: Config, tokenizer: Tokenizer) -> None:
         super().__init__()
+        if config.embedding_dim != card.embedding_dim:
+            raise ValueError(
+                f"embedding_dim of card and network differ: {card.embedding_dim} and {config.embedding_dim}"
+            )
         self.card = card
+        self.config = config
+        self.tokenizer = tokenizer
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
         self.engine = "torch"
+        self.origin: Origin | None = None
         self._seen: Seen | Callable[[], Seen] = TRAINING_DATA_UNKNOWN
         self._callers = 0
         self._in_training: list[nn.Module] = []
 
+    @classmethod
+    def from_weights(
+        cls, card: ModelCard, config: Config, tokenizer: Tokenizer, weights: Mapping[str, Tensor], where: Path
+    ) -> Self:
+        """Build a model with the weights of a checkpoint.
+
+        Args:
+            card: what the model is.
+            config: its sizes, of the class `config_class`.
+            tokenizer: the one it was trained with.
+            weights: by the names of the model.
+            where: the file or folder of the checkpoint, for messages.
+
+        Raises:
+            CheckpointError: the tokenizer is that of another model.
+            WeightsMismatch: as `load_weights`.
+        """
+        check_tokenizer(tokenizer, config.text.kind, config.text.vocab_size, where)
+        model = cls(card, config, tokenizer)
+        load_weights(model, weights, where)
+        return model
+
     # What a family implements -------------------------------------------------------------------------------------
 
     @abstractmethod
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
-        """(batch, samples) at the card's sample rate, -1..1 -> (batch, dimension), any length, with gradients."""
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
+        """Encode waveforms of any length, (batch, samples), -1..1, at the card's sample rate.
 
-    @abstractmethod
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        """Texts -> (batch, dimension), any length, with gradients."""
-
-    @abstractmethod
-    def parts(self) -> dict[str, nn.Module]:
-        """The towers and projections by name (`audio`, `text`, ...), for training to freeze or slow down."""
-
-    @abstractmethod
-    def untrained(self) -> Clap:
-        """A model of the same architecture and tokenizer with random weights, for training from scratch."""
-
-    @abstractmethod
-    def configuration(self) -> dict[str, Any]:
-        """What the family's `build` needs beside the weights; written to `config.json`."""
-
-    @abstractmethod
-    def save_tokenizer(self, folder: Path) -> None:
-        """Write the files of the tokenizer into an existing folder."""
-
-    def is_cut(self, text: str) -> bool:  # noqa: ARG002 - families use it
-        """Whether the text tower reads only the beginning of the text."""
-        return False
-
-    def window_vectors(self, windows: Sequence[Tensor], window: Window) -> Tensor:  # noqa: ARG002 - families use it
-        """As `audio_vectors`, of n tensors (samples,) of any lengths that `window` made of clips: (n, dimension).
-
-        For families that encode clips in more than one way.
+        Returns:
+            (batch, embedding_dim), with gradients, not normalized.
         """
-        return torch.stack(in_groups(windows, lambda waveforms: self.audio_vectors(waveforms.to(self.device))))
+
+    @abstractmethod
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Encode texts of any length.
+
+        Returns:
+            (batch, embedding_dim), with gradients, not normalized.
+        """
+
+    # What a family may override -----------------------------------------------------------------------------------
+
+    def _encode_windows(self, windows: Sequence[Tensor], window: Window) -> Tensor:  # noqa: ARG002 - families use it
+        """Encode n windows of any lengths, (samples,) each; overridden by families that encode clips in several ways.
+
+        Args:
+            windows: of clips, as `read_windows` makes them.
+            window: by which they were made.
+
+        Returns:
+            (n, embedding_dim), as `_encode_waveforms`.
+        """
+        return torch.stack(in_groups(windows, lambda waveforms: self._encode_waveforms(waveforms.to(self.device))))
 
     def check_window(self, window: Window) -> None:
-        """Check that the model can encode clips like that.
+        """Check that the model can encode clips with this window.
 
         Raises:
             BadOption: it cannot.
         """
         if window.long in FUSED:
             raise BadOption(
-                f"window: {self.card.name} cannot hear a clip {window.long}; take windows or head, or a fused model"
+                f"window: {self.card.name} cannot encode with long={window.long}; use windows or head, or a fused model"
             )
 
+    def parts(self) -> dict[str, nn.Module]:
+        """The towers and projections by name (`audio`, `audio projection`, ...), for training to freeze or slow down:
+        the children that hold parameters.
+        """
+        trained = ((name, part) for name, part in self.named_children() if any(True for _ in part.parameters()))
+        return {name.replace("_", " "): part for name, part in trained}
+
+    @property
+    def is_fused(self) -> bool | None:
+        """Whether the model has weights for feature fusion; None for families that know no fusion."""
+        return None
+
+    def export(self, folder: Path) -> str:  # noqa: ARG002 - families use it
+        """Write the model in the format of another library into a subfolder, if the family has one.
+
+        Args:
+            folder: an existing one, such as that of the saved model.
+
+        Returns:
+            What was not written and why; empty if the family has no other format, or all was written.
+        """
+        return ""
+
+    def _with_special_tokens(self, texts: Sequence[str]) -> Sequence[str]:
+        """Texts with the special tokens that the tokenizer itself does not add."""
+        return texts
+
     # What everybody uses ------------------------------------------------------------------------------------------
+
+    def tokenize(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token ids, (batch, tokens), int64, and the mask of those that are no padding, on the model's device."""
+        texts, limit = self._with_special_tokens(texts), self.config.max_tokens
+        return token_batch(self.tokenizer, texts, limit=limit, pad=self.pad_id, device=self.device)
+
+    def is_truncated(self, text: str) -> bool:
+        """Whether the text tower reads only the beginning of the text."""
+        return len(self.tokenizer.encode(self._with_special_tokens([text])[0]).ids) > self.config.max_tokens
+
+    def untrained(self) -> Self:
+        """A model of the same architecture and tokenizer with random weights, for training from scratch."""
+        return type(self)(self.card, self.config, self.tokenizer)
+
+    def configuration(self) -> dict[str, Any]:
+        """`config` as JSON can hold it."""
+        return asdict(self.config)  # type: ignore[call-overload,no-any-return]
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """Write `tokenizer.json` into an existing folder."""
+        self.tokenizer.save(str(folder / "tokenizer.json"))
 
     def window_of(self, given: Window | str | None) -> Window:
         """A window that the model can encode.
@@ -107,13 +233,13 @@ class Clap(nn.Module, ABC):
             given: the window, or changes to the card's as `Window.changed` reads them; None or empty: the card's.
 
         Raises:
-            BadOption: the changes are not understood, or the model cannot encode clips like that.
+            BadOption: the changes are not understood, or the model cannot encode clips with that window.
         """
         window = given if isinstance(given, Window) else self.card.window.changed(given) if given else self.card.window
         self.check_window(window)
         return window
 
-    def clip_vectors(self, clips: Sequence[Sequence[Tensor]]) -> Tensor:
+    def encode_clips(self, clips: Sequence[Sequence[Tensor]]) -> Tensor:
         """Encode clips for training, by the path of `embed_audio`: with gradients, and in the mode the model is in.
 
         Args:
@@ -121,11 +247,15 @@ class Clap(nn.Module, ABC):
                 window.
 
         Returns:
-            (clips, dimension), where the model is; brought to unit length, those of `embed_audio`.
+            (clips, embedding_dim), on the model's device, not normalized; normalized, they are those of `embed_audio`.
         """
         numbers = [number for number, windows in enumerate(clips) for _ in windows]
         windows = [window for windows in clips for window in windows]
-        return summed(self.window_vectors(windows, self.card.window), numbers, len(clips))
+        return summed(self._encode_windows(windows, self.card.window), numbers, len(clips))
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Encode texts for training, as `encode_clips` does clips: (texts, embedding_dim)."""
+        return self._encode_texts(texts)
 
     @property
     def seen(self) -> Seen:
@@ -146,8 +276,8 @@ class Clap(nn.Module, ABC):
 
     @property
     def default_batch_size(self) -> int:
-        """Windows or texts a forward pass: 1 on a CPU, where larger batches gain nothing and 1 makes the vector of a
-        clip the same to the last bit whatever stands beside it; 32 on an accelerator.
+        """Windows or texts per forward pass: 1 on a CPU, where larger batches gain nothing and 1 makes the vector of
+        a clip the same to the last bit whatever else is in its batch; 32 on an accelerator.
         """
         return 1 if self.device.type == "cpu" else 32
 
@@ -159,15 +289,15 @@ class Clap(nn.Module, ABC):
         Args:
             sounds: a file or `(array, sample_rate)`, or a list of them; arrays are (samples,) or (channels, samples).
             window: treatment of short and long clips; default: the card's.
-            batch_size: windows a forward pass; default: `default_batch_size`.
+            batch_size: windows per forward pass; default: `default_batch_size`.
 
         Returns:
-            Unit vectors, float32 on the CPU, (clips, dimension), in the order given. The vector of a clip of several
-            windows is the mean of their unit vectors, brought back to unit length.
+            Unit vectors, float32 on the CPU, (clips, embedding_dim), in the order given. The vector of a clip with
+            several windows is the normalized mean of their unit vectors.
 
         Raises:
             BadAudio: a clip cannot be read.
-            BadOption: the model cannot hear clips like that.
+            BadOption: the model cannot encode clips with that window.
         """
         several = isinstance(sounds, Iterable) and not is_one_sound(sounds)
         listed = list(cast("Sequence[Sound]", sounds)) if several else [cast("Sound", sounds)]
@@ -175,7 +305,7 @@ class Clap(nn.Module, ABC):
         for vector in vectors:
             if isinstance(vector, BadAudio):
                 raise vector
-        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.dimension)
+        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.embedding_dim)
 
     @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def try_embed_audio(
@@ -185,11 +315,11 @@ class Clap(nn.Module, ABC):
         window = window or self.card.window
         self.check_window(window)
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
-        sums = [torch.zeros(self.card.dimension) for _ in sounds]
+        sums = [torch.zeros(self.card.embedding_dim) for _ in sounds]
         errors: dict[int, BadAudio] = {}
         for numbers, windows in _batches(self._windows(sounds, window, errors), size):
             with self._turn(), self._inference(), self._arithmetic():
-                vectors = self.window_vectors(windows, window)
+                vectors = self._encode_windows(windows, window)
             add_windows(sums, numbers, vectors.cpu())
         return [errors.get(number) or _sound_vector(total) for number, total in enumerate(sums)]
 
@@ -199,27 +329,27 @@ class Clap(nn.Module, ABC):
 
         Args:
             texts: one or a list; batched by length, padded to the batch and no further.
-            batch_size: texts a forward pass; default: `default_batch_size`.
+            batch_size: texts per forward pass; default: `default_batch_size`.
 
         Returns:
-            Unit vectors, float32 on the CPU, (texts, dimension), in the order given.
+            Unit vectors, float32 on the CPU, (texts, embedding_dim), in the order given.
 
         Raises:
-            BadText: a text is empty, or holds half a sign that no text can hold.
+            BadText: a text is empty, or contains an unpaired surrogate.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
         for number, text in enumerate(texts, 1):
             if not isinstance(text, str) or not text.strip():
                 raise BadText(f"text {number} of {len(texts)} is empty; describe the sound in words")
-            if any("\ud800" <= sign <= "\udfff" for sign in text):
+            if any("\ud800" <= character <= "\udfff" for character in text):
                 raise BadText(f"text {number} of {len(texts)} holds half of a surrogate pair; save it as UTF-8")
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
         order = sorted(range(len(texts)), key=lambda number: (len(texts[number]), texts[number]))
-        vectors = torch.zeros(len(texts), self.card.dimension)
+        vectors = torch.zeros(len(texts), self.card.embedding_dim)
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
             with self._turn(), self._inference(), self._arithmetic():
-                batch = self.text_vectors([texts[number] for number in numbers])
+                batch = self._encode_texts([texts[number] for number in numbers])
             vectors[numbers] = _unit(batch)
         return vectors
 
@@ -257,12 +387,12 @@ class Clap(nn.Module, ABC):
                 errors[number] = error
 
     def _turn(self) -> AbstractContextManager[Any]:
-        """Threads that decode may share an accelerator; its memory has room for one batch at a time."""
+        """Threads that decode may share an accelerator, whose memory holds one batch at a time."""
         return nullcontext() if self.device.type == "cpu" else _ACCELERATOR
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """Evaluation mode: what training does at random must never reach a score, whatever mode the model is in."""
+        """Evaluation mode, whatever mode the model is in: nothing random of training may reach a score."""
         with _MODE:
             if self._callers == 0:
                 self._in_training = [module for module in self.modules() if module.training]
@@ -295,8 +425,33 @@ class Clap(nn.Module, ABC):
         self.precision = cast("Precision", precision)
 
 
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Copy weights into a model, in single precision; nothing missing, nothing left over.
+
+    Args:
+        model: any.
+        weights: by the model's names.
+        where: the file or folder they are from, for messages.
+
+    Raises:
+        WeightsMismatch: names or shapes differ, or a weight is not finite.
+    """
+    expected = model.state_dict()
+    problems = [f"missing {name}" for name in expected if name not in weights]
+    problems += [f"unexpected {name}" for name in weights if name not in expected]
+    for name, tensor in weights.items():
+        if name in expected and tensor.shape != expected[name].shape:
+            problems.append(f"{name} is {tuple(tensor.shape)}, not {tuple(expected[name].shape)}")
+        elif not torch.isfinite(tensor).all():
+            problems.append(f"{name} holds numbers that are not finite")
+    if problems:
+        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise WeightsMismatch(f"{where} does not fit the network: {'; '.join(problems[:5])}{more}")
+    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+
+
 def summed(vectors: Tensor, numbers: Sequence[int], count: int) -> Tensor:
-    """The sums of the unit vectors of the windows of each clip: (windows, dimension) -> (clips, dimension).
+    """The sums of the unit vectors of the windows of each clip: (windows, embedding_dim) -> (clips, embedding_dim).
 
     Args:
         vectors: of windows, of any length.

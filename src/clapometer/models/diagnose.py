@@ -1,8 +1,8 @@
-"""The examination of a checkpoint: can its scores be trusted, as far as a machine sees without listeners?
+"""Diagnose a checkpoint: can its scores be trusted, as far as can be seen without listeners?
 
-What it looks for are faults that leave a model able to answer, but with numbers that mean nothing: a text tower that
-answers every sentence alike, an audio tower that does not hear, a front end of another model, fused weights taken for
-unfused ones.
+Looks for faults with which a model still computes scores, but meaningless ones: a text encoder that collapses
+(near-identical embeddings for unrelated sentences), an audio encoder that ignores its input, the front end of another
+model, fused weights that are called unfused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from clapometer.audio.reading import Sound
 from clapometer.errors import CheckpointError, UnknownModel, WeightsMismatch
 from clapometer.models.clap import Clap
 from clapometer.models.nets.mel import DecibelMel, htk_filterbank, slaney_filterbank
-from clapometer.models.registry import find, load
+from clapometer.models.registry import load, resolve
 
 State = Literal["well", "doubtful", "faulty"]
 
@@ -41,106 +41,106 @@ SENTENCES = (
     "an engine starts, idles and stops",
     "a baby cries",
 )
-"""What is said of sounds that have nothing in common."""
+"""Captions of unrelated sounds."""
 ALIKE = {"text": (0.98, 0.9), "audio": (0.995, 0.97)}
-"""Mean cosine of unrelated inputs from which on a tower is faulty, and doubtful. The trained `mini` has 0.11 for these
-sentences and 0.19 for these sounds, networks that were never trained lie between 0.6 and 0.99."""
+"""Mean cosine of unrelated inputs from which on an encoder is faulty, and doubtful. The trained `mini` has 0.11 for
+these sentences and 0.19 for these sounds; untrained networks have 0.6 to 0.99."""
 SCALES = (1.0, 1000.0)
-"""Inverse temperatures between which trained models lie."""
+"""Range of the inverse temperatures of trained models."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    what: str
-    """What was looked at: `files`, `weights`, `text tower`, `audio tower`, `filters`, `fusion`, `temperature`."""
+    subject: str
+    """What was checked: `files`, `weights`, `text encoder`, `audio encoder`, `filters`, `fusion`, `temperature`."""
     state: State
-    """How it was found."""
-    words: str
-    """What was seen, in plain words."""
+    """The verdict on it."""
+    message: str
+    """The reason, in a sentence."""
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What was found of a model."""
+class CheckpointReport:
+    """The findings on a checkpoint."""
 
     model: str
     """The name or path that was given."""
     kind: str
-    """What it was recognised as; empty where it was not."""
+    """What it is; empty if no family matches it."""
     findings: tuple[Finding, ...]
-    """In the order in which they were looked at."""
+    """In the order of the checks."""
 
     @property
     def state(self) -> State:
-        """The worst state of a finding."""
+        """The worst state of the findings."""
         states = {finding.state for finding in self.findings}
         return "faulty" if "faulty" in states else "doubtful" if "doubtful" in states else "well"
 
     @property
     def verdict(self) -> str:
-        """Whether its scores can be trusted, in a sentence."""
-        names = [finding.what for finding in self.findings if finding.state == self.state]
+        """Whether the scores can be trusted, in a sentence."""
+        names = [finding.subject for finding in self.findings if finding.state == self.state]
         if self.state == "faulty":
             return f"Do not trust the scores of this checkpoint: its {_listed(names)} {_are(names)} faulty."
         if self.state == "doubtful":
-            return f"Trust the scores with care: there are doubts about its {_listed(names)}."
+            return f"Use the scores with care: there are doubts about its {_listed(names)}."
         return (
-            "The scores can be trusted as far as a machine sees: no weight is missing, both towers tell inputs apart. "
-            "How far they agree with listeners, `clapometer evaluate` tells."
+            "No fault found: no weight is missing, and both encoders distinguish inputs. "
+            "`clapometer evaluate` measures how well the scores agree with listeners."
         )
 
 
-def examine(model: str | os.PathLike[str]) -> Examination:
-    """Examine a checkpoint.
+def diagnose(model: str | os.PathLike[str]) -> CheckpointReport:
+    """Diagnose a checkpoint.
 
     Args:
         model: a name, file or folder, as `load` takes it.
 
     Raises:
-        UnknownModel: there is no such name, file or folder, or it is a name of what is not on this machine.
+        UnknownModel: there is no such name, file or folder, or a known model is not on this machine.
     """
     kind = ""
     try:
-        card, folder = find(model)
-        kind = card.summary
-        if not folder.exists():
+        source = resolve(model)
+        kind = source.card.summary
+        if not source.is_here:
             raise UnknownModel(
-                f"{card.name} is not on this machine, so there is nothing to examine; "
-                f"`clapometer models {card.name}` says where it comes from"
+                f"{source.card.name} is not on this machine, so there is nothing to check; "
+                f"`clapometer models {source.card.name}` says where it comes from"
             )
-        clap = load(model, device="cpu")
+        clap = load(source, device="cpu")
     except UnknownModel:
         raise
     except CheckpointError as error:
         what = "weights" if isinstance(error, WeightsMismatch) else "files"
-        return Examination(str(model), kind, (Finding(what, "faulty", str(error)),))
+        return CheckpointReport(str(model), kind, (Finding(what, "faulty", str(error)),))
     count = sum(parameter.numel() for parameter in clap.parameters())
     numbers = f"{count / 1e6:.1f} million" if count >= 1e5 else f"{count}"
-    weights = Finding("weights", "well", f"complete, {numbers} numbers, all of them finite")
-    path = Path(model) if Path(model).exists() else folder
-    return Examination(str(model), kind, (weights, *examine_model(clap), *_fusion(clap, path)))
+    weights = Finding("weights", "well", f"complete, {numbers} parameters, all of them finite")
+    path = Path(model) if Path(model).exists() else source.folder
+    return CheckpointReport(str(model), kind, (weights, *diagnose_model(clap), *_fusion(clap, path)))
 
 
-def examine_model(clap: Clap) -> list[Finding]:
-    """What can be seen of a model that has been loaded: its towers, filters and temperature."""
+def diagnose_model(clap: Clap) -> list[Finding]:
+    """The findings on a loaded model: its encoders, filterbank and temperature."""
     findings = [
-        _tower("text tower", "text", clap.embed_text(SENTENCES), "sentences of unrelated content"),
-        _tower("audio tower", "audio", clap.embed_audio(probes(clap.card.sample_rate)), "unlike sounds"),
+        _tower("text encoder", "text", clap.embed_text(SENTENCES), "sentences of unrelated content"),
+        _tower("audio encoder", "audio", clap.embed_audio(probes(clap.card.sample_rate)), "unrelated sounds"),
     ]
     findings += [finding for part in clap.modules() if isinstance(part, DecibelMel) for finding in _filters(part)]
     scale = clap.logit_scale.exp().item()
     if SCALES[0] <= scale <= SCALES[1]:
         findings.append(Finding("temperature", "well", f"cosines were multiplied by {scale:.3g} in training"))
     else:
-        words = f"cosines were multiplied by {scale:.3g} in training; trained models lie between 1 and 1000"
-        findings.append(Finding("temperature", "doubtful", words))
+        message = f"cosines were multiplied by {scale:.3g} in training; trained models lie between 1 and 1000"
+        findings.append(Finding("temperature", "doubtful", message))
     return findings
 
 
 def probes(rate: int) -> list[Sound]:
-    """Sounds that have little in common, made by code: two seconds of each."""
+    """Synthetic sounds that have little in common, two seconds each."""
     random, time = np.random.RandomState(3), np.arange(2 * rate) / rate
     noise = random.random_sample(len(time)) - 0.5
     sweep = np.sin(2 * np.pi * (100 + 700 * time) * time)
@@ -160,56 +160,57 @@ def probes(rate: int) -> list[Sound]:
 
 def _tower(what: str, kind: str, vectors: Tensor, inputs: str) -> Finding:
     if not torch.isfinite(vectors).all():
-        return Finding(what, "faulty", f"its answers to {inputs} are not finite numbers")
+        return Finding(what, "faulty", f"its embeddings of {inputs} are not finite")
     count = len(vectors)
     alike = ((vectors @ vectors.T).sum() - count).item() / (count * (count - 1))
     faulty, doubtful = ALIKE[kind]
     seen = f"{count} {inputs} have a mean cosine of {alike:.3f}"
     if alike >= faulty:
-        deaf = "it answers every sentence alike" if kind == "text" else "it does not hear what it is given"
-        return Finding(what, "faulty", f"{seen}: {deaf}, and the scores say nothing about it")
+        fault = "it collapses" if kind == "text" else "it ignores its input"
+        return Finding(what, "faulty", f"{seen}: {fault}, and the scores are meaningless")
     if alike >= doubtful:
-        return Finding(what, "doubtful", f"{seen}: it hardly tells them apart")
-    return Finding(what, "well", f"{seen}: it tells them apart")
+        return Finding(what, "doubtful", f"{seen}: it hardly distinguishes them")
+    return Finding(what, "well", f"{seen}: it distinguishes them")
 
 
 def _filters(part: DecibelMel) -> Iterator[Finding]:
-    """Whether the filters that a checkpoint brought are those that its kind was trained with."""
+    """Whether the filterbank of a checkpoint is the one that its kind was trained with."""
     config, stored = part.config, part.filterbank.cpu()
     made = {"slaney": slaney_filterbank(config), "htk": htk_filterbank(config)}
-    expected = f"those of {config.mels} bands from {config.low:g} to {config.high:g} Hz on the {config.scale} scale"
+    expected = (
+        f"those of {config.n_mels} bands from {config.f_min:g} to {config.f_max:g} Hz on the {config.scale} scale"
+    )
     near = {scale for scale, filters in made.items() if (stored - filters).abs().max() <= 1e-3 * filters.max()}
     if config.scale in near:
         yield Finding("filters", "well", expected)
     elif not bool((stored.sum(0) > 0).any()):
-        yield Finding("filters", "faulty", "no filter lets anything through: every sound is silence")
+        yield Finding("filters", "faulty", "all filters are zero: every input is silence")
     elif near:
         yield Finding("filters", "faulty", f"on the {near.pop()} scale, but this kind was trained with {expected}")
     else:
         lowest, highest = _reach(stored, config.sample_rate)
-        words = f"they hear {lowest:.0f} to {highest:.0f} Hz and are not {expected}; were they changed after training?"
-        yield Finding("filters", "faulty", words)
+        message = f"they pass {lowest:.0f} to {highest:.0f} Hz and are not {expected}; take the original file"
+        yield Finding("filters", "faulty", message)
 
 
 def _reach(filters: Tensor, rate: int) -> tuple[float, float]:
-    """Lowest and highest frequency that passes, Hz."""
+    """Lowest and highest frequency with a filter, Hz."""
     bins = torch.nonzero(filters.sum(1) > 0).flatten()
     step = rate / 2 / (len(filters) - 1)
     return bins[0].item() * step, bins[-1].item() * step
 
 
 def _fusion(clap: Clap, path: Path) -> Iterator[Finding]:
-    """Whether fused weights are called unfused, or the other way round."""
-    if "fus" not in json.dumps(clap.configuration()):
-        return  # a family that knows no fusion
-    fused = any("fusion_model" in name for name, _ in clap.named_parameters())
-    own = "fused" if fused else "unfused"
+    """Whether fused weights are called unfused, or unfused ones fused."""
+    if clap.is_fused is None:
+        return
+    own = "fused" if clap.is_fused else "unfused"
     claims = {source: claim for source, claim in _claims(path) if claim != own}
     if claims:
-        words = "; ".join(f"{source} says {claim}" for source, claim in claims.items())
-        yield Finding("fusion", "doubtful", f"the weights are {own}, but {words}; the weights count, the name misleads")
+        message = "; ".join(f"{source} says {claim}" for source, claim in claims.items())
+        yield Finding("fusion", "doubtful", f"the weights are {own}, but {message}; the weights decide")
     else:
-        yield Finding("fusion", "well", f"the weights are {own}, and nothing beside them says otherwise")
+        yield Finding("fusion", "well", f"the weights are {own}, and no name or configuration contradicts that")
 
 
 def _claims(path: Path) -> Iterator[tuple[str, str]]:
@@ -226,7 +227,7 @@ def _claims(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A JSON object; an empty one where there is none to be read: what it would say is only a hint."""
+    """A JSON object; an empty one if there is none or it cannot be read, for it would be a hint only."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The identity of a model, and what its results depend on: the record written beside them.
+"""The identity of a model, and the provenance record written next to its results.
 
 Torch is imported only inside functions, so that the command line starts without it.
 """
@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import soxr
@@ -26,8 +24,8 @@ FORMAT = 1
 
 
 def fingerprint(clap: Clap) -> str:
-    """What tells one model and its arithmetic from another: weights, configuration, tokenizer, device, precision,
-    engine, and the versions of the programs that take part; hexadecimal.
+    """A hash of everything that the vectors of a model depend on: weights, configuration, tokenizer, device, precision,
+    engine, and library versions; hexadecimal.
     """
     from clapometer.models.weights.safetensors import weights_hash
 
@@ -35,22 +33,18 @@ def fingerprint(clap: Clap) -> str:
     facts = [FORMAT, weights_hash(clap), clap.card.family, clap.card.sample_rate, clap.device.type, clap.precision]
     facts += [clap.engine] if clap.engine != "torch" else []
     digest.update(json.dumps([facts, versions(), clap.configuration()], default=str, sort_keys=True).encode())
-    with tempfile.TemporaryDirectory() as folder:
-        clap.save_tokenizer(Path(folder))
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file():
-                digest.update(path.name.encode() + path.read_bytes())
+    digest.update(clap.tokenizer.to_str().encode())
     return digest.hexdigest()
 
 
 def provenance(clap: Clap, *, model: str, window: Window, batch_size: int) -> dict[str, Any]:
-    """What the numbers of a run depend on, for the JSON file beside them.
+    """Everything that the numbers of a run depend on, for the JSON file next to them.
 
     Args:
         clap: the model.
         model: the name or folder by which it was asked for.
         window: treatment of short and long clips.
-        batch_size: windows or texts a forward pass.
+        batch_size: windows or texts per forward pass.
     """
     from clapometer.models.weights.safetensors import weights_hash
 

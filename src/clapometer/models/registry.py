@@ -1,7 +1,8 @@
 """Names and folders of models: what can be loaded, `load`, `save`.
 
 A model is a folder that `save` wrote, a checkpoint of other people (a file, or a folder of transformers) that a family
-recognises, or a known name, whose files are looked for on this machine and, only if they are not there, downloaded.
+matches, or a known name, whose files are looked for on this machine and downloaded only if they are not there. A name
+or path is resolved once: `resolve` gives a `Source`, which `load` takes as well.
 """
 
 from __future__ import annotations
@@ -9,28 +10,72 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import torch
 
-from clapometer.errors import BadOption, CheckpointError, UnknownModel
-from clapometer.models.backends import check_engine, engage
-from clapometer.models.clap import Clap
-from clapometer.models.families import laion, microsoft, mini, paraclap
-from clapometer.models.weights.hub import Place, download, find_files, models_folder
-from clapometer.models.weights.safetensors import write_weights
-from clapometer.models.weights.third_party import PICKLES, WEIGHTS, Published, read_published
-from clapometer.seen import Seen, check_seen, read_seen, seen_of_checkpoint, write_seen
-from clapometer.types import TORCH, Hub, ModelCard, Window
+from clapometer.errors import BadOption, CheckpointError, UnknownModel, WeightsMismatch
+from clapometer.models.clap import Clap, Origin
+from clapometer.models.families import Family, Recipe, laion, microsoft, mini, paraclap
+from clapometer.models.weights.safetensors import read_weights, write_weights
+from clapometer.models.weights.third_party import (
+    PICKLES,
+    WEIGHTS,
+    Place,
+    ThirdPartyCheckpoint,
+    find_files,
+    models_folder,
+    read_checkpoint,
+)
+from clapometer.models.weights.tokenizers import find_tokenizer, read_tokenizer
+from clapometer.seen import Seen, check_seen, seen_of_checkpoint, write_seen
+from clapometer.types import TORCH, ModelCard, Window
 
-FAMILIES: dict[str, ModuleType] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
+T = TypeVar("T")
+FAMILIES: dict[str, Family] = {"mini": mini, "laion": laion, "microsoft": microsoft, "paraclap": paraclap}
 EMBEDDED = Path(__file__).parent / "bundled"
 """Folder of the models that ship in the package."""
 DEFAULT_MODEL = "mini"
+FORMAT = 2
+"""Version of the fields in `config.json`; raise it when one is renamed. The first version had no number."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A folder that `save` wrote."""
+
+    folder: Path
+    card: ModelCard
+    configuration: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A name or path that was resolved: what the model is and where, before it is built."""
+
+    name: str
+    """The name or path."""
+    card: ModelCard
+    folder: Path
+    """Folder of its files; of a known model that is not on this machine, the folder to bring them to by hand."""
+    place: Place | None
+    """Where the files are; None if they are not on this machine."""
+    content: Saved | Recipe | None = None
+    """What the files hold; None for a known name, whose files are not read before `load`."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the model is on this machine; otherwise `load` downloads it."""
+        return self.place is not None and self.place.weights.exists()
+
+    @property
+    def seen(self) -> Seen:
+        """The training data of the model."""
+        return seen_of_checkpoint(self.folder, self.card.name)
 
 
 def list_models() -> list[ModelCard]:
@@ -38,8 +83,8 @@ def list_models() -> list[ModelCard]:
     return [card for family in FAMILIES.values() for card in family.MODELS]
 
 
-def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
-    """The card of a model and its folder, without its weights; the folder of a known model may not be there yet.
+def resolve(name: str | os.PathLike[str]) -> Source:
+    """What a model is and where, without its weights; a known model may not be on this machine yet.
 
     Args:
         name: as `load` takes it.
@@ -51,36 +96,17 @@ def find(name: str | os.PathLike[str]) -> tuple[ModelCard, Path]:
     path = Path(name)
     if _is_known(name) or not path.exists():
         card = _known(str(name))
-        place = where(card.name)
-        return card, models_folder() / card.name if place is None else place
-    published = _published(path)
-    if published is None:
-        return _configuration(_own(path))[0], _own(path)
-    card = _family(published).card_of(published)
-    return card, path if path.is_dir() else path.parent
-
-
-def seen_of(name: str | os.PathLike[str]) -> Seen:
-    """What a model has learned from, without loading its weights; arguments and errors as `find`."""
-    card, folder = find(name)
-    return seen_of_checkpoint(folder, card.name)
-
-
-def where(name: str) -> Path | None:
-    """The folder of a known model on this machine; None where it would have to be downloaded.
-
-    Raises:
-        UnknownModel: the name is not known.
-    """
-    card = _known(name)
-    if not _downloads(card):
-        return EMBEDDED / card.name
-    place = find_files(card.name, _downloads(card))
-    return None if place is None else place.folders[0]
+        place = _place(card)
+        folder = models_folder() / card.name if place is None else place.folders[0]
+        return Source(os.fspath(name), card, folder, place)
+    folder = path if path.is_dir() else path.parent
+    content = _read(path)
+    card = content.card if isinstance(content, Saved) else _card_of_path(content)
+    return Source(os.fspath(name), card, folder, Place(path, (folder,)), content)
 
 
 def load(
-    name: str | os.PathLike[str] = DEFAULT_MODEL,
+    name: str | os.PathLike[str] | Source = DEFAULT_MODEL,
     *,
     device: str = "auto",
     precision: str = "fp32",
@@ -91,31 +117,33 @@ def load(
     Args:
         name: a name of `list_models()`; a folder that `save`, `pretrain` or `finetune` wrote; or a published checkpoint
             of a known family, file or folder. What is called like a known model needs a path, such as `./mini`. A path
-            never touches the network; a name does if the model is not on this machine.
-        device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator where there is one.
+            never touches the network; a name does if the model is not on this machine. Or what `resolve` made of it.
+        device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator if there is one.
         precision: `fp32`, `bf16` or `fp16`.
         engine: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
-            `engines.engage`.
+            `backends.engage`.
 
     Raises:
         UnknownModel: neither a known name nor an existing path.
         CheckpointError: the folder is incomplete, its weights do not fit, or a download failed.
         BadOption: an unknown device, precision or engine, or an engine that is not installed.
     """
-    check_engine(engine)
-    if engine != TORCH and device == "auto":
-        device = "cpu"
-    path = Path(name)
-    if _is_known(name) or not path.exists():
-        model = _load_known(_known(str(name)))
-    elif (published := _published(path)) is not None:
-        model = _family(published).adopt(published, None)
-        model.seen = partial(seen_of_checkpoint, path if path.is_dir() else path.parent, model.card.name)
-    else:
-        model = _read(_own(path))
+    if engine != TORCH:
+        from clapometer.models.backends import check_engine
+
+        check_engine(engine)
+        device = "cpu" if device == "auto" else device
+    source = name if isinstance(name, Source) else resolve(name)
+    card, folder, content = _opened(source)
+    model = build(content, card) if isinstance(content, Recipe) else _build_saved(content)
+    model.seen = partial(seen_of_checkpoint, folder, card.name)
+    model.origin = Origin(source.name, folder)
     model.to_precision(precision)
     model = model.to(_device(device)).eval()
-    engage(model, engine)
+    if engine != TORCH:
+        from clapometer.models.backends import engage
+
+        engage(model, engine)
     return model
 
 
@@ -130,76 +158,14 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     seen = write_seen(model.seen, folder)
-    config = {"card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
+    config = {"format": FORMAT, "card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model.save_tokenizer(folder)
     write_weights(model, folder / "model.safetensors", half=half)
 
 
 def _is_known(name: str | os.PathLike[str]) -> bool:
-    return name in {card.name for card in list_models()}  # a `Path` is in no set of words
-
-
-def _downloads(card: ModelCard) -> tuple[Hub, ...]:
-    """What a known model consists of; nothing for those that ship in the package."""
-    downloads: dict[str, tuple[Hub, ...]] = getattr(FAMILIES[card.family], "DOWNLOADS", {})
-    return downloads.get(card.name, ())
-
-
-def _load_known(card: ModelCard) -> Clap:
-    hubs = _downloads(card)
-    if not hubs:
-        return _read(EMBEDDED / card.name)
-    place: Place = find_files(card.name, hubs) or download(card.name, hubs)
-    published = _published(place.weights)
-    if published is None:
-        return _read(_own(place.weights))
-    published = replace(published, folders=(*published.folders, *place.folders))
-    family = _family(published)
-    if family is not FAMILIES[card.family]:
-        raise CheckpointError(f"{place.weights} does not hold {card.name} but {family.recognises(published)}")
-    model: Clap = family.adopt(published, card)
-    model.seen = partial(seen_of_checkpoint, place.folders[0], card.name)
-    return model
-
-
-def _own(path: Path) -> Path:
-    """The folder of a model that `save` wrote, named by itself or by its weights."""
-    return path.parent if path.name in WEIGHTS and path.is_file() else path
-
-
-def _published(path: Path) -> Published | None:
-    """The checkpoint at a path; None where it is a folder, or in one, that `save` wrote or that holds no weights."""
-    folder = _own(path)
-    if folder.is_dir():
-        config = folder / "config.json"
-        if config.is_file():
-            try:
-                settings = json.loads(config.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return None  # told by who reads it as the configuration of a model of ours
-            if not isinstance(settings, dict) or "model_type" not in settings:
-                return None
-        elif not any(file.suffix in PICKLES for file in folder.iterdir()):
-            return None
-    return read_published(path)
-
-
-def _family(published: Published) -> ModuleType:
-    """The family that a checkpoint is of.
-
-    Raises:
-        CheckpointError: no family recognises it.
-    """
-    known = [family for family in FAMILIES.values() if hasattr(family, "recognises")]
-    for family in known:
-        if family.recognises(published):
-            return family
-    names = ", ".join(list(published.weights)[:3])
-    raise CheckpointError(
-        f"{published.path} holds no model that is known here: its {len(published.weights)} weights are called {names}, "
-        f"...; known are checkpoints of {', '.join(name for name, family in FAMILIES.items() if family in known)}"
-    )
+    return name in {card.name for card in list_models()}  # a `Path` is in no set of strings
 
 
 def _known(name: str) -> ModelCard:
@@ -211,32 +177,192 @@ def _known(name: str) -> ModelCard:
     return cards[name]
 
 
-def _read(folder: Path) -> Clap:
-    card, configuration = _configuration(folder)
+def _place(card: ModelCard) -> Place | None:
+    """Where the files of a known model are; None if they are not on this machine."""
+    hubs = FAMILIES[card.family].DOWNLOADS.get(card.name)
+    if hubs is None:
+        return Place(EMBEDDED / card.name, (EMBEDDED / card.name,))
+    return find_files(card.name, hubs)
+
+
+def _opened(source: Source) -> tuple[ModelCard, Path, Saved | Recipe]:
+    """Card, folder and content of a source; files of a known model are downloaded if they are not here, and read."""
+    card, place = source.card, source.place
+    if source.content is not None:
+        return card, source.folder, source.content
+    if place is None:
+        from clapometer.models.weights.hub import download
+
+        place = download(card.name, FAMILIES[card.family].DOWNLOADS[card.name])
+    content = _read(place.weights, place.folders, likely=card.family)
+    card = content.card if isinstance(content, Saved) else _card_of_name(content, card.name)
+    return card, place.folders[0], content
+
+
+def _read(path: Path, folders: tuple[Path, ...] = (), *, likely: str = "") -> Saved | Recipe:
+    """What is at a path: a folder that `save` wrote, or a checkpoint that a family matches.
+
+    Args:
+        path: file or folder.
+        folders: where its tokenizer may be, besides the folder of the path.
+        likely: as `match`.
+    """
+    folder = path.parent if path.name in WEIGHTS and path.is_file() else path
+    if folder.is_dir() and not _is_third_party(folder):
+        return _saved(folder)
+    checkpoint = read_checkpoint(path)
+    return match(replace(checkpoint, folders=(*checkpoint.folders, *folders)), likely=likely)
+
+
+def _is_third_party(folder: Path) -> bool:
+    """Whether other programs wrote the files of a folder."""
+    config = folder / "config.json"
+    if not config.is_file():
+        return any(file.suffix in PICKLES for file in folder.iterdir())
+    try:
+        settings = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False  # `_saved` reports it
+    return isinstance(settings, dict) and "model_type" in settings
+
+
+def match(checkpoint: ThirdPartyCheckpoint, *, likely: str = "") -> Recipe:
+    """How a third-party checkpoint becomes a model.
+
+    Args:
+        checkpoint: as it was read.
+        likely: name of the family to ask first.
+
+    Raises:
+        CheckpointError: no family matches it.
+    """
+    for name in sorted(FAMILIES, key=lambda name: name != likely):
+        if (recipe := FAMILIES[name].match(checkpoint)) is not None:
+            return recipe
+    names = ", ".join(list(checkpoint.weights)[:3])
+    raise CheckpointError(
+        f"{checkpoint.path} holds no known model: its {len(checkpoint.weights)} weights are called {names}, ...; "
+        f"take a checkpoint of {', '.join(name for name, family in FAMILIES.items() if family.DOWNLOADS)}"
+    )
+
+
+def _card_of_name(recipe: Recipe, name: str) -> ModelCard:
+    """The card of a known model, with what the checkpoint says of itself."""
+    for card in recipe.cards:
+        if card.name == name:
+            return card
+    raise WeightsMismatch(
+        f"{recipe.checkpoint.path} does not hold {name} but {recipe.summary}; replace the file, or load it by its path"
+    )
+
+
+def _card_of_path(recipe: Recipe) -> ModelCard:
+    """The card of a checkpoint that was named by its path: that of the known model whose file has the same name, else
+    what can be seen of it, under the name of the file or folder.
+    """
+    path = recipe.checkpoint.path
+    for card in recipe.cards:
+        if path.name not in WEIGHTS and path.name in FAMILIES[card.family].DOWNLOADS[card.name][0].files:
+            return card
+    path = path.resolve()
+    path, is_folder = (path.parent, True) if path.name in WEIGHTS else (path, path.is_dir())
+    while not is_folder and path.suffix in (*PICKLES, ".safetensors"):
+        path = path.with_suffix("")  # of best.pth.tar both
+    return replace(
+        recipe.cards[0],
+        name=path.name,
+        summary=recipe.summary,
+        license="as its authors say",
+        source=str(recipe.checkpoint.path),
+        differences=recipe.differences,
+    )
+
+
+def _build_saved(saved: Saved) -> Clap:
+    folder, card = saved.folder, saved.card
     if card.family not in FAMILIES:
         raise CheckpointError(
-            f"{folder / 'config.json'}: this version knows no family {card.family!r}, only {', '.join(FAMILIES)}; "
+            f"{folder / 'config.json'}: unknown family {card.family!r}, not one of {', '.join(FAMILIES)}; "
             "upgrade clapometer, or correct the file"
         )
+    kind = FAMILIES[card.family].CLASS
     try:
-        model: Clap = FAMILIES[card.family].build(card, folder, configuration)
+        config = dataclass_from_dict(kind.config_class, saved.configuration)
+        tokenizer = read_tokenizer(folder / "tokenizer.json")
+        weights = read_weights(folder / "model.safetensors")
+        return kind.from_weights(card, config, tokenizer, weights, folder)
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _not_a_configuration(folder, error) from error
-    model.seen = partial(read_seen, folder)
-    return model
 
 
-def _configuration(folder: Path) -> tuple[ModelCard, dict[str, Any]]:
+def dataclass_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
+    """The inverse of `dataclasses.asdict`, from JSON: lists become tuples, objects become dataclasses.
+
+    If a field may be one of several dataclasses, it becomes the first one that has all fields of the object.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+    """
+    hints = get_type_hints(kind)
+    return kind(**{name: _from_json(hints.get(name), value) for name, value in values.items()})
+
+
+def _from_json(hint: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, dict):
+        return value
+    kinds = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
+    kind = next((kind for kind in kinds if value.keys() <= {field.name for field in fields(kind)}), None)
+    if kind is None:
+        raise TypeError(f"unknown fields: {', '.join(value)}")
+    return dataclass_from_dict(kind, value)  # type: ignore[arg-type]
+
+
+def build(recipe: Recipe, card: ModelCard) -> Clap:
+    """The model of a third-party checkpoint.
+
+    Args:
+        recipe: what `match` made of it.
+        card: what the model is; its `embedding_dim` is replaced by that of the network.
+
+    Raises:
+        CheckpointError: the tokenizer is missing, or that of another model.
+        WeightsMismatch: the weights do not fit the network.
+    """
+    checkpoint = recipe.checkpoint
+    try:
+        config, weights = recipe.convert()
+    except KeyError as error:
+        raise WeightsMismatch(f"{checkpoint.path} does not fit the network: missing {error.args[0]}") from error
+    except ValueError as error:
+        raise WeightsMismatch(f"{checkpoint.path} does not fit the network: {error}") from error
+    tokenizer = find_tokenizer(checkpoint.folders, recipe.tokenizer)
+    card = replace(card, embedding_dim=config.embedding_dim)
+    return FAMILIES[card.family].CLASS.from_weights(card, config, tokenizer, weights, checkpoint.path)
+
+
+def _saved(folder: Path) -> Saved:
     path = folder / "config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         values = config["card"]
+        if config.get("format") != FORMAT:
+            raise _other_format(path, config.get("format"))
         check_seen(folder, config.get("seen_sha256"))
-        return ModelCard(**{**values, "window": Window(**values["window"])}), config["configuration"]
+        card = ModelCard(**{**values, "window": Window(**values["window"])})
+        return Saved(folder, card, config["configuration"])
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error
     except (KeyError, TypeError, ValueError) as error:  # ValueError: not JSON, not UTF-8, or not a Window
         raise _not_a_configuration(folder, error) from error
+
+
+def _other_format(path: Path, found: object) -> CheckpointError:
+    is_newer = isinstance(found, int) and found > FORMAT
+    remedy = "upgrade clapometer" if is_newer else "train or save the model again with this version"
+    has = "no format, as files of earlier versions" if found is None else f"format {found!r}"
+    return CheckpointError(f"{path} has {has}; this version reads format {FORMAT}: {remedy}")
 
 
 def _not_a_configuration(folder: Path, error: Exception) -> CheckpointError:

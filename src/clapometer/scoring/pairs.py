@@ -132,7 +132,7 @@ def score_pairs(
         )
     ]
     good = dict.fromkeys(text for (_, text), error in zip(named, texts.errors, strict=True) if not error)
-    return ScoredPairs(scores, _counts(sounds), _counts(texts), [text for text in good if clap.is_cut(text)])
+    return ScoredPairs(scores, _counts(sounds), _counts(texts), [text for text in good if clap.is_truncated(text)])
 
 
 def summarise(scores: Sequence[Score]) -> Summary:

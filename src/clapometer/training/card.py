@@ -36,6 +36,8 @@ class Outcome:
     """None where none could be fitted."""
     no_calibration: str
     """Why there is no calibration; empty where there is one."""
+    not_exported: str
+    """What `Clap.export` did not write and why; empty if there is nothing of that kind."""
 
     @property
     def verdicts(self) -> list[str]:

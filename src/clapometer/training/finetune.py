@@ -13,7 +13,7 @@ from typing import Any, get_args
 from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.clap import Clap
-from clapometer.models.registry import load, seen_of
+from clapometer.models.registry import load, resolve
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import file_hash, versions
 from clapometer.ratings.reading import read_ratings
@@ -170,7 +170,8 @@ def finetune(
         if not processes().is_first:
             progress, tell = None, silent
         given = read_ratings(ratings, columns=columns, scale=scale)
-        known = seen_of(model)
+        source = resolve(model)
+        known = source.seen
         material = read_material(
             given,
             audio_root=audio_root,
@@ -186,15 +187,15 @@ def finetune(
         for line in (*_told(material), *material.notes):
             tell(line)
         options = _timed(options, epochs, len(material.train))
-        clap = load(model, device=device)
+        clap = load(source, device=device)
         begin = weights_hash(clap)
         clap.card = replace(
             clap.card,
             name=Path(folder).name,
             summary=f"fine-tuned by clapometer finetune on {len(material.train)} rated pairs of {given.path.name}",
-            licence=f"{clap.card.licence}, and that of the ratings and their sounds",
+            license=f"{clap.card.license}, and that of the ratings and their sounds",
             source=f"clapometer finetune, from {clap.card.name}",
-            published="",
+            differences="",
             window=clap.window_of(window),
         )
         clap.seen = _seen(known, material, clips)

@@ -17,8 +17,7 @@ from clapometer.calibration import Calibration, write_calibration
 from clapometer.embedding.pipeline import Progress
 from clapometer.evaluation.listeners import ENOUGH_TO_FIT, Options, evaluate
 from clapometer.models.clap import Clap
-from clapometer.models.families.laion import LaionClap
-from clapometer.models.registry import find, load, save
+from clapometer.models.registry import load, resolve, save
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import file_hash
 from clapometer.ratings.table import Ratings
@@ -59,11 +58,12 @@ def outcome(
     """
     folder, pairs = trained.folder, [one for one in (material.validation, material.test) if one is not None]
     base = load(model, device=device)
-    window = find(folder)[0].window  # the same for both, so that only training makes a difference
+    after_training = resolve(folder)
+    window = after_training.card.window  # the same for both, so that only training makes a difference
     before = [_scored(base, one, window, progress) for one in pairs]
     _write(folder / f"{BEFORE}.csv", pairs, before, base.seen)
     del base
-    tuned = load(folder, device=device)
+    tuned = load(after_training, device=device)
     if trained.is_start:
         tuned.card = replace(
             tuned.card,
@@ -81,9 +81,7 @@ def outcome(
     calibration, why_not = _calibrated(tuned, material, after)
     if calibration is not None:
         write_calibration(calibration, folder)
-    if isinstance(tuned, LaionClap) and float(tuned.card.window.seconds).is_integer():  # transformers has no others
-        tuned.save_transformers(folder / "transformers")
-    result = Outcome(found, on, calibration, why_not)
+    result = Outcome(found, on, calibration, why_not, tuned.export(folder))
     (folder / "CARD.md").write_text(card(tuned, trained, material, run, result), encoding="utf-8")
     return result
 

@@ -38,7 +38,7 @@ class Batch(Protocol):
 
     @property
     def windows(self) -> Sequence[Sequence[Tensor]]:
-        """Of each of n sounds its windows, as `Clap.clip_vectors` takes them; not looked at where `audio_known`."""
+        """Of each of n sounds its windows, as `Clap.encode_clips` takes them; not looked at where `audio_known`."""
         ...
 
     @property

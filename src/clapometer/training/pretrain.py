@@ -17,7 +17,7 @@ from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable, BadText, first_of
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
 from clapometer.models.clap import Clap
-from clapometer.models.registry import DEFAULT_MODEL, load, seen_of
+from clapometer.models.registry import DEFAULT_MODEL, load, resolve
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import file_hash, file_hashes, versions
 from clapometer.seen import NOTHING, Seen, has_seen_text
@@ -240,7 +240,8 @@ def pretrain(
     clips = read_captions(tables, audio_root=audio_root)
     if copies := sum(len(clip.copies) for clip in clips):
         tell(f"note: {copies} files for training have the content of others; one content is one sound, with all texts")
-    before = NOTHING if scratch else seen_of(model)
+    source = resolve(model)
+    before = NOTHING if scratch else source.seen
     seen = before.with_pairs(
         TRAIN, audio=[clip.sha256 for clip in clips], texts=[text for clip in clips for text in clip.texts]
     )
@@ -260,7 +261,7 @@ def pretrain(
         if epochs <= 0:
             raise BadOption(f"epochs must be positive, not {epochs}")
         options = replace(options, steps=max(1, round(epochs * len(clips) / options.batch_size)))
-    clap = load(model, device=device)
+    clap = load(source, device=device)
     begin = weights_hash(clap)
     if scratch:
         with torch.random.fork_rng():
@@ -271,9 +272,9 @@ def pretrain(
         clap.card,
         name=name,
         summary=f"trained by clapometer pretrain on {len(clips)} clips",
-        licence="that of the training data" + ("" if scratch else f", and {clap.card.licence}"),
+        license="that of the training data" + ("" if scratch else f", and {clap.card.license}"),
         source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
-        published="",
+        differences="",
         window=clap.window_of(window),
     )
     clap.seen = seen

@@ -94,11 +94,11 @@ def _vectors(
     torch.manual_seed((options.seed * 1_000_003 + step) * 1009 + part)
     with torch.autocast(clap.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
         if batch.audio_known is None:
-            audio = clap.clip_vectors([batch.windows[row] for row in rows.tolist()])
+            audio = clap.encode_clips([batch.windows[row] for row in rows.tolist()])
         else:
             audio = batch.audio_known.vectors(rows, clap.device)
         if batch.text_known is None:
-            text = clap.text_vectors([batch.texts[row] for row in rows.tolist()])
+            text = clap.encode_texts([batch.texts[row] for row in rows.tolist()])
         else:
             text = batch.text_known.vectors(rows, clap.device)
     return functional.normalize(audio.float(), dim=-1), functional.normalize(text.float(), dim=-1)

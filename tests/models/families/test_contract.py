@@ -52,7 +52,7 @@ def largest_difference(one: Tensor, other: Tensor) -> float:
 
 
 def assert_unit(vectors: Tensor, count: int, clap: Clap) -> None:
-    assert vectors.shape == (count, clap.card.dimension)
+    assert vectors.shape == (count, clap.card.embedding_dim)
     assert vectors.dtype == torch.float32
     assert vectors.device.type == "cpu"
     assert not vectors.requires_grad
@@ -68,7 +68,7 @@ def test_the_cards_are_complete(name: str) -> None:
     assert cards
     for card in cards:
         assert card.family == name
-        assert all([card.summary, card.licence, card.source, card.dimension > 0, card.sample_rate > 0])
+        assert all([card.summary, card.license, card.source, card.embedding_dim > 0, card.sample_rate > 0])
 
 
 def test_names_are_given_once() -> None:
@@ -216,8 +216,8 @@ def test_a_text_of_thousands_of_words_has_a_vector(clap: Clap) -> None:
     vectors = clap.embed_text([long, "rain"], batch_size=2)
     assert_unit(vectors, 2, clap)
     assert largest_difference(vectors[1:], clap.embed_text("rain")) < 1e-5
-    assert isinstance(clap.is_cut(long), bool)
-    assert not clap.is_cut("rain")
+    assert isinstance(clap.is_truncated(long), bool)
+    assert not clap.is_truncated("rain")
 
 
 # Training -----------------------------------------------------------------------------------------------------------
@@ -228,8 +228,8 @@ def test_gradients_reach_every_part(clap: Clap) -> None:
     window = clap.card.window
     seconds = 1.2 * window.seconds if window.long in FUSED else 1.0  # so that the fusion learns, too
     waveforms = torch.from_numpy(np.stack([noise(seconds, clap.card.sample_rate, seed) for seed in range(4)]))
-    audio, text = clap.clip_vectors([[waveform] for waveform in waveforms]), clap.text_vectors(TEXTS[:4])
-    assert audio.shape == text.shape == (4, clap.card.dimension)
+    audio, text = clap.encode_clips([[waveform] for waveform in waveforms]), clap.encode_texts(TEXTS[:4])
+    assert audio.shape == text.shape == (4, clap.card.embedding_dim)
     unit = torch.nn.functional.normalize
     logits = clap.logit_scale.exp() * unit(audio, dim=-1) @ unit(text, dim=-1).T
     torch.nn.functional.cross_entropy(logits, torch.arange(4)).backward()  # type: ignore[no-untyped-call]

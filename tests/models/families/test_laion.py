@@ -18,8 +18,10 @@ from clapometer.errors import BadOption, CheckpointError, WeightsMismatch
 from clapometer.models.families import laion
 from clapometer.models.families.laion import LaionClap, tiny
 from clapometer.models.nets.mel import DecibelMel
-from clapometer.models.registry import find, load, save
+from clapometer.models.registry import load, resolve, save
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 from clapometer.models.weights.tokenizers import byte_tokenizer
+from clapometer.types import Window
 
 RATE = 16000
 TEXTS = ["a dog barks", "rain on a roof, and wind", "a"]
@@ -35,8 +37,8 @@ def model(fused: bool, *, mels: int = 16) -> LaionClap:
     torch.manual_seed(0)
     clap = tiny(fused=fused).eval()
     if mels != clap.config.audio.mels:
-        audio = replace(clap.config.audio, mels=mels, image=128)
-        config = replace(clap.config, audio=audio, frontend=replace(clap.config.frontend, mels=mels))
+        audio = replace(clap.config.audio, n_mels=mels, spec_size=128)
+        config = replace(clap.config, audio=audio, frontend=replace(clap.config.frontend, n_mels=mels))
         clap = LaionClap(clap.card, config, clap.tokenizer).eval()
     for name, value in clap.state_dict().items():
         if name.endswith(("running_mean", "bias")):
@@ -107,9 +109,9 @@ def test_chunks_begin_where_the_published_code_may_begin_them(more: int) -> None
 def test_a_model_that_is_not_fused_refuses(fused: bool) -> None:
     clap = model(fused=fused)
     if not fused:
-        with pytest.raises(BadOption, match="tiny cannot hear a clip fused; take windows or head"):
+        with pytest.raises(BadOption, match="tiny cannot encode with long=fused; use windows or head"):
             vector(clap, noise(3), "fused")
-        with pytest.raises(BadOption, match="tiny cannot hear a clip fused-all"):
+        with pytest.raises(BadOption, match="tiny cannot encode with long=fused-all"):
             vector(clap, noise(1), "fused-all")
     else:
         with pytest.raises(BadOption, match=r"the chunks of tiny have 1 s, not 0\.5 s"):
@@ -119,11 +121,11 @@ def test_a_model_that_is_not_fused_refuses(fused: bool) -> None:
 def test_a_window_that_is_too_long_is_refused(fused: bool) -> None:
     clap = model(fused=fused)
     assert vector(clap, noise(3), "seconds=1.01,long=windows").isfinite().all()
-    with pytest.raises(BadOption, match=r"tiny hears less than 1.024 s at a time, not 1.1 s; take seconds=1"):
+    with pytest.raises(BadOption, match=r"tiny encodes less than 1.024 s at a time, not 1.1 s; use seconds=1"):
         vector(clap, noise(3), "seconds=1.1,long=windows")
     if not fused:
         with pytest.raises(BadOption, match="not 2 s"):
-            clap.audio_vectors(torch.zeros(1, 2 * RATE))
+            clap._encode_waveforms(torch.zeros(1, 2 * RATE))
 
 
 def test_a_fused_model_fulfils_the_contract(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ def test_a_fused_model_fulfils_the_contract(tmp_path: Path) -> None:
     assert torch.equal(again.embed_audio(sounds), alone)
     assert again.card == clap.card
     clap.train()
-    clap.audio_vectors(torch.from_numpy(noise(2.5))[None]).sum().backward()
+    clap._encode_waveforms(torch.from_numpy(noise(2.5))[None]).sum().backward()
     for name, parameter in [*clap.audio.named_parameters(), *clap.audio_projection.named_parameters()]:
         assert parameter.grad is not None, name
 
@@ -205,11 +207,12 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
     assert isinstance(again, LaionClap)
     assert again.card.name == "theirs"
     assert again.card.source == str(folder)
-    assert again.card.published.startswith("The published code, transformers, ")
+    assert again.card.differences.startswith("The published code, transformers, ")
     assert again.card.window.long == ("fused" if fused else "windows")
     # transformers computes spectrograms in double precision, and that counts where the filters let the difference pass.
     assert again.config == replace(clap.config, frontend=replace(clap.config.frontend, double=fused))
-    assert find(folder) == (again.card, folder)
+    source = resolve(folder)
+    assert (source.card, source.folder) == (again.card, folder)
     assert largest_difference(again.embed_audio((noise(1.0), RATE)), clap.embed_audio((noise(1.0), RATE))) < 1e-5
     assert torch.equal(again.embed_text(TEXTS), clap.embed_text(TEXTS))
     assert load(folder / "model.safetensors", device="cpu").card.name == "theirs"
@@ -217,7 +220,7 @@ def test_a_folder_of_transformers_is_loaded(exchanged: tuple[LaionClap, Path], f
 
 def test_a_folder_with_a_dot_in_its_name_keeps_it(tmp_path: Path) -> None:
     model(fused=False).save_transformers(tmp_path / "clap-v1.5")
-    assert find(tmp_path / "clap-v1.5")[0].name == "clap-v1.5"
+    assert resolve(tmp_path / "clap-v1.5").card.name == "clap-v1.5"
 
 
 def test_a_folder_without_its_front_end_hears_as_all_published_models_do(tmp_path: Path) -> None:
@@ -260,13 +263,17 @@ def test_what_transformers_cannot_hear_is_not_written(tmp_path: Path) -> None:
     clap.card = replace(clap.card, window=replace(clap.card.window, seconds=0.5, hop=0.5))
     with pytest.raises(BadOption, match="whole seconds"):
         clap.save_transformers(tmp_path / "odd")
+    assert "whole seconds, not 0.5 s" in clap.export(tmp_path)
+    clap.card = replace(clap.card, window=Window(1.0, 1.0, "keep"))
+    assert "short=keep" in clap.export(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
-        ("audio_config", {"hidden_act": "relu"}, "asks for hidden_act='relu', and only 'gelu' is known"),
-        ("audio_config", {"fusion_type": "channel_map"}, "the fusion 'channel_map' is not known here"),
+        ("audio_config", {"hidden_act": "relu"}, "has hidden_act='relu', and only 'gelu' is supported"),
+        ("audio_config", {"fusion_type": "channel_map"}, "the fusion 'channel_map' is not supported"),
         ("text_config", {"projection_hidden_act": "gelu"}, "projection_hidden_act='gelu'"),
     ],
 )
@@ -323,17 +330,17 @@ def test_a_checkpoint_without_its_tokenizer_asks_for_it(tmp_path: Path) -> None:
 def test_the_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     model(fused=False).save_transformers(tmp_path)
     byte_tokenizer("bert").save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(CheckpointError, match="knows no <s>, so it is not that of roberta"):
+    with pytest.raises(CheckpointError, match="has no token <s>, so it is not that of roberta"):
         load(tmp_path)
 
 
 def test_what_a_checkpoint_is_can_be_said(exchanged: tuple[LaionClap, Path], fused: bool) -> None:
-    from clapometer.models.weights.third_party import Published, read_published
-
     kind = "fused" if fused else "unfused"
     expected = f"LAION CLAP (HTS-AT of width 8, {kind}, RoBERTa; transformers)"
-    assert laion.recognises(read_published(exchanged[1])) == expected
-    assert laion.recognises(Published(Path("x"), {"odd": torch.ones(1)})) == ""
+    recipe = laion.match(read_checkpoint(exchanged[1]))
+    assert recipe is not None
+    assert recipe.summary == expected
+    assert laion.match(ThirdPartyCheckpoint(Path("x"), {"odd": torch.ones(1)})) is None
 
 
 # Cards --------------------------------------------------------------------------------------------------------------
@@ -345,7 +352,7 @@ def test_every_card_says_where_its_files_are() -> None:
         weights = laion.DOWNLOADS[card.name][0]
         assert f"https://huggingface.co/{weights.repository}" in card.source
         assert (card.window.long == "fused") == ("fused" in card.name or "human" in card.name)
-        assert card.published
+        assert card.differences
 
 
 def test_the_front_ends_are_those_of_the_published_models() -> None:

@@ -11,14 +11,13 @@ from torch.nn import functional
 
 from clapometer.errors import CheckpointError
 from clapometer.models.families.mini import SHORTEST, MiniClap, MiniConfig, tiny
-from clapometer.models.families.towers import restored
-from clapometer.models.registry import load, save
+from clapometer.models.registry import dataclass_from_dict, load, save
 
 RATE = 16000
 
 
 def test_the_configuration_survives_json(clap: MiniClap) -> None:
-    assert restored(MiniConfig, json.loads(json.dumps(clap.configuration()))) == clap.config
+    assert dataclass_from_dict(MiniConfig, json.loads(json.dumps(clap.configuration()))) == clap.config
 
 
 @pytest.mark.parametrize("samples", [1, 400, SHORTEST - 1, SHORTEST])
@@ -26,20 +25,20 @@ def test_a_short_clip_is_heard_with_silence_behind_it(clap: MiniClap, samples: i
     sound = torch.from_numpy(noise(1)[:samples])[None]
     longer = functional.pad(sound, (0, SHORTEST - samples))
     with torch.inference_mode():
-        assert torch.equal(clap.audio_vectors(sound), clap.audio_vectors(longer))
+        assert torch.equal(clap._encode_waveforms(sound), clap._encode_waveforms(longer))
 
 
 def test_a_clip_of_another_length_is_heard_whole(clap: MiniClap) -> None:
     sounds = torch.from_numpy(noise(3))[None]
     with torch.inference_mode():
-        vectors = [clap.audio_vectors(sounds[:, :length]) for length in (RATE, 2 * RATE, 3 * RATE)]
+        vectors = [clap._encode_waveforms(sounds[:, :length]) for length in (RATE, 2 * RATE, 3 * RATE)]
     assert not torch.allclose(vectors[0], vectors[1])
     assert not torch.allclose(vectors[1], vectors[2])
 
 
 def test_a_long_text_is_cut_and_keeps_its_end_mark(clap: MiniClap) -> None:
     limit = clap.config.text.max_tokens
-    ids, mask = clap.tokens(["x" * (3 * limit) + "y", "z"])
+    ids, mask = clap.tokenize(["x" * (3 * limit) + "y", "z"])
     assert ids.shape == mask.shape == (2, limit)
     first, last = (clap.tokenizer.encode(sign).ids[0] for sign in "xy")
     assert ids[0].tolist() == [first] * (limit - 1) + [last]
@@ -49,7 +48,7 @@ def test_a_long_text_is_cut_and_keeps_its_end_mark(clap: MiniClap) -> None:
 @pytest.mark.parametrize("length", [63, 64, 65])
 def test_a_text_is_cut_when_it_has_more_tokens_than_the_tower_reads(clap: MiniClap, length: int) -> None:
     assert clap.config.text.max_tokens == 64
-    assert clap.is_cut("x" * length) == (length > 64)
+    assert clap.is_truncated("x" * length) == (length > 64)
     same = torch.equal(clap.embed_text("x" * length), clap.embed_text("x" * 64))
     assert same == (length >= 64)
 
@@ -64,22 +63,22 @@ def test_a_text_without_a_token_still_has_a_vector(clap: MiniClap) -> None:
 
 def test_what_stands_beside_a_text_in_its_batch_does_not_touch_it(clap: MiniClap) -> None:
     with torch.inference_mode():
-        alone = clap.text_vectors(["rain"])
-        beside = clap.text_vectors(["rain", "a very much longer text about a dog that barks"])
+        alone = clap._encode_texts(["rain"])
+        beside = clap._encode_texts(["rain", "a very much longer text about a dog that barks"])
     torch.testing.assert_close(alone[0], beside[0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"card": {"dimension": 9}}, "dimension of card and network differ"),
+        ({"card": {"embedding_dim": 9}}, "embedding_dim of card and network differ"),
         ({"card": {"sample_rate": 48000}}, "sample rate of card and network differ"),
         ({"configuration": {"text": {"vocab_size": 100}}}, "has 257 tokens, the network 100"),
         ({"configuration": {"text": {"widths": 3}}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"text": []}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"audio": []}}, "is not the configuration of a clapometer model"),
         ({"configuration": {"audio": {"stem": -1}}}, "is not the configuration of a clapometer model"),
-        ({"configuration": {"frontend": {"mels": "many"}}}, "is not the configuration of a clapometer model"),
+        ({"configuration": {"frontend": {"n_mels": "many"}}}, "is not the configuration of a clapometer model"),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(

@@ -14,6 +14,7 @@ from conftest import noise
 from helpers import checkpoints
 
 from clapometer.errors import CheckpointError, WeightsMismatch
+from clapometer.models import registry
 from clapometer.models.clap import Clap
 from clapometer.models.families import laion, microsoft, paraclap
 from clapometer.models.nets.cnn14 import Cnn14Config
@@ -21,8 +22,8 @@ from clapometer.models.nets.hf_text import TextTowerConfig
 from clapometer.models.nets.htsat import HtsatConfig
 from clapometer.models.nets.mel import DecibelMel
 from clapometer.models.nets.wav2vec2 import SpeechEncoderConfig
-from clapometer.models.registry import find, list_models, load
-from clapometer.models.weights.third_party import Published, read_published
+from clapometer.models.registry import list_models, load, resolve
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint, read_checkpoint
 from clapometer.models.weights.tokenizers import byte_tokenizer
 
 NAMES = list(checkpoints.FILES)
@@ -33,7 +34,6 @@ WORDS = {
     "msclap-2023": "HTS-AT",
     "paraclap": "wav2vec",
 }
-FAMILIES = {"laion": laion, "laion-fused": laion, "paraclap": paraclap}
 TEXTS = ["a dog barks", "rain!", "glass breaks"]
 
 
@@ -56,17 +56,19 @@ def test_a_known_name_takes_the_file_from_the_folder_of_models(
 ) -> None:
     monkeypatch.setenv("CLAPOMETER_MODELS", str(tmp_path))
     checkpoints.write(tmp_path / name, name)
-    assert find(name) == (next(card for card in list_models() if card.name == name), tmp_path / name)
+    source = resolve(name)
+    assert source.card == next(card for card in list_models() if card.name == name)
+    assert source.folder == tmp_path / name
     assert load(name, device="cpu").card.name == name
 
 
 def test_a_file_of_another_name_says_what_it_is(name: str, tmp_path: Path) -> None:
     path = checkpoints.write(tmp_path, name).rename(tmp_path / "mine.pth")
-    card = find(path)[0]
+    card = resolve(path).card
     assert card.name == "mine"
-    assert card.licence == "as its authors say"
+    assert card.license == "as its authors say"
     assert WORDS[name] in card.summary
-    assert load(path, device="cpu").card == card.__class__(**{**vars(card), "dimension": 8})
+    assert load(path, device="cpu").card == card.__class__(**{**vars(card), "embedding_dim": 8})
 
 
 def test_a_file_whose_name_belongs_to_another_model_has_the_card_of_what_it_holds(tmp_path: Path) -> None:
@@ -83,10 +85,9 @@ def test_a_larger_or_smaller_model_is_not_taken_for_the_one_that_was_asked_for(w
         "audio_branch.patch_embed.proj.weight": torch.zeros(width, 1, 4, 4),
         "text_branch.embeddings.word_embeddings.weight": torch.zeros(1, 1),
     }
-    card = next(card for card in laion.MODELS if card.name == asked)
     size = "tiny" if width == 96 else "base"
     with pytest.raises(WeightsMismatch, match=rf"does not hold {asked} but LAION CLAP \(HTS-AT {size}, unfused"):
-        laion.adopt(Published(Path("x.pt"), weights), card)
+        registry._card_of_name(registry.match(ThirdPartyCheckpoint(Path("x.pt"), weights)), asked)
 
 
 def test_the_front_end_that_a_fused_file_stores_counts_for_nothing(tmp_path: Path) -> None:
@@ -105,15 +106,15 @@ def test_the_front_end_that_a_fused_file_stores_counts_for_nothing(tmp_path: Pat
     ids=["each", "every ninth"],
 )
 def test_every_weight_of_the_network_must_be_there(name: str, step: int, tmp_path: Path) -> None:
-    family = FAMILIES.get(name, microsoft)
-    whole = read_published(checkpoints.write(tmp_path, name))
+    whole = read_checkpoint(checkpoints.write(tmp_path, name))
     unused = ("position_ids", "pooler", "fc_audioset", "tscam", "attn_mask", "relative_position_index", "spec_embed")
     spare = (*unused, "attn.bias", "spectrogram_extractor", "head.bias", "_transform")
     spare = (*spare, "melW") if name == "laion-fused" else spare
     for gone in [weight for weight in whole.weights if not any(part in weight for part in spare)][::step]:
         rest = {weight: tensor for weight, tensor in whole.weights.items() if weight != gone}
+        recipe = registry.match(replace(whole, weights=rest))
         with pytest.raises(WeightsMismatch) as caught:
-            family.adopt(replace(whole, weights=rest))
+            registry.build(recipe, recipe.cards[0])
         assert "missing" in str(caught.value), gone
         assert str(whole.path) in str(caught.value)
 
@@ -182,7 +183,7 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_weights_of_nobody_that_is_known_are_told(tmp_path: Path) -> None:
     torch.save({"encoder.weight": torch.zeros(3, 3)}, tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match=r"holds no model that is known here: .* encoder\.weight"):
+    with pytest.raises(CheckpointError, match=r"holds no known model: .* encoder\.weight"):
         load(tmp_path / "other.pth")
 
 
@@ -237,7 +238,7 @@ def test_kernels_that_are_no_fourier_transform_are_refused(tmp_path: Path) -> No
     weights = checkpoints.published_weights(checkpoints.model("msclap-2023"))
     kernels = weights["audio_encoder.base.htsat.spectrogram_extractor.stft.conv_real.weight"]
     kernels += 0.1 * torch.randn_like(kernels)
-    with pytest.raises(WeightsMismatch, match="no kernels of a Fourier transform"):
+    with pytest.raises(WeightsMismatch, match="not the kernels of a windowed Fourier transform"):
         load(checkpoints.write(tmp_path, "msclap-2023", weights))
 
 
@@ -248,7 +249,9 @@ def test_parameters_are_counted_as_published() -> None:
     with torch.device("meta"):
         made: dict[str, Clap] = {
             card.name: microsoft.MicrosoftClap(
-                card, microsoft.MicrosoftConfig(microsoft.FRONTENDS[card.name], audio, text, card.dimension), tokenizer
+                card,
+                microsoft.MicrosoftConfig(microsoft.FRONTENDS[card.name], audio, text, card.embedding_dim),
+                tokenizer,
             )
             for card, audio, text in zip(cards, (Cnn14Config(), HtsatConfig()), (bert, gpt2), strict=True)
         }

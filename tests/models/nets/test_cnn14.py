@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from clapometer.models.nets.cnn14 import Cnn14, Cnn14Config
 
-SMALL = Cnn14Config(mels=16, channels=(4, 6, 8), dimension=5)
+SMALL = Cnn14Config(n_mels=16, channels=(4, 6, 8), output_dim=5)
 
 
 def network(config: Cnn14Config = SMALL) -> Cnn14:

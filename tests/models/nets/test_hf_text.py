@@ -50,13 +50,13 @@ def test_the_sizes_are_read_off_the_weights(kind: TextKind, pooler: bool) -> Non
         pytest.skip("GPT-2 has no pooling layer")
     model = tower(kind, pooler=pooler)
     weights = {name.removeprefix("model."): tensor for name, tensor in model.state_dict().items()}
-    assert TextTowerConfig.of(kind, weights, heads=2, norm_eps=1e-5) == model.config
+    assert TextTowerConfig.from_weights(kind, weights, num_heads=2, norm_eps=1e-5) == model.config
     assert TextTowerConfig(**asdict(model.config)) == model.config
 
 
 def test_a_weight_that_tells_a_size_must_be_there() -> None:
     with pytest.raises(KeyError):
-        TextTowerConfig.of("roberta", {}, norm_eps=1e-5)
+        TextTowerConfig.from_weights("roberta", {}, norm_eps=1e-5)
 
 
 def test_the_library_is_not_loaded_before_a_tower_is_made() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from clapometer.models.nets.htsat import MASKED, Htsat, HtsatConfig, distances, shift_mask, window_order
 
-CONFIG = HtsatConfig(mels=16, image=64, width=8, depths=(2, 3), heads=(2, 4), window=4)
+CONFIG = HtsatConfig(n_mels=16, spec_size=64, embed_dim=8, depths=(2, 3), num_heads=(2, 4), window_size=4)
 
 
 def net(config: HtsatConfig = CONFIG) -> Htsat:
@@ -64,7 +64,7 @@ def test_each_distance_has_its_bias() -> None:
 def test_one_vector_a_clip() -> None:
     model = net()
     assert CONFIG.frames == 256
-    assert CONFIG.dimension == 16
+    assert CONFIG.output_dim == 16
     for frames in (1, 40, 251, 256):
         assert model(spectrogram(3, frames, 16)).shape == (3, 16)
 
@@ -81,16 +81,16 @@ def test_every_band_of_every_frame_is_heard() -> None:
     assert (mels.grad != 0).all()
 
 
-@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, fused=True, squeeze=2), HtsatConfig()])
+@pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, fused=True, aff_reduction=2), HtsatConfig()])
 def test_the_sizes_are_read_off_the_weights(config: HtsatConfig) -> None:
     with torch.device("meta"):
         weights = Htsat(config).state_dict()
-    if config.image != 256:
+    if config.spec_size != 256:
         with pytest.raises(AssertionError):
-            assert HtsatConfig.of(weights) == config
-    windows = (config.grid // config.window) ** 2
-    weights["layers.0.blocks.1.attn_mask"] = torch.zeros(windows, config.window**2, config.window**2)
-    assert HtsatConfig.of(weights) == config
+            assert HtsatConfig.from_weights(weights, "") == config
+    windows = (config.grid // config.window_size) ** 2
+    weights["layers.0.blocks.1.attn_mask"] = torch.zeros(windows, config.window_size**2, config.window_size**2)
+    assert HtsatConfig.from_weights(weights, "") == config
 
 
 # Clips that are heard in chunks -------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_gradients_reach_every_weight(clips: int) -> None:
 
 
 def test_branches_are_left_out_in_training_alone() -> None:
-    model, mels = net(replace(CONFIG, drop_path=0.5)), spectrogram(4, 251, 16)
+    model, mels = net(replace(CONFIG, drop_path_rate=0.5)), spectrogram(4, 251, 16)
     assert torch.equal(model(mels), model(mels))
     block = model.layers[1].blocks[2]
     assert (model.layers[0].blocks[0].drop_path, block.drop_path) == (0.0, 0.5)

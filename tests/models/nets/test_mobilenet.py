@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from clapometer.models.nets.mobilenet import AudioEncoder, AudioEncoderConfig, SeparableConvolution
 
-SMALL = AudioEncoderConfig(stem=4, channels=(8, 8, 16), strides=(2, 1, 2), heads=2, hidden=16, dimension=5)
+SMALL = AudioEncoderConfig(stem=4, channels=(8, 8, 16), strides=(2, 1, 2), num_heads=2, hidden_size=16, output_dim=5)
 
 
 def encoder(config: AudioEncoderConfig = SMALL) -> AudioEncoder:

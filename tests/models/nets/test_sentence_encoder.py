@@ -5,7 +5,9 @@ from torch import Tensor, nn
 
 from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig, TransformerLayer
 
-CONFIG = TextEncoderConfig(vocab_size=50, hidden=12, layers=2, heads=3, feedforward=20, max_tokens=16)
+CONFIG = TextEncoderConfig(
+    vocab_size=50, hidden_size=12, num_layers=2, num_heads=3, intermediate_size=20, max_tokens=16
+)
 
 
 def encoder() -> TextEncoder:
@@ -21,7 +23,13 @@ def test_a_layer_is_the_post_norm_layer_of_torch() -> None:
     torch.manual_seed(0)
     ours = TransformerLayer(CONFIG)
     theirs = nn.TransformerEncoderLayer(
-        CONFIG.hidden, CONFIG.heads, CONFIG.feedforward, 0.0, "gelu", layer_norm_eps=1e-12, batch_first=True
+        CONFIG.hidden_size,
+        CONFIG.num_heads,
+        CONFIG.intermediate_size,
+        0.0,
+        "gelu",
+        layer_norm_eps=1e-12,
+        batch_first=True,
     ).train()  # in evaluation mode torch takes a fused path, which rounds differently
     names = {
         "self_attn.in_proj_": "attention_in.",
@@ -35,7 +43,7 @@ def test_a_layer_is_the_post_norm_layer_of_torch() -> None:
     theirs.load_state_dict(
         {their + kind: state[our + kind] for their, our in names.items() for kind in ("weight", "bias")}
     )
-    x, mask = torch.randn(3, 7, CONFIG.hidden), masked(7, 4, 1)
+    x, mask = torch.randn(3, 7, CONFIG.hidden_size), masked(7, 4, 1)
     found = ours(x, mask[:, None, None, :])
     expected = theirs(x, src_key_padding_mask=~mask)
     torch.testing.assert_close(found[mask], expected[mask], rtol=0, atol=1e-5)
@@ -54,7 +62,7 @@ def test_padding_and_neighbours_do_not_matter() -> None:
     model = encoder()
     ids, mask = torch.randint(50, (4, 16)), masked(16, 9, 2, 1)
     together = model(ids, mask)
-    assert together.shape == (4, CONFIG.hidden)
+    assert together.shape == (4, CONFIG.hidden_size)
     for row, length in enumerate((16, 9, 2, 1)):
         alone = model(ids[row : row + 1, :length], masked(length))
         torch.testing.assert_close(together[row : row + 1], alone, rtol=0, atol=1e-5)

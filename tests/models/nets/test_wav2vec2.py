@@ -10,10 +10,10 @@ from torch import nn
 from clapometer.models.nets.wav2vec2 import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
 
 SMALL = SpeechEncoderConfig(
-    hidden=16,
-    layers=2,
-    heads=2,
-    feedforward=32,
+    hidden_size=16,
+    num_layers=2,
+    num_heads=2,
+    intermediate_size=32,
     channels=(8, 8, 8),
     kernels=(10, 3, 2),
     strides=(5, 2, 2),

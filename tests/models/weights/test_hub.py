@@ -14,8 +14,8 @@ from parity.made import byte_pair_vocabulary
 from clapometer.errors import CheckpointError, WeightsMismatch
 from clapometer.models import registry
 from clapometer.models.families import laion
-from clapometer.models.registry import find, load, save, where
-from clapometer.models.weights import hub
+from clapometer.models.registry import load, resolve, save
+from clapometer.models.weights import third_party
 from clapometer.types import Hub
 
 
@@ -76,16 +76,18 @@ def test_a_folder_of_transformers_is_downloaded(published: Downloads) -> None:
 
 
 def test_what_is_here_is_not_downloaded(published: Downloads, tmp_path: Path) -> None:
-    assert where("laion") is None
-    assert find("laion")[1] == tmp_path / "models" / "laion"
+    assert not resolve("laion").is_here
+    assert resolve("laion").folder == tmp_path / "models" / "laion"
     folder = tmp_path / "models" / "laion"
     folder.mkdir(parents=True)
     shutil.copy(published.folder / "lukewys" / "laion_clap" / "630k-audioset-best.pt", folder)
     shutil.copytree(published.folder / "FacebookAI" / "roberta-base", tmp_path / "models" / "roberta-base")
-    assert where("laion") == folder
+    assert resolve("laion").is_here
+    assert resolve("laion").folder == folder
     assert load("laion", device="cpu").card.name == "laion"
     assert load(folder / "630k-audioset-best.pt", device="cpu").card.name == "laion"
-    assert find(folder / "630k-audioset-best.pt") == (laion.MODELS[0], folder)
+    source = resolve(folder / "630k-audioset-best.pt")
+    assert (source.card, source.folder) == (laion.MODELS[0], folder)
     assert published.asked == []
 
 
@@ -99,7 +101,8 @@ def test_the_cache_of_huggingface_hub_is_looked_into(published: Downloads, tmp_p
         (cache / "refs" / "main").write_text("abc")
         (cache / "snapshots" / "abc").mkdir(parents=True)
         shutil.copy(published.folder / repository / file, cache / "snapshots" / "abc")
-    assert where("laion") == tmp_path / "hub" / "models--lukewys--laion_clap" / "snapshots" / "abc"
+    assert resolve("laion").is_here
+    assert resolve("laion").folder == tmp_path / "hub" / "models--lukewys--laion_clap" / "snapshots" / "abc"
     assert load("laion", device="cpu").card.name == "laion"
     assert published.asked == []
 
@@ -148,39 +151,38 @@ def test_a_file_under_a_wrong_name_is_told(published: Downloads, tmp_path: Path)
 
 def test_a_checkpoint_of_no_family_is_told(tmp_path: Path) -> None:
     torch.save({"a.weight": torch.ones(1), "b": torch.ones(1)}, tmp_path / "x.pt")
-    with pytest.raises(
-        CheckpointError, match=r"no model that is known here: its 2 weights are called a.weight, b, \.\.\."
-    ):
+    with pytest.raises(CheckpointError, match=r"no known model: its 2 weights are called a.weight, b, \.\.\."):
         load(tmp_path / "x.pt")
-    with pytest.raises(CheckpointError, match="known are checkpoints of laion"):
-        find(tmp_path / "x.pt")
+    with pytest.raises(CheckpointError, match="take a checkpoint of laion"):
+        resolve(tmp_path / "x.pt")
 
 
 def test_the_folder_of_models_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert hub.models_folder() == tmp_path / "models"
+    assert third_party.models_folder() == tmp_path / "models"
     monkeypatch.delenv("CLAPOMETER_MODELS")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert hub.models_folder() == Path("/data/clapometer/models")
+    assert third_party.models_folder() == Path("/data/clapometer/models")
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
-    assert hub.models_folder() == Path("/home/somebody/.local/share/clapometer/models")
+    assert third_party.models_folder() == Path("/home/somebody/.local/share/clapometer/models")
 
 
 def test_a_model_with_a_file_missing_is_not_here(tmp_path: Path) -> None:
     hubs = (Hub("a/b", ("weights", "more")), Hub("c/d", ("words",)))
-    assert hub.find_files("x", hubs) is None
+    assert third_party.find_files("x", hubs) is None
     cache = tmp_path / "hub" / "models--a--b"
     (cache / "refs").mkdir(parents=True)
     (cache / "refs" / "main").write_text("abc")
     (cache / "snapshots" / "abc").mkdir(parents=True)
     (cache / "snapshots" / "abc" / "weights").touch()
-    assert hub.find_files("x", hubs) is None
+    assert third_party.find_files("x", hubs) is None
     (cache / "snapshots" / "abc" / "more").touch()
-    place = hub.find_files("x", hubs)
+    place = third_party.find_files("x", hubs)
     assert place is not None
     assert place.weights == cache / "snapshots" / "abc" / "weights"
 
 
 def test_every_known_name_has_its_files_or_ships(tmp_path: Path) -> None:
     for card in registry.list_models():
-        assert registry._downloads(card) or card.name == registry.DEFAULT_MODEL
+        downloads = registry.FAMILIES[card.family].DOWNLOADS
+        assert downloads.get(card.name) or card.name == registry.DEFAULT_MODEL

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.models.weights.third_party import read_published, translated
+from clapometer.models.weights.third_party import read_checkpoint, renamed_weights
 
 WEIGHTS = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(2)}
 
@@ -47,7 +47,7 @@ def test_a_checkpoint_is_read_out_of_what_its_authors_wrapped_it_in(
         {"epoch": 3, "best": np.float64(0.5), "name": "x", wrapping: OrderedDict(weights)} if wrapping else weights
     )
     torch.save(content, tmp_path / name)
-    found = read_published(tmp_path / name)
+    found = read_checkpoint(tmp_path / name)
     assert_same(found.weights)
     assert found.configuration is None
     assert found.folders == (tmp_path,)
@@ -55,12 +55,12 @@ def test_a_checkpoint_is_read_out_of_what_its_authors_wrapped_it_in(
 
 def test_a_checkpoint_of_the_old_format_is_read(tmp_path: Path) -> None:
     torch.save({"state_dict": WEIGHTS}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    assert_same(read_published(tmp_path / "old.pt").weights)
+    assert_same(read_checkpoint(tmp_path / "old.pt").weights)
 
 
 def test_safetensors_are_known_by_their_content(tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "x.bin")
-    assert_same(read_published(tmp_path / "x.bin").weights)
+    assert_same(read_checkpoint(tmp_path / "x.bin").weights)
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -71,13 +71,13 @@ def test_a_folder_is_read_with_its_configuration(tmp_path: Path, safe: bool, par
     (tmp_path / "config.json").write_text('{"model_type": "clap"}')
     if parts == 1:
         write(WEIGHTS, tmp_path / name)  # type: ignore[operator]
-        assert read_published(tmp_path / name).configuration == {"model_type": "clap"}
+        assert read_checkpoint(tmp_path / name).configuration == {"model_type": "clap"}
     else:
         for number, (key, tensor) in enumerate(WEIGHTS.items()):
             write({key: tensor}, tmp_path / f"part{number}")  # type: ignore[operator]
         index = {"weight_map": {key: f"part{number}" for number, key in enumerate(WEIGHTS)}}
         (tmp_path / f"{name}.index.json").write_text(json.dumps(index))
-    found = read_published(tmp_path)
+    found = read_checkpoint(tmp_path)
     assert_same(found.weights)
     assert found.configuration == {"model_type": "clap"}
 
@@ -85,21 +85,21 @@ def test_a_folder_is_read_with_its_configuration(tmp_path: Path, safe: bool, par
 def test_safetensors_are_preferred(tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "model.safetensors")
     torch.save(Malicious(tmp_path / "trace"), tmp_path / "pytorch_model.bin")
-    assert_same(read_published(tmp_path).weights)
+    assert_same(read_checkpoint(tmp_path).weights)
 
 
 def test_a_folder_with_one_checkpoint_is_read(tmp_path: Path) -> None:
     torch.save(WEIGHTS, tmp_path / "630k.pt")
     (tmp_path / "tokenizer.json").write_text("{}")
-    assert_same(read_published(tmp_path).weights)
+    assert_same(read_checkpoint(tmp_path).weights)
     torch.save(WEIGHTS, tmp_path / "631k.pt")
     with pytest.raises(CheckpointError, match=r"not just one checkpoint \(630k.pt, 631k.pt\); name the file itself"):
-        read_published(tmp_path)
+        read_checkpoint(tmp_path)
 
 
 def test_an_empty_folder_holds_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"holds no model.safetensors or pytorch_model.bin .*\(none\)"):
-        read_published(tmp_path)
+        read_checkpoint(tmp_path)
 
 
 # What is not read ---------------------------------------------------------------------------------------------------
@@ -111,11 +111,11 @@ def test_nothing_is_executed(tmp_path: Path, zipped: bool) -> None:
     content = {"state_dict": WEIGHTS, "extra": Malicious(trace)}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match=r"would execute \w+\.system\. Nothing was executed"):
-        read_published(path)
+        read_checkpoint(path)
     assert not trace.exists()
     path.write_bytes(pickle.dumps(Malicious(trace)))
     with pytest.raises(CheckpointError):
-        read_published(path)
+        read_checkpoint(path)
     assert not trace.exists()
 
 
@@ -130,7 +130,7 @@ def test_half_a_file_is_told(tmp_path: Path, kind: str, left: float) -> None:
         torch.save(weights, path, _use_new_zipfile_serialization=kind == "zip")
     path.write_bytes(path.read_bytes()[: int(left * path.stat().st_size)])
     with pytest.raises(CheckpointError, match=r"x.pt: not .*; copy it again"):
-        read_published(path)
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -140,27 +140,27 @@ def test_half_a_file_is_told(tmp_path: Path, kind: str, left: float) -> None:
 def test_what_is_no_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.pt").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"x\.pt"):
-        read_published(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
 
 
 def test_a_zip_of_other_things_is_told(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
         archive.writestr("readme.txt", "hello")
     with pytest.raises(CheckpointError, match="not a checkpoint"):
-        read_published(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
 
 
 def test_a_pointer_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     with pytest.raises(CheckpointError, match="run `git lfs pull`"):
-        read_published(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize("content", [{}, [1], {"state_dict": {}}, {"epoch": 3}, {"a": torch.ones(1), "b": "c"}, {1: 2}])
 def test_what_holds_no_weights_is_told(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(CheckpointError, match="name a checkpoint"):
-        read_published(tmp_path / "x.pt")
+        read_checkpoint(tmp_path / "x.pt")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
@@ -168,14 +168,14 @@ def test_a_damaged_configuration_is_told(tmp_path: Path, text: str) -> None:
     save_file(WEIGHTS, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"config\.json: not"):
-        read_published(tmp_path)
+        read_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"weight_map": 3}'])
 def test_a_damaged_index_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(text)
     with pytest.raises(CheckpointError, match="not an index of weights"):
-        read_published(tmp_path)
+        read_checkpoint(tmp_path)
 
 
 # Names --------------------------------------------------------------------------------------------------------------
@@ -185,16 +185,16 @@ RULES = ((r"old\.(\d+)\.(weight|bias)", r"new.layers.\1.\2"), (r"old\.head\..*",
 
 def test_names_are_translated_by_rules() -> None:
     tensors = {"old.3.weight": torch.ones(1), "old.head.bias": torch.ones(2), "same": torch.ones(3)}
-    new = translated(tensors, RULES, "x.pt")
+    new = renamed_weights(tensors, RULES, Path("x.pt"))
     assert_same(new, {"new.layers.3.weight": torch.ones(1), "same": torch.ones(3)})
 
 
 def test_a_name_that_no_rule_knows_is_told() -> None:
     tensors = {name: torch.ones(1) for name in ["same", "older", "old.3.weights", "samesame"]}
     with pytest.raises(WeightsMismatch, match=r"x\.pt does not fit .*: unexpected older; unexpected old.3.weights; un"):
-        translated(tensors, RULES, "x.pt")
+        renamed_weights(tensors, RULES, Path("x.pt"))
 
 
 def test_two_names_do_not_become_one() -> None:
     with pytest.raises(WeightsMismatch, match="b and another weight would both be c"):
-        translated({"a": torch.ones(1), "b": torch.ones(1)}, [(r"[ab]", "c")], "x.pt")
+        renamed_weights({"a": torch.ones(1), "b": torch.ones(1)}, [(r"[ab]", "c")], Path("x.pt"))

@@ -1,6 +1,6 @@
 """Linear layers by oneDNN, which torch brings along, from weights laid out beforehand.
 
-Torch multiplies single precision by the library of its BLAS, which lays the weights out anew for each product: for the
+Torch multiplies single precision by the library of its BLAS, which lays the weights out again for each product: for the
 few rows of one text that costs more than the product itself. oneDNN, which `torch.compile` uses for the same purpose,
 takes weights in the layout that it wants; and its sums do not depend on how many rows there are.
 """
@@ -39,9 +39,9 @@ def replace_products(clap: Clap) -> None:
 
 
 class Product:
-    """Stands in for the `forward` of a linear layer; lays its weights out when it is first used, and when they change.
+    """Replaces the `forward` of a linear layer; lays its weights out on first use, and when they change.
 
-    What is laid out stands beside the weights, and so takes their memory again.
+    The laid-out copy takes as much memory again as the weights.
     """
 
     def __init__(self, linear: nn.Linear) -> None:

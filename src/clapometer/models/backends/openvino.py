@@ -48,7 +48,7 @@ def replace_networks(clap: Clap, *, eight_bits: bool) -> None:
 
 
 class Network:
-    """Stands in for the `forward` of a network; converts it the first time, for inputs of any shape."""
+    """Replaces the `forward` of a network; converts it on first use, for inputs of any shape."""
 
     def __init__(self, network: nn.Module, core: openvino.Core, *, eight_bits: bool) -> None:
         self._forward: Callable[..., Outputs] = network.forward
@@ -61,7 +61,7 @@ class Network:
         given = [tensor for tensor in inputs if tensor is not None]
         if torch.is_grad_enabled() or given[0].device.type != "cpu":
             return self._forward(*inputs)
-        # How many inputs there are tells a fused model's paths apart.
+        # The number of inputs distinguishes the paths of a fused model.
         if (requests := self._compiled.get(len(given))) is None:
             with _CONVERSION:
                 if (requests := self._compiled.get(len(given))) is None:

@@ -1,17 +1,21 @@
-"""LAION-CLAP and Human-CLAP: HTS-AT for sounds, RoBERTa for texts.
+"""LAION-CLAP and Human-CLAP: HTS-AT for audio, RoBERTa for texts.
 
 Wu et al. 2023, arXiv 2211.06687, and Takano et al. 2025, arXiv 2506.23553. Both are read from the original `.pt` files
-and from the folders of transformers' `ClapModel`; which weight is which is written down in `laion_names`.
+and from the folders of transformers' `ClapModel`; `laion_state_dict` has the names of weights in each.
 
-A fused model hears a clip of more than ten seconds whole, shrunk to the frames of ten seconds, and in three chunks of
-ten seconds. The published code draws the chunks at random; here they are the first one, the middle one and the last.
+A fused model encodes clips longer than 10 s with feature fusion: a spectrogram of the whole clip, downsampled to the
+frames of 10 s, and three chunks of 10 s. The published code draws the chunks at random; here they are the first one,
+the middle one and the last.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +24,26 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clapometer.errors import BadOption, CheckpointError, WeightsMismatch
-from clapometer.models.clap import in_groups
+from clapometer.errors import BadOption, CheckpointError
+from clapometer.models.clap import Clap, in_groups
+from clapometer.models.families import Recipe
 from clapometer.models.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS, PORTED
 from clapometer.models.families.laion_export import write_transformers
-from clapometer.models.families.laion_state_dict import (
-    hugging_face_front_end,
-    hugging_face_weights,
-    is_hugging_face,
-    is_original,
-    original_weights,
-)
-from clapometer.models.families.testing import enliven
-from clapometer.models.families.towers import TwoTowers, card_of_path, restored, sizes_of
+from clapometer.models.families.laion_state_dict import HUGGING_FACE, ORIGINAL
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.htsat import Htsat, HtsatConfig
-from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig
-from clapometer.models.weights.third_party import Published
+from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_torchlibrosa
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint, renamed_weights
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import FUSED, ModelCard, Window
 
-__all__ = [
-    "DOWNLOADS",
-    "MODELS",
-    "PARAMETERS",
-    "LaionClap",
-    "LaionConfig",
-    "adopt",
-    "build",
-    "card_of",
-    "recognises",
-    "tiny",
-]
+__all__ = ["CLASS", "DOWNLOADS", "MODELS", "PARAMETERS", "LaionClap", "LaionConfig", "match", "tiny"]
 
 TOKENS = 77
-"""Tokens that the text tower was trained to read, marks included."""
-FRONT_END = DecibelMelConfig(sample_rate=48000, fft=1024, hop=480, mels=64, low=50.0, high=14000.0)
-"""What all published models hear, unfused; fused ones through the triangles of HTK."""
+"""Tokens that the text tower was trained to read, special tokens included."""
+FRONT_END = DecibelMelConfig(sample_rate=48000, n_fft=1024, hop_length=480, n_mels=64, f_min=50.0, f_max=14000.0)
+"""Front end of all published models; the fused ones have the filterbank of HTK."""
 SIZES = {96: "tiny", 128: "base", 256: "large"}
 
 
@@ -67,37 +54,41 @@ class LaionConfig:
     frontend: DecibelMelConfig
     audio: HtsatConfig
     text: TextTowerConfig
-    dimension: int = 512
+    embedding_dim: int = 512
     """Length of an embedding."""
     max_tokens: int = TOKENS
-    """Longest text, start and end marks included; of a longer one the beginning is read."""
+    """Longest text, special tokens included."""
 
 
-class LaionClap(TwoTowers[LaionConfig]):
+class LaionClap(Clap):
     """HTS-AT and RoBERTa, each with a projection of two layers."""
 
-    padding = 1  # of RoBERTa
+    config_class = LaionConfig
+    pad_id = 1  # of RoBERTa
+    config: LaionConfig
     text_logit_scale: Tensor
 
     def __init__(self, card: ModelCard, config: LaionConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
+        if config.frontend.sample_rate != card.sample_rate:
+            raise ValueError("sample rate of card and network differ")
         self.frontend = DecibelMel(config.frontend)
         self.audio = Htsat(config.audio)
-        self.audio_projection = _projection(config.audio.dimension, config.dimension)
+        self.audio_projection = _projection(config.audio.output_dim, config.embedding_dim)
         self.text = TextTower(config.text)
-        self.text_projection = _projection(config.text.hidden, config.dimension)
+        self.text_projection = _projection(config.text.hidden_size, config.embedding_dim)
         # The published models learned a temperature for each direction; this one is kept for those who read it back.
         self.register_buffer("text_logit_scale", self.logit_scale.detach().clone())
 
     @property
     def window_frames(self) -> int:
         """Frames of the window that the model was trained on: ten seconds, or one chunk of a longer clip."""
-        return 1 + round(self.card.window.seconds * self.card.sample_rate) // self.config.frontend.hop
+        return 1 + round(self.card.window.seconds * self.card.sample_rate) // self.config.frontend.hop_length
 
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
-        return self.window_vectors(list(waveforms), self.card.window)
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
+        return self._encode_windows(list(waveforms), self.card.window)
 
-    def window_vectors(self, windows: Sequence[Tensor], window: Window) -> Tensor:
+    def _encode_windows(self, windows: Sequence[Tensor], window: Window) -> Tensor:
         # Longer clips of any lengths go through the network together: shrunk and in chunks, they are of one size.
         mels = in_groups(windows, lambda waveforms: self._mels(waveforms.to(self.device), window))
         return torch.stack(in_groups(mels, self._projected))
@@ -112,12 +103,19 @@ class LaionClap(TwoTowers[LaionConfig]):
                 f"window: the chunks of {self.card.name} have {self.card.window.seconds:g} s, not {window.seconds:g} s"
             )
 
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        return self.text_projection(self.text.pooled(*self.tokens(texts)))  # type: ignore[no-any-return]
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        return self.text_projection(self.text.pooled(*self.tokenize(texts)))  # type: ignore[no-any-return]
 
     @property
-    def max_tokens(self) -> int:
-        return self.config.max_tokens
+    def is_fused(self) -> bool:
+        return self.config.audio.fused
+
+    def export(self, folder: Path) -> str:
+        try:
+            self.save_transformers(folder / "transformers")
+        except BadOption as error:
+            return f"no folder for transformers: {error}"
+        return ""
 
     def save_transformers(self, folder: str | os.PathLike[str]) -> None:
         """Write a folder that `transformers.ClapModel.from_pretrained` loads; see `write_transformers`."""
@@ -125,7 +123,7 @@ class LaionClap(TwoTowers[LaionConfig]):
 
     def _mels(self, waveforms: Tensor, window: Window) -> Tensor:
         """Spectrograms, (batch, 1, frames, mels); on the fusion path, with three chunks, (batch, 4, frames, mels)."""
-        missing = self.config.frontend.fft - waveforms.shape[-1]
+        missing = self.config.frontend.n_fft - waveforms.shape[-1]
         mels: Tensor = self.frontend(functional.pad(waveforms, (0, missing)) if missing > 0 else waveforms)
         if window.long in FUSED and mels.shape[1] > self.window_frames:
             mels, chunks = self._chunks(mels)
@@ -150,129 +148,211 @@ class LaionClap(TwoTowers[LaionConfig]):
         return functional.interpolate(mels.unsqueeze(1), size, mode="bilinear", align_corners=False)[:, 0], chunks
 
     def _check_frames(self, samples: int) -> None:
-        hop, rate = self.config.frontend.hop, self.card.sample_rate
+        hop, rate = self.config.frontend.hop_length, self.card.sample_rate
         if 1 + samples // hop > self.config.audio.frames:
             most = self.config.audio.frames * hop / rate
             raise BadOption(
-                f"window: {self.card.name} hears less than {most:g} s at a time, not {samples / rate:g} s; "
-                f"take seconds={self.card.window.seconds:g}"
+                f"window: {self.card.name} encodes less than {most:g} s at a time, not {samples / rate:g} s; "
+                f"use seconds={self.card.window.seconds:g}"
             )
 
 
-def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> LaionClap:
-    """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
-
-    Raises:
-        CheckpointError: a file is missing, or two of them do not belong together.
-        WeightsMismatch: the weights do not fit the network.
-    """
-    config = restored(LaionConfig, configuration)
-    if config.frontend.sample_rate != card.sample_rate:
-        raise CheckpointError(f"{folder / 'config.json'}: sample rate of card and network differ")
-    return LaionClap.from_folder(card, config, folder)
+CLASS: type[Clap] = LaionClap
 
 
-def recognises(published: Published) -> str:
-    """What a published checkpoint is; empty where it is not of this family."""
-    layout = "original file" if is_original(published.weights) else "transformers"
-    if layout == "transformers" and not is_hugging_face(published.weights):
-        return ""
-    return f"LAION CLAP ({_architecture(published.weights)}, RoBERTa; {layout})"
-
-
-def card_of(published: Published) -> ModelCard:
-    """The card of a checkpoint that was named by its path: that of a known file of the same name, or what can be
-    seen of it.
+def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
+    """How an original file, or the weights of transformers' `ClapModel`, become a model; None for others.
 
     Raises:
         CheckpointError: the configuration of its front end is damaged.
     """
-    card = card_of_path(published, _alike(published.weights), DOWNLOADS, recognises(published))
-    if is_hugging_face(published.weights) and card not in MODELS:
-        card = replace(card, published=PORTED[_is_fused(published.weights)])
-    return _heard(card, published)[0]
-
-
-def adopt(published: Published, card: ModelCard | None = None) -> LaionClap:
-    """The model of a published checkpoint.
-
-    Args:
-        published: a checkpoint that `recognises`.
-        card: the known model that was asked for; None for a path alone.
-
-    Raises:
-        CheckpointError: the tokenizer is not there, or a configuration is of no use.
-        WeightsMismatch: the checkpoint holds another model than the one asked for, or not all weights of it.
-    """
-    where = str(published.path)
-    if card is not None and card not in _alike(published.weights):
-        raise WeightsMismatch(f"{where} does not hold {card.name} but {recognises(published)}")
-    card, frontend = _heard(card or card_of(published), published)
-    with sizes_of(published):
-        if is_original(published.weights):
-            weights, audio, text = original_weights(published.weights, frontend, where)
-        else:
-            weights, audio, text = hugging_face_weights(published, frontend)
-    config = LaionConfig(frontend, audio, text, card.dimension, min(TOKENS, text.positions - 2))
-    return LaionClap.from_published(card, config, weights, published)
-
-
-def _heard(card: ModelCard, published: Published) -> tuple[ModelCard, DecibelMelConfig]:
-    """A card with the rate, window and dimension of a checkpoint, and the front end of it."""
-    fused, ported = _is_fused(published.weights), is_hugging_face(published.weights)
+    weights = checkpoint.weights
+    ported = _has(weights, "audio_model.audio_encoder.", "text_model.")
+    if not ported and not _has(weights, "audio_branch.patch_embed.", "text_branch.embeddings."):
+        return None
+    fused, width = any(".patch_embed.mel_conv2d." in name for name in weights), _width(weights)
     frontend = replace(FRONT_END, scale="htk" if fused else "slaney", double=fused and ported)
-    seconds: float | None = None
+    seconds = None
     if ported:
-        frontend, seconds = hugging_face_front_end(published, frontend)
-    window = card.window if seconds is None else replace(card.window, seconds=seconds, hop=seconds)
+        frontend, seconds = _front_end_of_transformers(checkpoint, frontend)
     ends = ("audio_projection.2.bias", "audio_projection.linear2.bias")
-    found = [len(published.weights[name]) for name in ends if name in published.weights]
-    dimension = found[0] if found else card.dimension
-    return replace(card, sample_rate=frontend.sample_rate, window=window, dimension=dimension), frontend
+    dimension = next((len(weights[name]) for name in ends if name in weights), None)
+    cards = tuple(_adapted(card, frontend.sample_rate, seconds, dimension) for card in _alike(width, fused=fused))
+    network = f"HTS-AT {SIZES.get(width, f'of width {width}')}" if width else "HTS-AT without its first layer"
+    layout = "transformers" if ported else "original file"
+    return Recipe(
+        checkpoint,
+        summary=f"LAION CLAP ({network}, {'fused' if fused else 'unfused'}, RoBERTa; {layout})",
+        cards=cards,
+        differences=PORTED[fused] if ported else cards[0].differences,
+        tokenizer="roberta",
+        convert=partial(_from_transformers if ported else _from_original, checkpoint, frontend),
+    )
 
 
 def tiny(*, fused: bool = False) -> LaionClap:
     """A model of a few thousand random weights whose tokens are bytes."""
     tokenizer = byte_tokenizer("roberta")
     text = TextTowerConfig("roberta", tokenizer.get_vocab_size(), 8, 1, 2, 16, positions=66, norm_eps=1e-5, pooler=True)
-    audio = HtsatConfig(mels=16, image=64, width=8, depths=(1, 2), heads=(1, 2), window=4, fused=fused)
-    frontend = DecibelMelConfig(sample_rate=16000, fft=256, hop=64, mels=16, low=50.0, high=8000.0)
+    audio = HtsatConfig(
+        n_mels=16, spec_size=64, embed_dim=8, depths=(1, 2), num_heads=(1, 2), window_size=4, fused=fused
+    )
+    frontend = DecibelMelConfig(sample_rate=16000, n_fft=256, hop_length=64, n_mels=16, f_min=50.0, f_max=8000.0)
     frontend = replace(frontend, scale="htk" if fused else "slaney")
-    config = LaionConfig(frontend, audio, text, dimension=8, max_tokens=64)
+    config = LaionConfig(frontend, audio, text, embedding_dim=8, max_tokens=64)
     card = replace(
         next(card for card in MODELS if (card.window.long in FUSED) == fused),
         name="tiny",
         summary="random weights, for tests",
         sample_rate=16000,
         window=Window(seconds=1.0, hop=1.0, short="repeatpad", long="fused" if fused else "windows"),
-        dimension=8,
+        embedding_dim=8,
     )
-    return enliven(LaionClap(card, config, tokenizer))
+    return randomize_weights(LaionClap(card, config, tokenizer))
 
 
 def _projection(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Linear(outputs, outputs))
 
 
-def _is_fused(weights: Mapping[str, Tensor]) -> bool:
-    return any(".patch_embed.mel_conv2d." in name for name in weights)
-
-
-def _alike(weights: Mapping[str, Tensor]) -> list[ModelCard]:
-    """Known models of the architecture of these weights; of their kind of fusion where none is as large."""
-    fusing = [card for card in MODELS if (card.window.long in FUSED) == _is_fused(weights)]
-    base = SIZES.get(_width(weights)) == "base"
-    return [card for card in fusing if (card.name in BASE) == base] or fusing
+def _has(weights: Mapping[str, Tensor], *prefixes: str) -> bool:
+    """Whether there are weights with each of these prefixes."""
+    return all(any(name.startswith(prefix) for name in weights) for prefix in prefixes)
 
 
 def _width(weights: Mapping[str, Tensor]) -> int:
-    """Of HTS-AT's first layer; 0 where it is lacking."""
+    """Width of the first layer of HTS-AT; 0 if it is missing."""
     ends = (tensor for name, tensor in weights.items() if name.endswith(".patch_embed.proj.weight"))
     return next((tensor.shape[0] for tensor in ends), 0)
 
 
-def _architecture(weights: Mapping[str, Tensor]) -> str:
-    width = _width(weights)
-    if not width:
-        return "HTS-AT that lacks its beginning"
-    return f"HTS-AT {SIZES.get(width, f'of width {width}')}, {'fused' if _is_fused(weights) else 'unfused'}"
+def _alike(width: int, *, fused: bool) -> list[ModelCard]:
+    """Known models of this architecture; those with or without fusion if none has this width."""
+    fusing = [card for card in MODELS if (card.window.long in FUSED) == fused]
+    base = SIZES.get(width) == "base"
+    return [card for card in fusing if (card.name in BASE) == base] or fusing
+
+
+def _adapted(card: ModelCard, sample_rate: int, seconds: float | None, dimension: int | None) -> ModelCard:
+    """A card with what a checkpoint says of itself."""
+    window = card.window if seconds is None else replace(card.window, seconds=seconds, hop=seconds)
+    return replace(card, sample_rate=sample_rate, window=window, embedding_dim=dimension or card.embedding_dim)
+
+
+def _from_original(
+    checkpoint: ThirdPartyCheckpoint, frontend: DecibelMelConfig
+) -> tuple[LaionConfig, dict[str, Tensor]]:
+    weights = renamed_weights(checkpoint.weights, ORIGINAL, checkpoint.path)
+    # The front end that a fused file stores took no part in its training; torchaudio's did.
+    computed = frontend.scale == "htk"
+    mel = DecibelMel(frontend).state_dict() if computed else state_of_torchlibrosa(checkpoint.weights, "audio_branch.")
+    weights |= {f"frontend.{name}": tensor for name, tensor in mel.items()}
+    audio = HtsatConfig.from_weights(checkpoint.weights, "audio_branch.")
+    return _config(frontend, audio, _text(weights, norm_eps=1e-5), weights), weights
+
+
+def _from_transformers(
+    checkpoint: ThirdPartyCheckpoint, frontend: DecibelMelConfig
+) -> tuple[LaionConfig, dict[str, Tensor]]:
+    weights = renamed_weights(checkpoint.weights, HUGGING_FACE, checkpoint.path)
+    for name in [name for name in weights if ".attn.query." in name]:
+        parts = [weights.pop(name.replace(".query.", f".{part}.")) for part in ("query", "key", "value")]
+        weights[name.replace(".query.", ".qkv.")] = torch.cat(parts)
+    weights |= {f"frontend.{name}": tensor for name, tensor in DecibelMel(frontend).state_dict().items()}
+    settings = checkpoint.configuration or {}
+    audio_settings, text_settings = _section(settings, "audio_config"), _section(settings, "text_config")
+    for section in (settings, audio_settings, text_settings):
+        _check_supported(section, checkpoint.path)
+    audio = HtsatConfig.from_weights(weights, "audio.")
+    audio = replace(
+        audio,
+        spec_size=audio_settings.get("spec_size", audio.spec_size),
+        drop_path_rate=audio_settings.get("drop_path_rate", 0.0),
+        norm_eps=audio_settings.get("layer_norm_eps", audio.norm_eps),
+    )
+    # 1e-12 is what transformers' own conversion left there; RoBERTa and the original have 1e-5.
+    text = _text(
+        weights, norm_eps=text_settings.get("layer_norm_eps", 1e-12), num_heads=text_settings.get("num_attention_heads")
+    )
+    return _config(frontend, audio, text, weights), weights
+
+
+def _config(
+    frontend: DecibelMelConfig, audio: HtsatConfig, text: TextTowerConfig, weights: Mapping[str, Tensor]
+) -> LaionConfig:
+    dimension = len(weights["audio_projection.2.bias"])
+    return LaionConfig(frontend, audio, text, dimension, min(TOKENS, text.positions - 2))
+
+
+def _text(weights: Mapping[str, Tensor], *, norm_eps: float, num_heads: int | None = None) -> TextTowerConfig:
+    prefix = "text.model."
+    own = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    return replace(TextTowerConfig.from_weights("roberta", own, num_heads=num_heads, norm_eps=norm_eps), pooler=True)
+
+
+def _front_end_of_transformers(
+    checkpoint: ThirdPartyCheckpoint, frontend: DecibelMelConfig
+) -> tuple[DecibelMelConfig, float | None]:
+    """The front end that `preprocessor_config.json` asks for, and the seconds of its window, if there is that file.
+
+    Args:
+        checkpoint: a folder of transformers, or a file in it.
+        frontend: the defaults.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    path = (checkpoint.path if checkpoint.path.is_dir() else checkpoint.path.parent) / "preprocessor_config.json"
+    if not path.is_file():
+        return frontend, None
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        config = DecibelMelConfig(
+            sample_rate=int(values.get("sampling_rate", frontend.sample_rate)),
+            n_fft=int(values.get("fft_window_size", frontend.n_fft)),
+            hop_length=int(values.get("hop_length", frontend.hop_length)),
+            n_mels=int(values.get("feature_size", frontend.n_mels)),
+            f_min=float(values.get("frequency_min", frontend.f_min)),
+            f_max=float(values.get("frequency_max", frontend.f_max)),
+            scale=frontend.scale,
+            double=frontend.double,
+        )
+        seconds = float(values.get("max_length_s", 10.0))
+        if (
+            min(
+                config.sample_rate, config.n_fft, config.hop_length, config.n_mels, seconds, config.f_max - config.f_min
+            )
+            <= 0
+        ):
+            raise ValueError("a size that is not positive")
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not the front end of a CLAP ({error}); download it again") from error
+    return config, seconds
+
+
+_SUPPORTED = {
+    "hidden_act": "gelu",
+    "projection_hidden_act": "relu",
+    "patch_embed_input_channels": 1,
+    "enable_patch_layer_norm": True,
+    "flatten_patch_embeds": True,
+    "qkv_bias": True,
+}
+
+
+def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = settings.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _check_supported(settings: Mapping[str, Any], where: Path) -> None:
+    for name, known in _SUPPORTED.items():
+        if settings.get(name, known) != known:
+            raise CheckpointError(
+                f"{where}: its configuration has {name}={settings[name]!r}, and only {known!r} is supported; "
+                "take a published CLAP, all of which have that"
+            )
+    if re.fullmatch(r"channel_map|.*_1d", str(settings.get("fusion_type"))):
+        raise CheckpointError(
+            f"{where}: the fusion {settings['fusion_type']!r} is not supported; take a checkpoint with aff_2d"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from clapometer.types import Hub, ModelCard, Window
 
 _TEN = Window(seconds=10.0, hop=10.0, short="repeatpad", long="windows")
@@ -12,8 +14,8 @@ _SAME = (
     "one both read the first 77 tokens"
 )
 _LONG = (
-    "The published code hears 10 s of a longer clip, taken at random each time; here all windows of 10 s are heard and "
-    f"their vectors averaged. {_SAME}"
+    "The published code encodes 10 s of a longer clip, drawn at random each time; here all windows of 10 s are encoded "
+    f"and their vectors averaged. {_SAME}"
 )
 _CHUNKS = (
     "Of a clip of more than 10 s the published code draws three chunks at random, each from its third; here they are "
@@ -24,22 +26,20 @@ _FUSED_FILES = (
     f"{_CHUNKS} The spectrogram of the whole clip is shrunk without smoothing, as in training; newer versions of "
     f"torchvision smooth it. {_SAME}. {_FUSES_ALL}"
 )
-_NOT_CUT = "transformers cuts no text; here the first 77 tokens are read, as in LAION's training"
+_NOT_TRUNCATED = "transformers truncates no text; here the first 77 tokens are read, as in LAION's training"
 _PORT = (
     "The published code, transformers, sends one clip of each batch through the fusion path even where none is longer "
     "than 10 s (chosen at random; a clip alone, always), so that its scores depend on the batch; here, as in LAION's "
-    f"own code, a clip that fits takes the path without fusion. {_FUSES_ALL}. {_CHUNKS} {_NOT_CUT}"
+    f"own code, a clip that fits takes the path without fusion. {_FUSES_ALL}. {_CHUNKS} {_NOT_TRUNCATED}"
 )
-
-
 PORTED = {
     True: _PORT,
     False: (
-        "The published code, transformers, hears 10 s of a longer clip, taken at random each time; here all windows of "
-        f"10 s are heard and their vectors averaged. {_NOT_CUT}"
+        "The published code, transformers, encodes 10 s of a longer clip, drawn at random each time; here all windows "
+        f"of 10 s are encoded and their vectors averaged. {_NOT_TRUNCATED}"
     ),
 }
-"""Where folders of transformers are heard otherwise than by transformers: fused ones and unfused ones."""
+"""Differences from transformers of its own folders, fused and unfused."""
 
 
 def _laion(name: str, summary: str, file: str, *, fused: bool = False) -> ModelCard:
@@ -49,10 +49,10 @@ def _laion(name: str, summary: str, file: str, *, fused: bool = False) -> ModelC
         summary=f"LAION CLAP: {summary}",
         sample_rate=48000,
         window=_FUSED if fused else _TEN,
-        dimension=512,
-        licence="CC0-1.0",
+        embedding_dim=512,
+        license="CC0-1.0",
         source=f"arXiv 2211.06687; https://huggingface.co/lukewys/laion_clap, {file}",
-        published=_FUSED_FILES if fused else _LONG,
+        differences=_FUSED_FILES if fused else _LONG,
     )
 
 
@@ -64,10 +64,10 @@ def _human(losses: str, name: str = "") -> ModelCard:
         summary=f"Human-CLAP: laion-fused trained on listeners' ratings, loss {losses}",
         sample_rate=48000,
         window=_FUSED,
-        dimension=512,
-        licence="not stated by its authors",
+        embedding_dim=512,
+        license="not stated by its authors",
         source=f"arXiv 2506.23553; https://huggingface.co/sarulab-speech/{repository}",
-        published=_PORT,
+        differences=_PORT,
     )
 
 
@@ -79,7 +79,7 @@ _FILES = {
 }
 _VARIANTS = ("MSE", "wSCE", "wSCE + MSE", "MSE + MAE", "wSCE + MSE + MAE")
 
-MODELS = (
+MODELS: tuple[ModelCard, ...] = (
     _laion("laion", "general sounds, clips to 10 s", _FILES["laion"]),
     _laion("laion-fused", "general sounds, clips of any length", _FILES["laion-fused"], fused=True),
     _laion("laion-music", "music and general sounds", _FILES["laion-music"]),
@@ -89,7 +89,7 @@ MODELS = (
 )
 _FOLDER = ("model.safetensors", "config.json", "tokenizer.json")
 _TOKENIZER = Hub("FacebookAI/roberta-base", ("tokenizer.json",))
-DOWNLOADS: dict[str, tuple[Hub, ...]] = {
+DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
     **{name: (Hub("lukewys/laion_clap", (file,)), _TOKENIZER) for name, file in _FILES.items()},
     **{
         card.name: (Hub(card.source.partition("huggingface.co/")[2], _FOLDER),)
@@ -99,7 +99,7 @@ DOWNLOADS: dict[str, tuple[Hub, ...]] = {
 }
 BASE = ("laion-music", "laion-music-speech")
 """Models with HTS-AT base; the others have HTS-AT tiny."""
-PARAMETERS = {
+PARAMETERS: Mapping[str, int] = {
     card.name: 153_507_529 if card.window.long == "fused" else 153_492_889 for card in MODELS
 } | dict.fromkeys(BASE, 193_913_881)
 """Weights that were trained, by name of the model."""

@@ -25,7 +25,7 @@ def write_transformers(
 ) -> None:
     """Write a folder for `transformers.ClapModel.from_pretrained` and `ClapProcessor.from_pretrained`.
 
-    The embeddings are equal where transformers hears the same: it computes its own spectrograms, and cuts no text.
+    The embeddings are equal if the inputs are: transformers computes its own spectrograms, and truncates no text.
 
     Args:
         model: the model, of the LAION family.
@@ -33,57 +33,62 @@ def write_transformers(
         folder: made where it is missing; files in it are replaced.
 
     Raises:
-        BadOption: the model hears something that the front end of transformers cannot compute.
+        BadOption: the front end of transformers cannot compute the model's input; nothing is written.
     """
     from transformers import ClapConfig, ClapFeatureExtractor
 
     folder = Path(folder)
     mel, audio, text = configs
     if (mel.scale == "htk") != audio.fused:
-        raise BadOption(f"{model.card.name} hears filters that transformers keeps for other models; use save")
+        raise BadOption(f"the filterbank of {model.card.name} is one that transformers has for other models; use save")
+    seconds, padding = model.card.window.seconds, model.card.window.short
+    if seconds != round(seconds):
+        raise BadOption(f"the front end of transformers has windows of whole seconds, not {seconds:g} s; use save")
+    if padding == "keep":
+        raise BadOption("the front end of transformers knows pad, repeat and repeatpad, not short=keep; use save")
     folder.mkdir(parents=True, exist_ok=True)
     settings = ClapConfig(
         text_config={
             "vocab_size": text.vocab_size,
-            "hidden_size": text.hidden,
-            "num_hidden_layers": text.layers,
-            "num_attention_heads": text.heads,
-            "intermediate_size": text.feedforward,
+            "hidden_size": text.hidden_size,
+            "num_hidden_layers": text.num_layers,
+            "num_attention_heads": text.num_heads,
+            "intermediate_size": text.intermediate_size,
             "max_position_embeddings": text.positions,
             "layer_norm_eps": text.norm_eps,
         },
         audio_config={
-            "num_mel_bins": audio.mels,
-            "spec_size": audio.image,
-            "patch_size": audio.patch,
-            "patch_stride": [audio.patch, audio.patch],
-            "patch_embeds_hidden_size": audio.width,
-            "hidden_size": audio.dimension,
+            "num_mel_bins": audio.n_mels,
+            "spec_size": audio.spec_size,
+            "patch_size": audio.patch_size,
+            "patch_stride": [audio.patch_size, audio.patch_size],
+            "patch_embeds_hidden_size": audio.embed_dim,
+            "hidden_size": audio.output_dim,
             "depths": list(audio.depths),
-            "num_attention_heads": list(audio.heads),
+            "num_attention_heads": list(audio.num_heads),
             "num_hidden_layers": len(audio.depths),
-            "window_size": audio.window,
-            "mlp_ratio": audio.mlp,
+            "window_size": audio.window_size,
+            "mlp_ratio": audio.mlp_ratio,
             "enable_fusion": audio.fused,
             "fusion_type": "aff_2d" if audio.fused else None,
-            "aff_block_r": audio.squeeze,
-            "drop_path_rate": audio.drop_path,
+            "aff_block_r": audio.aff_reduction,
+            "drop_path_rate": audio.drop_path_rate,
             "layer_norm_eps": audio.norm_eps,
         },
-        projection_dim=model.card.dimension,
+        projection_dim=model.card.embedding_dim,
         architectures=["ClapModel"],
     )
     settings.save_pretrained(folder)
     extractor = ClapFeatureExtractor(
-        feature_size=mel.mels,
+        feature_size=mel.n_mels,
         sampling_rate=mel.sample_rate,
-        hop_length=mel.hop,
-        max_length_s=_whole(model.card.window.seconds),
-        fft_window_size=mel.fft,
-        frequency_min=mel.low,
-        frequency_max=mel.high,
+        hop_length=mel.hop_length,
+        max_length_s=round(seconds),
+        fft_window_size=mel.n_fft,
+        frequency_min=mel.f_min,
+        frequency_max=mel.f_max,
         truncation="fusion" if audio.fused else "rand_trunc",
-        padding="repeatpad",
+        padding=padding,
     )
     extractor.save_pretrained(folder)
     model.save_tokenizer(folder)
@@ -93,14 +98,7 @@ def write_transformers(
     save_file(to_hugging_face(state), folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def _whole(seconds: float) -> int:
-    """Seconds, whole as the front end of transformers has them."""
-    if seconds != round(seconds):
-        raise BadOption(f"the front end of transformers hears whole seconds, not {seconds:g}; use save")
-    return round(seconds)
-
-
 def _tokenizer_settings(positions: int) -> dict[str, Any]:
-    marks = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
+    ends = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     others = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
-    return {"tokenizer_class": "RobertaTokenizer", "model_max_length": positions - 2, **marks, **others}
+    return {"tokenizer_class": "RobertaTokenizer", "model_max_length": positions - 2, **ends, **others}

@@ -1,50 +1,48 @@
 """Microsoft CLAP: `msclap-2022` (CNN14 and BERT) and `msclap-2023` (HTS-AT and GPT-2).
 
-Elizalde et al. 2022, arXiv 2206.04769, and 2023, arXiv 2309.05767. Both hear decibel spectrograms at 44.1 kHz, and
-bring sounds and texts into 1024 dimensions by the same projection.
+Elizalde et al. 2022, arXiv 2206.04769, and 2023, arXiv 2309.05767. Both encode decibel
+spectrograms at 44.1 kHz, and project audio and texts into 1024 dimensions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from clapometer.errors import WeightsMismatch
-from clapometer.models.families.htsat_state_dict import HTSAT_RULES, htsat_config, original_mel
-from clapometer.models.families.testing import enliven
-from clapometer.models.families.towers import TwoTowers, card_of_path, restored, sizes_of
+from clapometer.models.clap import Clap
+from clapometer.models.families import Recipe
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.cnn14 import Cnn14, Cnn14Config
 from clapometer.models.nets.hf_text import TextKind, TextTower, TextTowerConfig
-from clapometer.models.nets.htsat import Htsat, HtsatConfig
-from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig
+from clapometer.models.nets.htsat import ORIGINAL_WEIGHTS, Htsat, HtsatConfig
+from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_torchlibrosa
 from clapometer.models.nets.projection import ResidualProjection
-from clapometer.models.weights.third_party import Published, Rules, translated
+from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Hub, ModelCard, Window
 
 _DIFFERENCES = (
-    "The published code lays the channels of a stereo file end to end, and hears {seconds:g} s of a longer clip, taken "
-    "at random each time; here channels are averaged, and all windows of {seconds:g} s are heard and their vectors "
-    "averaged. Other rates than 44.1 kHz are resampled by soxr, not torchaudio. A mono clip of 44.1 kHz and at most "
-    "{seconds:g} s has the published vector"
+    "The published code concatenates the channels of a stereo file in time, and encodes {seconds:g} s of a longer "
+    "clip, drawn at random each time; here channels are averaged, and all windows of {seconds:g} s are encoded and "
+    "their vectors averaged. Other rates than 44.1 kHz are resampled by soxr, not torchaudio. A mono clip of 44.1 kHz "
+    "and at most {seconds:g} s has the published vector"
 )
-MODELS = (
+MODELS: tuple[ModelCard, ...] = (
     ModelCard(
         name="msclap-2022",
         family="microsoft",
         summary="Microsoft CLAP of 2022: CNN14 and BERT, trained on 128 thousand pairs",
         sample_rate=44100,
         window=Window(seconds=5.0, hop=5.0, short="repeat", long="windows"),
-        dimension=1024,
-        licence="MS-PL",
+        embedding_dim=1024,
+        license="MS-PL",
         source="arXiv 2206.04769; https://huggingface.co/microsoft/msclap, CLAP_weights_2022.pth",
-        published=_DIFFERENCES.format(seconds=5.0),
+        differences=_DIFFERENCES.format(seconds=5.0),
     ),
     ModelCard(
         name="msclap-2023",
@@ -52,13 +50,13 @@ MODELS = (
         summary="Microsoft CLAP of 2023: HTS-AT and GPT-2, trained on 4.6 million pairs",
         sample_rate=44100,
         window=Window(seconds=7.0, hop=7.0, short="repeat", long="windows"),
-        dimension=1024,
-        licence="MS-PL",
+        embedding_dim=1024,
+        license="MS-PL",
         source="arXiv 2309.05767; https://huggingface.co/microsoft/msclap, CLAP_weights_2023.pth",
-        published=_DIFFERENCES.format(seconds=7.0),
+        differences=_DIFFERENCES.format(seconds=7.0),
     ),
 )
-DOWNLOADS = {
+DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
     "msclap-2022": (
         Hub("microsoft/msclap", ("CLAP_weights_2022.pth",)),
         Hub("google-bert/bert-base-uncased", ("tokenizer.json",)),
@@ -70,20 +68,20 @@ DOWNLOADS = {
 }
 
 END = "<|endoftext|>"
-"""What GPT-2 reads behind a text; its hidden state stands for the text."""
-PARAMETERS = {"msclap-2022": 193_550_273, "msclap-2023": 155_648_409}
-"""Numbers that were trained, and that a score depends on."""
+"""Appended to a text for GPT-2; its hidden state becomes the embedding."""
+PARAMETERS: Mapping[str, int] = {"msclap-2022": 193_550_273, "msclap-2023": 155_648_409}
 FRONTENDS = {"msclap-2022": DecibelMelConfig(sample_rate=44100), "msclap-2023": DecibelMelConfig(sample_rate=32000)}
-"""What the filters of a published file should be. The code of 2023 builds HTS-AT for 32 kHz and hands it 44.1 kHz, so
-its bands lie 1.4 times higher than they say: that is what it was trained with. The filters in the file count anyway.
+"""Front ends of the published files. The code of 2023 builds HTS-AT for 32 kHz and feeds it 44.1 kHz, so its bands are
+1.4 times higher than named: that is what it was trained with. The filterbank in the file is the one that is used.
 """
-_WORDS = {"msclap-2022": "Microsoft CLAP 2022 (CNN14, BERT)", "msclap-2023": "Microsoft CLAP 2023 (HTS-AT, GPT-2)"}
+_SUMMARIES = {"msclap-2022": "Microsoft CLAP 2022 (CNN14, BERT)", "msclap-2023": "Microsoft CLAP 2023 (HTS-AT, GPT-2)"}
+_KINDS: dict[str, TextKind] = {"msclap-2022": "bert", "msclap-2023": "gpt2"}
 
 _BOTH: Rules = (
     (r"logit_scale", r"logit_scale"),
     (r"audio_encoder\.projection\.(.+)", r"audio_projection.\1"),
     (r"caption_encoder\.projection\.(.+)", r"text_projection.\1"),
-    (r"audio_encoder\.base\.(?:htsat\.)?(?:spectrogram|logmel)_extractor\..+", None),  # read by `original_mel`
+    (r"audio_encoder\.base\.(?:htsat\.)?(?:spectrogram|logmel)_extractor\..+", None),  # read by `state_of_torchlibrosa`
     (r"caption_encoder\.base\.pooler\..+", None),
     (r"caption_encoder\.base\.embeddings\.position_ids", None),  # constants that old versions of transformers saved
     (r"caption_encoder\.base\.h\.\d+\.attn\.(?:masked_)?bias", None),
@@ -98,10 +96,10 @@ RULES: dict[str, Rules] = {
     ),
     "msclap-2023": (
         *_BOTH,
-        *((rf"audio_encoder\.base\.htsat\.{name}", new and f"audio.{new}") for name, new in HTSAT_RULES),
+        *((rf"audio_encoder\.base\.htsat\.{name}", new and f"audio.{new}") for name, new in ORIGINAL_WEIGHTS),
     ),
 }
-"""What the weights of a published file are called here."""
+"""Names of weights in the published files, and here."""
 
 
 @dataclass(frozen=True)
@@ -111,106 +109,82 @@ class MicrosoftConfig:
     frontend: DecibelMelConfig
     audio: Cnn14Config | HtsatConfig
     text: TextTowerConfig
-    dimension: int = 1024
+    embedding_dim: int = 1024
     """Length of an embedding."""
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, special tokens included."""
+        return self.text.positions
 
-class MicrosoftClap(TwoTowers[MicrosoftConfig]):
-    """CNN14 or HTS-AT for sounds, BERT or GPT-2 for texts."""
+
+class MicrosoftClap(Clap):
+    """CNN14 or HTS-AT for audio, BERT or GPT-2 for texts."""
+
+    config_class = MicrosoftConfig
+    config: MicrosoftConfig
 
     def __init__(self, card: ModelCard, config: MicrosoftConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
         self.frontend = DecibelMel(config.frontend)
         self.audio: Cnn14 | Htsat
         if isinstance(config.audio, Cnn14Config):
-            self.audio, width = Cnn14(config.audio), config.audio.dimension
-            self._shortest = max(config.frontend.fft // 2 + 1, (config.audio.shortest - 1) * config.frontend.hop)
+            self.audio, width = Cnn14(config.audio), config.audio.output_dim
+            self._shortest = max(
+                config.frontend.n_fft // 2 + 1, (config.audio.shortest - 1) * config.frontend.hop_length
+            )
         else:
-            self.audio, width = Htsat(config.audio), config.audio.dimension
-            self._shortest = config.frontend.fft // 2 + 1
-        self.audio_projection = ResidualProjection(width, config.dimension)
+            self.audio, width = Htsat(config.audio), config.audio.output_dim
+            self._shortest = config.frontend.n_fft // 2 + 1
+        self.audio_projection = ResidualProjection(width, config.embedding_dim)
         self.text = TextTower(config.text)
-        self.text_projection = ResidualProjection(config.text.hidden, config.dimension)
+        self.text_projection = ResidualProjection(config.text.hidden_size, config.embedding_dim)
 
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         samples = waveforms.shape[-1]
         if samples < self._shortest:  # for windows of a user's own that keep short clips: repeated, as published
             waveforms = waveforms.repeat(1, -(-self._shortest // samples))[:, : self._shortest]
         return self.audio_projection(self.audio(self.frontend(waveforms)))  # type: ignore[no-any-return]
 
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        ids, mask = self.tokens(texts)
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        ids, mask = self.tokenize(texts)
         hidden = self.text.hidden(ids, mask)
-        # GPT-2 was trained with the padding token "!", which is number 0 as BERT's own is, and with its state at the
+        # GPT-2 was trained with the padding token "!", whose id is 0 as that of BERT's own, and with its state at the
         # position given by the number of other tokens: a "!" in a text moves it forward, and does so here.
-        last = (ids != self.padding).sum(1) - 1 if self.config.text.kind == "gpt2" else torch.zeros_like(ids[:, 0])
+        last = (ids != self.pad_id).sum(1) - 1 if self.config.text.kind == "gpt2" else torch.zeros_like(ids[:, 0])
         return self.text_projection(hidden[torch.arange(len(ids), device=ids.device), last])  # type: ignore[no-any-return]
 
-    @property
-    def max_tokens(self) -> int:
-        return self.config.text.positions
-
-    def marked(self, texts: Sequence[str]) -> Sequence[str]:
+    def _with_special_tokens(self, texts: Sequence[str]) -> Sequence[str]:
         return [f"{text} {END}" for text in texts] if self.config.text.kind == "gpt2" else texts
 
 
-def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MicrosoftClap:
-    """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
-
-    Raises:
-        CheckpointError: a file is missing, or two of them do not belong together.
-        WeightsMismatch: the weights do not fit the network.
-    """
-    return MicrosoftClap.from_folder(card, restored(MicrosoftConfig, configuration), folder)
+CLASS: type[Clap] = MicrosoftClap
 
 
-def recognises(published: Published) -> str:
-    """What the published file is; empty where it is not of this family."""
-    return _WORDS.get(_name(published.weights), "")
-
-
-def card_of(published: Published) -> ModelCard:
-    """The card of a file that `recognises`, when it was named by its path."""
-    like = next(card for card in MODELS if card.name == _name(published.weights))
-    return card_of_path(published, [like], DOWNLOADS, recognises(published))
-
-
-def adopt(published: Published, card: ModelCard | None = None) -> MicrosoftClap:
-    """The model of a published file.
-
-    Args:
-        published: a file that `recognises`.
-        card: the known model that was asked for; None for a file without a name.
-
-    Raises:
-        CheckpointError: the tokenizer is not there.
-        WeightsMismatch: the file holds another model than the one asked for, or not all weights of it.
-    """
-    name, where = _name(published.weights), str(published.path)
-    if card is not None and card.name != name:
-        raise WeightsMismatch(f"{where} does not hold {card.name} but {recognises(published)}; load it as {name}")
-    weights = translated(published.weights, RULES[name], where)
-    prefix = "audio_encoder.base.htsat." if name == "msclap-2023" else "audio_encoder.base."
-    mel = original_mel(published.weights, prefix)
-    weights |= {f"frontend.{name}": tensor for name, tensor in mel.items()}
-    with sizes_of(published):
-        config = _config(published, weights, FRONTENDS[name], prefix)
-    return MicrosoftClap.from_published(card or card_of(published), config, weights, published)
+def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
+    """How one of the two published files, or one of its kind, becomes a model; None if it is another one."""
+    name = _name(checkpoint.weights)
+    if not name:
+        return None
+    card, kind = next(card for card in MODELS if card.name == name), _KINDS[name]
+    return Recipe(checkpoint, _SUMMARIES[name], (card,), card.differences, kind, partial(_converted, checkpoint, name))
 
 
 def tiny(name: str = "msclap-2022") -> MicrosoftClap:
     """A model of a few thousand random weights whose tokens are bytes, in the shape of one of the two."""
-    kind: TextKind = "bert" if name == "msclap-2022" else "gpt2"
+    kind = _KINDS[name]
     tokenizer = byte_tokenizer(kind)
     text = TextTowerConfig(kind, tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=64, norm_eps=1e-12)
-    audio: Cnn14Config | HtsatConfig = Cnn14Config(mels=16, channels=(4, 6, 8), dimension=8)
+    audio: Cnn14Config | HtsatConfig = Cnn14Config(n_mels=16, channels=(4, 6, 8), output_dim=8)
     if kind == "gpt2":
-        audio = HtsatConfig(mels=16, image=64, width=4, depths=(1, 1), heads=(1, 2), window=8)
-    config = MicrosoftConfig(DecibelMelConfig(16000, fft=256, hop=160, mels=16, high=8000.0), audio, text, dimension=8)
+        audio = HtsatConfig(n_mels=16, spec_size=64, embed_dim=4, depths=(1, 1), num_heads=(1, 2), window_size=8)
+    config = MicrosoftConfig(
+        DecibelMelConfig(16000, n_fft=256, hop_length=160, n_mels=16, f_max=8000.0), audio, text, embedding_dim=8
+    )
     published = next(card for card in MODELS if card.name == name)
     window = Window(seconds=0.6, hop=0.6, short="repeat")
-    card = replace(published, name="tiny", summary="random weights, for tests", sample_rate=16000, dimension=8)
-    return enliven(MicrosoftClap(replace(card, window=window, published=""), config, tokenizer))
+    card = replace(published, name="tiny", summary="random weights, for tests", sample_rate=16000, embedding_dim=8)
+    return randomize_weights(MicrosoftClap(replace(card, window=window, differences=""), config, tokenizer))
 
 
 def _name(weights: Mapping[str, Tensor]) -> str:
@@ -221,20 +195,22 @@ def _name(weights: Mapping[str, Tensor]) -> str:
     return "msclap-2022" if any(name.startswith("audio_encoder.base.conv_block1.") for name in weights) else ""
 
 
-def _config(
-    published: Published, weights: Mapping[str, Tensor], frontend: DecibelMelConfig, prefix: str
-) -> MicrosoftConfig:
-    """Sizes, read off the weights; KeyError where one that tells a size is missing."""
+def _converted(checkpoint: ThirdPartyCheckpoint, name: str) -> tuple[MicrosoftConfig, dict[str, Tensor]]:
+    prefix = "audio_encoder.base.htsat." if name == "msclap-2023" else "audio_encoder.base."
+    weights = renamed_weights(checkpoint.weights, RULES[name], checkpoint.path)
+    front_end = state_of_torchlibrosa(checkpoint.weights, prefix)
+    weights |= {f"frontend.{part}": tensor for part, tensor in front_end.items()}
     bins, mels = weights["frontend.filterbank"].shape
     text = {name.removeprefix("text.model."): tensor for name, tensor in weights.items() if name.startswith("text.")}
     audio: Cnn14Config | HtsatConfig
-    if prefix.endswith("htsat."):
-        audio = htsat_config(published.weights, prefix)
-        tower = TextTowerConfig.of("gpt2", text, norm_eps=1e-5)
+    if name == "msclap-2023":
+        audio = HtsatConfig.from_weights(checkpoint.weights, prefix)
+        tower = TextTowerConfig.from_weights("gpt2", text, norm_eps=1e-5)
     else:
         blocks = sorted({name.split(".")[2] for name in weights if name.startswith("audio.blocks.")})
         channels = tuple(weights[f"audio.blocks.{block}.conv1.weight"].shape[0] for block in blocks)
         audio = Cnn14Config(weights["audio.bn0.weight"].shape[0], channels, weights["audio.fc1.weight"].shape[0])
-        tower = TextTowerConfig.of("bert", text, norm_eps=1e-12)
+        tower = TextTowerConfig.from_weights("bert", text, norm_eps=1e-12)
     dimension = weights["audio_projection.linear1.weight"].shape[0]
-    return MicrosoftConfig(replace(frontend, fft=2 * (bins - 1), mels=mels), audio, tower, dimension)
+    frontend = replace(FRONTENDS[name], n_fft=2 * (bins - 1), n_mels=mels)
+    return MicrosoftConfig(frontend, audio, tower, dimension), weights

@@ -6,39 +6,37 @@ WordPiece vocabulary and a linear projection. Trained by `recipes/mini`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clapometer.errors import CheckpointError
-from clapometer.models.families.towers import TwoTowers, restored
-from clapometer.models.nets.log_mel import LogMel, LogMelConfig
+from clapometer.models.clap import Clap
+from clapometer.models.families import Recipe
+from clapometer.models.nets.mel import LogMel, LogMelConfig
 from clapometer.models.nets.mobilenet import AudioEncoder, AudioEncoderConfig
 from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
-from clapometer.types import ModelCard, Window
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint
+from clapometer.types import Hub, ModelCard, Window
 
-MODELS = (
+MODELS: tuple[ModelCard, ...] = (
     ModelCard(
         name="mini",
         family="mini",
         summary="small model embedded in the package, trained by this project on real sounds",
         sample_rate=16000,
         window=Window(seconds=10.0, hop=10.0, short="keep", long="windows"),
-        dimension=384,
-        licence="CC BY-NC 4.0",
+        embedding_dim=384,
+        license="CC BY-NC 4.0",
         source="recipes/mini; starts from YAMNet (Apache-2.0) and all-MiniLM-L6-v2 (Apache-2.0)",
     ),
 )
-
-PARAMETERS = {"mini": 13_743_561}
-"""Numbers that were trained, and that a score depends on."""
+DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {}
+PARAMETERS: Mapping[str, int] = {"mini": 13_743_561}
 SHORTEST = 15600
-"""Samples below which a clip is lengthened with silence: the 0.975 s of one YAMNet frame."""
+"""Samples below which a clip is padded with silence: the 0.975 s of one YAMNet frame."""
 
 
 @dataclass(frozen=True)
@@ -50,65 +48,68 @@ class MiniConfig:
     frontend: LogMelConfig = field(default_factory=LogMelConfig)
 
     @property
-    def dimension(self) -> int:
+    def embedding_dim(self) -> int:
         """Length of an embedding."""
-        return self.audio.dimension
+        return self.audio.output_dim
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, special tokens included."""
+        return self.text.max_tokens
 
 
-class MiniClap(TwoTowers[MiniConfig]):
+class MiniClap(Clap):
     """Log-mel MobileNet and a small sentence encoder."""
+
+    config_class = MiniConfig
+    config: MiniConfig
 
     def __init__(self, card: ModelCard, config: MiniConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
+        if config.frontend.sample_rate != card.sample_rate:
+            raise ValueError("sample rate of card and network differ")
         self.frontend = LogMel(config.frontend)
         self.audio = AudioEncoder(config.audio)
         self.text = TextEncoder(config.text)
-        self.text_projection = nn.Linear(config.text.hidden, config.audio.dimension)
+        self.text_projection = nn.Linear(config.text.hidden_size, config.audio.output_dim)
 
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         missing = SHORTEST - waveforms.shape[-1]
         if missing > 0:
             waveforms = functional.pad(waveforms, (0, missing))
         return self.audio(self.frontend(waveforms))  # type: ignore[no-any-return]
 
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        sentences = self.text(*self.tokens(texts))
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        sentences = self.text(*self.tokenize(texts))
         return self.text_projection(functional.normalize(sentences.float(), dim=-1))  # type: ignore[no-any-return]
 
     def parts(self) -> dict[str, nn.Module]:
         return {"audio": self.audio, "text": self.text, "text projection": self.text_projection}
 
-    @property
-    def max_tokens(self) -> int:
-        return self.config.text.max_tokens
+
+CLASS: type[Clap] = MiniClap
 
 
-def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> MiniClap:
-    """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
-
-    Raises:
-        CheckpointError: a file is missing, or two of them do not belong together.
-        WeightsMismatch: the weights do not fit the network.
-    """
-    config = restored(MiniConfig, configuration)
-    if config.frontend.sample_rate != card.sample_rate:
-        raise CheckpointError(f"{folder / 'config.json'}: sample rate of card and network differ")
-    return MiniClap.from_folder(card, config, folder)
+def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:  # noqa: ARG001 - of the protocol
+    """None: nobody else writes checkpoints of this family."""
+    return None
 
 
 def tiny() -> MiniClap:
     """A model of a few thousand random weights whose tokens are bytes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(
-        models.BPE(vocab={sign: number for number, sign in enumerate(["[PAD]", *alphabet])}, merges=[])
+        models.BPE(vocab={token: number for number, token in enumerate(["[PAD]", *alphabet])}, merges=[])
     )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     config = MiniConfig(
-        text=TextEncoderConfig(vocab_size=257, hidden=8, layers=1, heads=2, feedforward=16, max_tokens=64),
+        text=TextEncoderConfig(
+            vocab_size=257, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=16, max_tokens=64
+        ),
         audio=AudioEncoderConfig(
-            stem=4, channels=(8, 8, 16), strides=(2, 2, 2), heads=2, hidden=16, dimension=8, dropout=0.1
+            stem=4, channels=(8, 8, 16), strides=(2, 2, 2), num_heads=2, hidden_size=16, output_dim=8, dropout=0.1
         ),
     )
-    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=8)
+    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", embedding_dim=8)
     return MiniClap(card, config, tokenizer)

@@ -1,52 +1,52 @@
 """ParaCLAP: speech and what is said of it, `paraclap` (wav2vec 2.0 and BERT).
 
-Jing et al. 2024, arXiv 2406.07203. It hears who speaks and how (emotion, pitch, loudness, ...), not sounds in general.
+Jing et al. 2024, arXiv 2406.07203. It encodes who speaks and how (emotion, pitch, loudness, ...), not sounds in
+general.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from clapometer.models.families.testing import enliven
-from clapometer.models.families.towers import TwoTowers, card_of_path, restored, sizes_of
+from clapometer.models.clap import Clap
+from clapometer.models.families import Recipe
+from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.projection import ResidualProjection
 from clapometer.models.nets.wav2vec2 import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
-from clapometer.models.weights.third_party import Published, Rules, translated
+from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Hub, ModelCard, Window
 
-MODELS = (
+MODELS: tuple[ModelCard, ...] = (
     ModelCard(
         name="paraclap",
         family="paraclap",
         summary="ParaCLAP: wav2vec 2.0 and BERT, trained on emotional speech and templates of its properties",
         sample_rate=16000,
         window=Window(seconds=30.0, hop=30.0, short="keep", long="windows"),
-        dimension=768,
-        licence="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
+        embedding_dim=768,
+        license="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
         source="arXiv 2406.07203; https://huggingface.co/KeiKinn/paraclap, best.pth.tar",
-        published=(
-            "The published code hears a file of any length at once; here clips beyond 30 s are heard in windows, so "
-            "that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by soxr in its "
-            "HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
+        differences=(
+            "The published code encodes a file of any length at once; here clips longer than 30 s are encoded in "
+            "windows, so that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by "
+            "soxr in its HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
         ),
     ),
 )
-DOWNLOADS = {
+DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
     "paraclap": (
         Hub("KeiKinn/paraclap", ("best.pth.tar",)),
         Hub("google-bert/bert-base-uncased", ("tokenizer.json",)),
     )
 }
-PARAMETERS = {"paraclap": 275_733_505}
-"""Numbers that were trained, and that a score depends on."""
+PARAMETERS: Mapping[str, int] = {"paraclap": 275_733_505}
 
 _POSITIONS = "audio_branch.base.encoder.pos_conv_embed.conv."
 _FACTORS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
@@ -61,7 +61,7 @@ RULES: Rules = (
     (r"text_branch\.base\.embeddings\.position_ids", None),  # a constant that old versions of transformers saved
     (r"text_branch\.base\.(.+)", r"text.model.\1"),
 )
-"""What the weights of the published file are called here."""
+"""Names of weights in the published file, and here."""
 
 
 @dataclass(frozen=True)
@@ -70,85 +70,67 @@ class ParaClapConfig:
 
     audio: SpeechEncoderConfig
     text: TextTowerConfig
-    dimension: int = 768
+    embedding_dim: int = 768
     """Length of an embedding."""
 
+    @property
+    def max_tokens(self) -> int:
+        """Longest text, special tokens included."""
+        return self.text.positions
 
-class ParaClap(TwoTowers[ParaClapConfig]):
+
+class ParaClap(Clap):
     """wav2vec 2.0, averaged over time, and the first token of BERT."""
+
+    config_class = ParaClapConfig
+    config: ParaClapConfig
 
     def __init__(self, card: ModelCard, config: ParaClapConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
         self.audio = SpeechEncoder(config.audio)
-        self.audio_projection = ResidualProjection(config.audio.hidden, config.dimension)
+        self.audio_projection = ResidualProjection(config.audio.hidden_size, config.embedding_dim)
         self.text = TextTower(config.text)
-        self.text_projection = ResidualProjection(config.text.hidden, config.dimension)
+        self.text_projection = ResidualProjection(config.text.hidden_size, config.embedding_dim)
 
-    def audio_vectors(self, waveforms: Tensor) -> Tensor:
+    def _encode_waveforms(self, waveforms: Tensor) -> Tensor:
         return self.audio_projection(self.audio(self.audio.lengthened(waveforms)))  # type: ignore[no-any-return]
 
-    def text_vectors(self, texts: Sequence[str]) -> Tensor:
-        return self.text_projection(self.text.hidden(*self.tokens(texts))[:, 0])  # type: ignore[no-any-return]
-
-    @property
-    def max_tokens(self) -> int:
-        return self.config.text.positions
+    def _encode_texts(self, texts: Sequence[str]) -> Tensor:
+        return self.text_projection(self.text.hidden(*self.tokenize(texts))[:, 0])  # type: ignore[no-any-return]
 
 
-def build(card: ModelCard, folder: Path, configuration: dict[str, Any]) -> ParaClap:
-    """The model of a folder with `config.json`, `model.safetensors` and `tokenizer.json`.
-
-    Raises:
-        CheckpointError: a file is missing, or two of them do not belong together.
-        WeightsMismatch: the weights do not fit the network.
-    """
-    return ParaClap.from_folder(card, restored(ParaClapConfig, configuration), folder)
+CLASS: type[Clap] = ParaClap
 
 
-def recognises(published: Published) -> str:
-    """What the published file is; empty where it is not of this family."""
-    ours = any(name.startswith("audio_branch.base.feature_extractor.") for name in published.weights)
-    return "ParaCLAP (wav2vec 2.0, BERT)" if ours else ""
-
-
-def card_of(published: Published) -> ModelCard:
-    """The card of a file that `recognises`, when it was named by its path."""
-    return card_of_path(published, MODELS, DOWNLOADS, recognises(published))
-
-
-def adopt(published: Published, card: ModelCard | None = None) -> ParaClap:
-    """The model of a published file.
-
-    Args:
-        published: a file that `recognises`.
-        card: the known model that was asked for; None for a file without a name.
-
-    Raises:
-        CheckpointError: the tokenizer is not there.
-        WeightsMismatch: the file does not hold all weights of the model.
-    """
-    weights = translated(published.weights, RULES, str(published.path))
-    with sizes_of(published):
-        weights["audio.base.encoder.pos_conv_embed.conv.weight"] = _positional_weight(published.weights)
-        config = _config(weights)
-    return ParaClap.from_published(card or card_of(published), config, weights, published)
+def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
+    """How the published file, or one of its kind, becomes a model; None if it is another one."""
+    if not any(name.startswith("audio_branch.base.feature_extractor.") for name in checkpoint.weights):
+        return None
+    summary, differences = "ParaCLAP (wav2vec 2.0, BERT)", MODELS[0].differences
+    return Recipe(checkpoint, summary, MODELS, differences, "bert", partial(_converted, checkpoint))
 
 
 def tiny() -> ParaClap:
     """A model of a few thousand random weights whose tokens are letters."""
     tokenizer = byte_tokenizer("bert")
     audio = SpeechEncoderConfig(
-        hidden=16,
-        layers=1,
-        heads=1,
-        feedforward=32,
+        hidden_size=16,
+        num_layers=1,
+        num_heads=1,
+        intermediate_size=32,
         channels=(8,) * 7,
         position_kernel=8,
         position_groups=4,
     )
     text = TextTowerConfig("bert", tokenizer.get_vocab_size(), 8, 1, 1, 16, positions=64, norm_eps=1e-12)
-    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", dimension=8, published="")
-    return enliven(ParaClap(card, ParaClapConfig(audio, text, dimension=8), tokenizer))
+    card = replace(MODELS[0], name="tiny", summary="random weights, for tests", embedding_dim=8, differences="")
+    return randomize_weights(ParaClap(card, ParaClapConfig(audio, text, embedding_dim=8), tokenizer))
+
+
+def _converted(checkpoint: ThirdPartyCheckpoint) -> tuple[ParaClapConfig, dict[str, Tensor]]:
+    weights = renamed_weights(checkpoint.weights, RULES, checkpoint.path)
+    weights["audio.base.encoder.pos_conv_embed.conv.weight"] = _positional_weight(checkpoint.weights)
+    return _config(weights), weights
 
 
 def _positional_weight(weights: Mapping[str, Tensor]) -> Tensor:
@@ -159,17 +141,17 @@ def _positional_weight(weights: Mapping[str, Tensor]) -> Tensor:
 
 
 def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
-    """Sizes, read off the weights; KeyError where one that tells a size is missing."""
+    """Sizes, read off the weights; KeyError if one that a size is read from is missing."""
     base = "audio.base."
     convolutions = _count(weights, f"{base}feature_extractor.conv_layers.")
     filters = [weights[f"{base}feature_extractor.conv_layers.{number}.conv.weight"] for number in range(convolutions)]
     positions = weights[f"{base}encoder.pos_conv_embed.conv.weight"]
     hidden, feedforward = positions.shape[0], weights[f"{base}encoder.layers.0.feed_forward.intermediate_dense.weight"]
     audio = SpeechEncoderConfig(
-        hidden=hidden,
-        layers=_count(weights, f"{base}encoder.layers."),
-        heads=max(1, hidden // 64),
-        feedforward=feedforward.shape[0],
+        hidden_size=hidden,
+        num_layers=_count(weights, f"{base}encoder.layers."),
+        num_heads=max(1, hidden // 64),
+        intermediate_size=feedforward.shape[0],
         channels=tuple(weight.shape[0] for weight in filters),
         kernels=tuple(weight.shape[2] for weight in filters),
         strides=SpeechEncoderConfig.strides[:convolutions],
@@ -179,8 +161,8 @@ def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
     text = {name.removeprefix("text.model."): tensor for name, tensor in weights.items() if name.startswith("text.")}
     return ParaClapConfig(
         audio=audio,
-        text=TextTowerConfig.of("bert", text, norm_eps=1e-12),
-        dimension=weights["audio_projection.linear1.weight"].shape[0],
+        text=TextTowerConfig.from_weights("bert", text, norm_eps=1e-12),
+        embedding_dim=weights["audio_projection.linear1.weight"].shape[0],
     )
 
 

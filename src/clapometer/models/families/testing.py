@@ -11,12 +11,12 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 @torch.no_grad()
-def enliven(model: Model) -> Model:
-    """Draw the matrices of a network anew, so large that activations keep their size from layer to layer.
+def randomize_weights(model: Model) -> Model:
+    """Draw the matrices of a network at random, so large that activations keep their scale from layer to layer.
 
-    Untrained networks as libraries make them are nearly linear and answer much the same to everything; a test could not
-    see by their vectors whether an input was heard at all. Batch normalisation gets the mean and spread of spectrograms
-    in decibels where it stands first.
+    Networks with the default initialization are nearly linear and have nearly the same output for every input, so a
+    test could not see whether an input was used at all. The first batch normalization gets the mean and variance of
+    spectrograms in decibels.
 
     Returns:
         The same network.

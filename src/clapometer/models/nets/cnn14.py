@@ -16,16 +16,16 @@ from torch.nn import functional
 class Cnn14Config:
     """Size of a `Cnn14`."""
 
-    mels: int = 64
+    n_mels: int = 64
     """Mel bands of the spectrograms; at least 2 ** (blocks - 1)."""
     channels: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
     """Channels after each block."""
-    dimension: int = 2048
+    output_dim: int = 2048
     """Length of the output vector."""
     block_dropout: float = 0.2
-    """Share of values dropped behind each block in training."""
+    """Share of values dropped after each block in training."""
     dropout: float = 0.5
-    """Share of values dropped before and behind the last layer in training."""
+    """Share of values dropped before and after the last layer in training."""
 
     @property
     def shortest(self) -> int:
@@ -34,7 +34,7 @@ class Cnn14Config:
 
 
 class ConvolutionBlock(nn.Module):
-    """Two convolutions with normalisation and ReLU: (batch, inputs, time, mel) -> (batch, outputs, time, mel)."""
+    """Two convolutions with normalization and ReLU: (batch, inputs, time, mel) -> (batch, outputs, time, mel)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -49,26 +49,26 @@ class ConvolutionBlock(nn.Module):
 
 
 class Cnn14(nn.Module):
-    """Spectrograms -> one vector a clip."""
+    """Spectrograms -> one vector per clip."""
 
     def __init__(self, config: Cnn14Config) -> None:
         super().__init__()
         self.config = config
-        self.bn0 = nn.BatchNorm2d(config.mels)
+        self.bn0 = nn.BatchNorm2d(config.n_mels)
         widths = (1, *config.channels)
         self.blocks = nn.ModuleList(
             ConvolutionBlock(*sizes) for sizes in zip(widths[:-1], config.channels, strict=True)
         )
-        self.fc1 = nn.Linear(config.channels[-1], config.dimension)
+        self.fc1 = nn.Linear(config.channels[-1], config.output_dim)
 
     def forward(self, spectrograms: Tensor) -> Tensor:
         """Embed a batch.
 
         Args:
-            spectrograms: (batch, frames, mels), decibels, at least `config.shortest` frames.
+            spectrograms: (batch, frames, n_mels), decibels, at least `config.shortest` frames.
 
         Returns:
-            (batch, dimension), none negative, not normalised.
+            (batch, output_dim), none negative, not normalized.
         """
         x = self.bn0(spectrograms.transpose(1, 2).unsqueeze(-1)).permute(0, 3, 2, 1)  # each band is a channel to bn0
         for number, block in enumerate(self.blocks):

@@ -1,4 +1,4 @@
-"""The text towers of published models: BERT, RoBERTa and GPT-2 of the transformers library, behind one small class.
+"""The text towers of published models: BERT, RoBERTa and GPT-2 of the transformers library, in one small class.
 
 What differs between those models, and between versions of the library, ends here. The library is imported when a tower
 is made, for its import takes seconds.
@@ -27,29 +27,29 @@ class TextTowerConfig:
     """Which architecture."""
     vocab_size: int
     """Number of tokens."""
-    hidden: int
+    hidden_size: int
     """Width of the token vectors."""
-    layers: int
+    num_layers: int
     """Number of transformer layers."""
-    heads: int
-    """Attention heads; divides `hidden`."""
-    feedforward: int
+    num_heads: int
+    """Attention heads; divides `hidden_size`."""
+    intermediate_size: int
     """Width of the hidden layer of each feed-forward block."""
     positions: int
     """Rows of the table of positions; RoBERTa's first two stand for padding."""
     norm_eps: float
-    """What layer normalisation adds to the variance."""
+    """What layer normalization adds to the variance."""
     pooler: bool = False
-    """Whether there is a pooling layer behind the first token (BERT and RoBERTa)."""
+    """Whether there is a pooling layer on the first token (BERT and RoBERTa)."""
 
     @classmethod
-    def of(
-        cls, kind: TextKind, weights: Mapping[str, Tensor], *, heads: int | None = None, norm_eps: float
+    def from_weights(
+        cls, kind: TextKind, weights: Mapping[str, Tensor], *, num_heads: int | None = None, norm_eps: float
     ) -> TextTowerConfig:
         """The sizes of a tower from its weights, named as the transformers library names them.
 
         Raises:
-            KeyError: a weight that tells a size is missing.
+            KeyError: a weight that a size is read from is missing.
         """
         if kind == "gpt2":
             words, places, first = "wte.weight", "wpe.weight", "h.0.mlp.c_fc.weight"
@@ -65,10 +65,10 @@ class TextTowerConfig:
         return cls(
             kind=kind,
             vocab_size=vocab_size,
-            hidden=hidden,
-            layers=max(numbers) + 1,
-            heads=heads or max(1, hidden // HEAD),
-            feedforward=feedforward,
+            hidden_size=hidden,
+            num_layers=max(numbers) + 1,
+            num_heads=num_heads or max(1, hidden // HEAD),
+            intermediate_size=feedforward,
             positions=weights[places].shape[0],
             norm_eps=norm_eps,
             pooler="pooler.dense.weight" in weights,
@@ -76,7 +76,7 @@ class TextTowerConfig:
 
 
 class TextTower(nn.Module):
-    """Token numbers -> hidden states, or one vector a text."""
+    """Token ids -> hidden states, or one vector per text."""
 
     def __init__(self, config: TextTowerConfig) -> None:
         super().__init__()
@@ -84,11 +84,11 @@ class TextTower(nn.Module):
         self.model: nn.Module = _model(config)
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Read a padded batch.
+        """Encode a padded batch.
 
         Args:
-            ids: token numbers, (batch, tokens), int64.
-            mask: True where a token is real, (batch, tokens), bool.
+            ids: token ids, (batch, tokens), int64.
+            mask: False for padding, (batch, tokens), bool.
 
         Returns:
             Last hidden states, (batch, tokens, hidden); for towers with a pooling layer also what that makes of the
@@ -114,10 +114,10 @@ def _model(config: TextTowerConfig) -> nn.Module:
 
         gpt2 = GPT2Config(
             vocab_size=config.vocab_size,
-            n_embd=config.hidden,
-            n_layer=config.layers,
-            n_head=config.heads,
-            n_inner=config.feedforward,
+            n_embd=config.hidden_size,
+            n_layer=config.num_layers,
+            n_head=config.num_heads,
+            n_inner=config.intermediate_size,
             n_positions=config.positions,
             layer_norm_epsilon=config.norm_eps,
             use_cache=False,
@@ -131,10 +131,10 @@ def _model(config: TextTowerConfig) -> nn.Module:
     roberta = config.kind == "roberta"
     sizes = make_config(
         vocab_size=config.vocab_size,
-        hidden_size=config.hidden,
-        num_hidden_layers=config.layers,
-        num_attention_heads=config.heads,
-        intermediate_size=config.feedforward,
+        hidden_size=config.hidden_size,
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        intermediate_size=config.intermediate_size,
         max_position_embeddings=config.positions,
         type_vocab_size=1 if roberta else 2,
         layer_norm_eps=config.norm_eps,

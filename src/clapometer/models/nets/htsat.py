@@ -1,13 +1,13 @@
 """HTS-AT: a Swin transformer over mel spectrograms.
 
 Chen et al. 2022 (arXiv 2202.00874), as LAION-CLAP, Human-CLAP and Microsoft CLAP 2023 use it: one vector for a clip of
-at most 1024 frames. With `fused`, a longer clip is heard as a whole and in three chunks, joined by attentional feature
-fusion (Wu et al. 2023, arXiv 2211.06687; Dai et al. 2021, arXiv 2009.14082).
+at most 1024 frames. With `fused`, a longer clip is encoded as a whole and in three chunks, combined by attentional
+feature fusion (Wu et al. 2023, arXiv 2211.06687; Dai et al. 2021, arXiv 2009.14082).
 
-Weights carry the names of the original checkpoints. What is computed is laid out anew: the tokens stand in the order of
-the attention windows all the way through, so that cutting into windows costs nothing, and what a shift or a merging of
-patches does to them is a gather by numbers that were worked out before. The spectrogram augmentation of the original's
-training is left to the training loop.
+Weights carry the names of the original checkpoints. The computation has another layout: tokens are in
+the order of the attention windows throughout, so that partitioning into windows costs nothing, and a shift or a merging
+of patches is a gather by precomputed indices. The spectrogram augmentation of the original's training is left to the
+training loop.
 """
 
 from __future__ import annotations
@@ -22,60 +22,73 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 MASKED = -100.0
-"""What the original adds to the logits of tokens that a shift has brought together and that are no neighbours."""
+"""What the original adds to the logits of tokens that a shift has made neighbours."""
+ORIGINAL_WEIGHTS = (
+    (r"layers\.\d+\.blocks\.\d+\.attn_mask", None),  # follow from the sizes
+    (r"layers\.\d+\.blocks\.\d+\.attn\.relative_position_index", None),
+    (r"(?:spectrogram|logmel)_extractor\..+", None),  # read by `nets.mel.state_of_torchlibrosa`
+    (r"(?:tscam_conv|head)\..+", None),  # the classifier on AudioSet
+    (r"((?:bn0|patch_embed|layers|norm)\..+)", r"\1"),
+)
+"""Patterns of the names of weights in original checkpoints, each with the name here; None: the weight is not used."""
 
 
 @dataclass(frozen=True)
 class HtsatConfig:
     """Sizes of an `Htsat`; the defaults are those of HTS-AT tiny."""
 
-    mels: int = 64
-    """Mel bands; divides `image`."""
-    image: int = 256
-    """Side of the square that a spectrogram is folded into: `image // mels` stretches of time, one above the other."""
-    patch: int = 4
+    n_mels: int = 64
+    """Mel bands; divides `spec_size`."""
+    spec_size: int = 256
+    """Side of the square that a spectrogram is folded into: `spec_size // n_mels` stretches of time, stacked."""
+    patch_size: int = 4
     """Side of a patch, in frames and bands."""
-    width: int = 96
+    embed_dim: int = 96
     """Width of the tokens of the first stage; it doubles with each stage."""
     depths: tuple[int, ...] = (2, 2, 6, 2)
     """Blocks of each stage."""
-    heads: tuple[int, ...] = (4, 8, 16, 32)
+    num_heads: tuple[int, ...] = (4, 8, 16, 32)
     """Attention heads of each stage."""
-    window: int = 8
+    window_size: int = 8
     """Side of an attention window, in tokens; a smaller stage is one window."""
-    mlp: float = 4.0
+    mlp_ratio: float = 4.0
     """Width of the hidden layer of a feed-forward block, relative to its tokens."""
     fused: bool = False
-    """Whether there are weights for clips that are heard in chunks."""
-    squeeze: int = 4
+    """Whether there are weights for clips that are encoded in chunks."""
+    aff_reduction: int = 4
     """How much narrower than its input the hidden layer of the fusion is."""
-    drop_path: float = 0.1
+    drop_path_rate: float = 0.1
     """Share of residual branches that the last block leaves out in training; it grows from 0 at the first."""
     norm_eps: float = 1e-5
-    """What the layer normalisation of blocks adds to the variance."""
+    """What the layer normalization of blocks adds to the variance."""
 
     @property
     def frames(self) -> int:
         """Frames that a spectrogram is stretched to, and the most that it may have."""
-        return self.image * self.image // self.mels
+        return self.spec_size * self.spec_size // self.n_mels
 
     @property
     def grid(self) -> int:
         """Patches along a side of the image."""
-        return self.image // self.patch
+        return self.spec_size // self.patch_size
 
     @property
-    def dimension(self) -> int:
+    def output_dim(self) -> int:
         """Length of the vector of a clip."""
-        return int(self.width * 2 ** (len(self.depths) - 1))
+        return int(self.embed_dim * 2 ** (len(self.depths) - 1))
 
     @classmethod
-    def of(cls, weights: Mapping[str, Tensor]) -> HtsatConfig:
-        """The sizes from the weights, named as in the original checkpoints.
+    def from_weights(cls, checkpoint: Mapping[str, Tensor], prefix: str) -> HtsatConfig:
+        """The sizes, from weights named as in the original checkpoints.
+
+        Args:
+            checkpoint: all weights.
+            prefix: of the names of those of HTS-AT.
 
         Raises:
-            KeyError: a weight that tells a size is missing.
+            KeyError: a weight that a size is read from is missing.
         """
+        weights = {name.removeprefix(prefix): tensor for name, tensor in checkpoint.items() if name.startswith(prefix)}
         blocks = [found for name in weights if (found := re.match(r"layers\.(\d+)\.blocks\.(\d+)\.", name))]
         stages = range(1 + max((int(found[1]) for found in blocks), default=0))
         tables = [weights[f"layers.{stage}.blocks.0.attn.relative_position_bias_table"].shape for stage in stages]
@@ -83,20 +96,20 @@ class HtsatConfig:
         first = weights["layers.0.blocks.0.mlp.fc1.weight"]
         # The mask of the first shifted block has a row for each window of the image.
         mask = weights.get("layers.0.blocks.1.attn_mask")
-        image = cls.image if mask is None else math.isqrt(mask.shape[0]) * window * patch
+        spec_size = cls.spec_size if mask is None else math.isqrt(mask.shape[0]) * window * patch
         fused = any("fusion_model" in name for name in weights)
         hidden = weights["patch_embed.fusion_model.local_att.0.bias"] if fused else None
         return cls(
-            mels=weights["bn0.weight"].shape[0],
-            image=image,
-            patch=patch,
-            width=first.shape[1],
+            n_mels=weights["bn0.weight"].shape[0],
+            spec_size=spec_size,
+            patch_size=patch,
+            embed_dim=first.shape[1],
             depths=tuple(1 + max(int(found[2]) for found in blocks if int(found[1]) == stage) for stage in stages),
-            heads=tuple(heads for _, heads in tables),
-            window=window,
-            mlp=first.shape[0] / first.shape[1],
+            num_heads=tuple(heads for _, heads in tables),
+            window_size=window,
+            mlp_ratio=first.shape[0] / first.shape[1],
             fused=fused,
-            squeeze=cls.squeeze if hidden is None else first.shape[1] // hidden.shape[0],
+            aff_reduction=cls.aff_reduction if hidden is None else first.shape[1] // hidden.shape[0],
         )
 
 
@@ -106,7 +119,7 @@ class Htsat(nn.Module):
     def __init__(self, config: HtsatConfig) -> None:
         super().__init__()
         self.config = config
-        self.bn0 = nn.BatchNorm2d(config.mels)
+        self.bn0 = nn.BatchNorm2d(config.n_mels)
         self.patch_embed = PatchEmbedding(config)
         last = max(1, sum(config.depths) - 1)
         self.layers = nn.ModuleList()
@@ -115,29 +128,29 @@ class Htsat(nn.Module):
             self.layers.append(
                 Stage(
                     config,
-                    width=config.width * 2**stage,
-                    heads=config.heads[stage],
+                    width=config.embed_dim * 2**stage,
+                    heads=config.num_heads[stage],
                     grid=config.grid // 2**stage,
-                    drop_paths=[config.drop_path * (before + block) / last for block in range(depth)],
+                    drop_paths=[config.drop_path_rate * (before + block) / last for block in range(depth)],
                     merge=stage + 1 < len(config.depths),
                 )
             )
-        self.norm = nn.LayerNorm(config.dimension)
+        self.norm = nn.LayerNorm(config.output_dim)
 
     def forward(self, mels: Tensor, chunks: Tensor | None = None) -> Tensor:
         """Embed a batch of clips.
 
         Args:
-            mels: (batch, frames, mels), decibels, at most `config.frames` frames: the clip; of a clip that is heard in
-                chunks, its spectrogram shrunk to the frames of one chunk.
+            mels: (batch, frames, mels), decibels, at most `config.frames` frames: the clip; of a clip that is encoded
+                in chunks, its spectrogram shrunk to the frames of one chunk.
             chunks: (batch, 3, frames, mels), decibels, as many frames: parts of a longer clip, in order of time.
 
         Returns:
-            (batch, `config.dimension`), not normalised.
+            (batch, `config.output_dim`), not normalized.
         """
-        heard = mels.unsqueeze(1) if chunks is None else torch.cat([mels.unsqueeze(1), chunks], 1)
-        heard = self.bn0(heard.transpose(1, 3)).transpose(1, 3)
-        x = self.patch_embed(self._images(heard))
+        parts = mels.unsqueeze(1) if chunks is None else torch.cat([mels.unsqueeze(1), chunks], 1)
+        parts = self.bn0(parts.transpose(1, 3)).transpose(1, 3)
+        x = self.patch_embed(self._images(parts))
         for stage in self.layers:
             x = stage(x)
         return self.norm(x).mean(1)  # type: ignore[no-any-return]
@@ -145,7 +158,7 @@ class Htsat(nn.Module):
     def _images(self, mels: Tensor) -> Tensor:
         """(batch, parts, frames, mels) -> (batch, parts, image, image): stretches of time one above the other."""
         batch, parts, frames, bands = mels.shape
-        side, target = self.config.image, self.config.frames
+        side, target = self.config.spec_size, self.config.frames
         if frames < target:
             mels = functional.interpolate(mels, (target, bands), mode="bicubic", align_corners=True)
         folded = mels.reshape(batch, parts, target // side, side, bands)
@@ -159,14 +172,14 @@ class PatchEmbedding(nn.Module):
 
     def __init__(self, config: HtsatConfig) -> None:
         super().__init__()
-        self.patch, self.grid, width = config.patch, config.grid, config.width
-        self.proj = nn.Conv2d(1, width, config.patch, stride=config.patch)
+        self.patch, self.grid, width = config.patch_size, config.grid, config.embed_dim
+        self.proj = nn.Conv2d(1, width, config.patch_size, stride=config.patch_size)
         self.norm = nn.LayerNorm(width)
-        self.register_buffer("order", window_order(config.grid, config.window), persistent=False)
+        self.register_buffer("order", window_order(config.grid, config.window_size), persistent=False)
         if config.fused:
-            wide = (config.patch, 3 * config.patch)
+            wide = (config.patch_size, 3 * config.patch_size)
             self.mel_conv2d = nn.Conv2d(1, width, wide, stride=wide)
-            self.fusion_model = AttentionalFusion(width, width // config.squeeze)
+            self.fusion_model = AttentionalFusion(width, width // config.aff_reduction)
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, 1 or 4, image, image) -> (batch, grid * grid, width)."""
@@ -217,7 +230,7 @@ class AttentionalFusion(nn.Module):
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
         both = one + other
         if self.training and len(both) == 1:
-            both = torch.cat([both, both])  # batch normalisation needs two values a channel
+            both = torch.cat([both, both])  # batch normalization needs two values per channel
         share = torch.sigmoid(self.local_att(both) + self.global_att(both))[: len(one)]
         return 2 * one * share + 2 * other * (1 - share)
 
@@ -229,7 +242,7 @@ class Stage(nn.Module):
         self, config: HtsatConfig, *, width: int, heads: int, grid: int, drop_paths: list[float], merge: bool
     ) -> None:
         super().__init__()
-        window = min(config.window, grid)
+        window = min(config.window_size, grid)
         self.blocks = nn.ModuleList(
             Block(
                 config,
@@ -241,7 +254,7 @@ class Stage(nn.Module):
             )
             for number, drop_path in enumerate(drop_paths)
         )
-        self.downsample = PatchMerging(width, grid, config.window) if merge else None
+        self.downsample = PatchMerging(width, grid, config.window_size) if merge else None
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self.blocks:
@@ -257,7 +270,7 @@ class Block(nn.Module):
 
     def __init__(self, config: HtsatConfig, *, width: int, heads: int, grid: int, shift: int, drop_path: float) -> None:
         super().__init__()
-        window, hidden = min(config.window, grid), int(width * config.mlp)
+        window, hidden = min(config.window_size, grid), int(width * config.mlp_ratio)
         self.shift, self.drop_path = shift, drop_path
         self.norm1 = nn.LayerNorm(width, eps=config.norm_eps)
         self.attn = WindowAttention(width, heads, window, shift_mask(grid, window, shift) if shift else None)
@@ -338,12 +351,12 @@ class PatchMerging(nn.Module):
 
 
 def window_order(grid: int, window: int, shift: int = 0) -> Tensor:
-    """Numbers of the cells of a grid, counted row by row, window after window; int64 (grid * grid,).
+    """Row-major indices of the cells of a grid, window after window; int64 (grid * grid,).
 
     Args:
         grid: cells along a side.
         window: cells along the side of a window; divides `grid`.
-        shift: cells by which the windows are moved right and down; those at the edges go on at the other side.
+        shift: cells by which the windows are moved right and down; those at the edges wrap around.
     """
     cells = torch.roll(torch.arange(grid * grid).view(grid, grid), (-shift, -shift), (0, 1))
     side = grid // window

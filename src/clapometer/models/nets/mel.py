@@ -1,26 +1,27 @@
-"""Mel spectrograms in decibels, as CNN14, HTS-AT and the models built on them hear.
+"""Mel spectrograms: `DecibelMel`, the input of CNN14, HTS-AT and the models built on them; `LogMel`, that of YAMNet.
 
-The definition is that of torchlibrosa (Kong et al. 2020, arXiv 1912.10211), which those models were trained with:
-frames centred on multiples of the hop, the ends mirrored, a periodic Hann window, power, triangles on the Slaney mel
-scale with unit area, ten times the decimal logarithm. Theirs is a convolution with the kernels of a Fourier transform;
-this is the transform itself, which is quicker and rounds less. The fused models of LAION were trained with triangles of
-torchaudio instead, on the HTK mel scale and of unit height.
+The definition of `DecibelMel` is that of torchlibrosa (Kong et al. 2020, arXiv 1912.10211), which those models were
+trained with: frames centred on multiples of the hop, the ends mirrored, a periodic Hann window, power, triangles on the
+Slaney mel scale with unit area, ten times the decimal logarithm. Theirs is a convolution with the kernels of a Fourier
+transform; this is the transform itself, which is quicker and rounds less. The fused models of LAION were trained with
+triangles of torchaudio instead, on the HTK mel scale and of unit height.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 SILENCE = 1e-10
-"""The least power that is heard; a band below it is at -100 dB."""
-
-
+"""The lowest power; a band below it is at -100 dB."""
 Scale = Literal["slaney", "htk"]
 BLOCK = 2048
 """Frames that are transformed at a time, so that a clip of an hour costs no more than its spectrogram."""
@@ -28,32 +29,32 @@ BLOCK = 2048
 
 @dataclass(frozen=True)
 class DecibelMelConfig:
-    """How a spectrogram is computed."""
+    """Sizes of a `DecibelMel`."""
 
     sample_rate: int = 44100
-    """Samples a second, for the places of the filters alone."""
-    fft: int = 1024
+    """Sample rate in Hz, which places the filters."""
+    n_fft: int = 1024
     """Samples under the window, and points of the Fourier transform; even."""
-    hop: int = 320
+    hop_length: int = 320
     """Samples between the centres of frames."""
-    mels: int = 64
+    n_mels: int = 64
     """Number of mel bands."""
-    low: float = 50.0
+    f_min: float = 50.0
     """Lower edge of the lowest band, Hz."""
-    high: float = 14000.0
+    f_max: float = 14000.0
     """Upper edge of the highest band, Hz."""
     scale: Scale = "slaney"
-    """Where the triangles stand, and how high they are: `slaney_filterbank` or `htk_filterbank`."""
+    """Position and height of the triangles: `slaney_filterbank` or `htk_filterbank`."""
     double: bool = False
     """Whether the transform is computed in double precision, as transformers does. In single precision a loud band
-    leaves noise in the silent ones, 80 dB below it, and under triangles of unit height a model hears that noise."""
+    leaves noise in the silent ones, 80 dB below it, and with triangles of unit height that noise reaches the model."""
 
 
 class DecibelMel(nn.Module):
     """Waveforms -> mel spectrograms in decibels.
 
-    Window and filters are in the state, and so in every checkpoint: the numbers that a model was trained with stay with
-    it, whatever this version would compute. They are not trained.
+    Window and filters are in the state, and so in every checkpoint: a model keeps those that it was trained with,
+    whatever this version would compute. They are not trained.
     """
 
     window: Tensor
@@ -64,7 +65,7 @@ class DecibelMel(nn.Module):
         self.config = config
         # Of single precision throughout is torchaudio's; the one of double precision is the nearest to the true window.
         precision = torch.float64 if config.double else torch.float32
-        self.register_buffer("window", torch.hann_window(config.fft, dtype=precision).float())
+        self.register_buffer("window", torch.hann_window(config.n_fft, dtype=precision).float())
         filterbank = slaney_filterbank if config.scale == "slaney" else htk_filterbank
         self.register_buffer("filterbank", filterbank(config))
 
@@ -72,15 +73,15 @@ class DecibelMel(nn.Module):
         """Spectrograms of a batch.
 
         Args:
-            waveforms: (batch, samples), -1..1, more than half a window (`config.fft // 2`) of samples.
+            waveforms: (batch, samples), -1..1, more than half a window (`config.n_fft // 2`) of samples.
 
         Returns:
-            (batch, 1 + samples // hop, mels), decibels, -100 or more.
+            (batch, 1 + samples // hop_length, n_mels), decibels, -100 or more.
         """
         with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
-            half = self.config.fft // 2
+            half = self.config.n_fft // 2
             mirrored = functional.pad(waveforms.float().unsqueeze(1), (half, half), mode="reflect").squeeze(1)
-            frames = mirrored.unfold(-1, self.config.fft, self.config.hop)
+            frames = mirrored.unfold(-1, self.config.n_fft, self.config.hop_length)
             blocks = [self._decibels(block) for block in torch.split(frames, BLOCK, dim=1)]
             return blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
 
@@ -93,33 +94,33 @@ class DecibelMel(nn.Module):
 
 
 def slaney_filterbank(config: DecibelMelConfig) -> Tensor:
-    """Triangles on the mel scale of Slaney's Auditory Toolbox, each of unit area in Hz: float32 (fft / 2 + 1, mels).
+    """Triangles on the mel scale of Slaney's Auditory Toolbox, of unit area in Hz: float32 (n_fft / 2 + 1, n_mels).
 
     The scale is linear up to 1000 Hz (15 mel) and logarithmic above, 27 steps for a factor of 6.4; the triangles are
     straight in Hz. This is what `librosa.filters.mel` gives when nothing else is asked for.
     """
-    edges = _hertz(torch.linspace(_mel(config.low), _mel(config.high), config.mels + 2, dtype=torch.float64))
+    edges = _hertz(torch.linspace(_mel(config.f_min), _mel(config.f_max), config.n_mels + 2, dtype=torch.float64))
     return (_triangles(config, edges) * 2.0 / (edges[2:] - edges[:-2])).float()
 
 
 def htk_filterbank(config: DecibelMelConfig) -> Tensor:
     """Triangles on the mel scale of HTK, mel(f) = 2595 log10(1 + f / 700), each of unit height: float32
-    (fft / 2 + 1, mels).
+    (n_fft / 2 + 1, n_mels).
 
-    The triangles are straight in Hz. This is what `torchaudio.transforms.MelSpectrogram` takes, to the last bit, for no
-    checkpoint holds it: at the feet of a triangle single precision is off by a thousandth, and where a loud band has a
-    quiet neighbour that is heard.
+    The triangles are straight in Hz. This is the filterbank of `torchaudio.transforms.MelSpectrogram` to the last bit,
+    for no checkpoint holds it: at the feet of a triangle single precision is off by a thousandth, which matters in a
+    quiet band next to a loud one.
     """
-    low, high = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (config.low, config.high))
-    mel = torch.linspace(low, high, config.mels + 2)
+    low, high = (2595.0 * math.log10(1.0 + hertz / 700.0) for hertz in (config.f_min, config.f_max))
+    mel = torch.linspace(low, high, config.n_mels + 2)
     return _triangles(config, 700.0 * (10.0 ** (mel / 2595.0) - 1.0))
 
 
 def _triangles(config: DecibelMelConfig, edges: Tensor) -> Tensor:
-    """Triangles of unit height in Hz, each from one of the edges to the next but one: (fft / 2 + 1, mels), in the
+    """Triangles of unit height in Hz, each from one of the edges to the next but one: (n_fft / 2 + 1, n_mels), in the
     precision of the edges.
     """
-    bins = torch.linspace(0.0, config.sample_rate / 2, config.fft // 2 + 1, dtype=edges.dtype)[:, None]
+    bins = torch.linspace(0.0, config.sample_rate / 2, config.n_fft // 2 + 1, dtype=edges.dtype)[:, None]
     lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
     return torch.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)).clamp(min=0)
 
@@ -147,11 +148,11 @@ def window_of_kernels(real: Tensor, imaginary: Tensor) -> Tensor | None:
     cosine and a sine under a window, and only the window has something to say; but that is looked at, not believed.
 
     Args:
-        real: weights of the first convolution, (fft / 2 + 1, 1, fft).
+        real: weights of the first convolution, (n_fft / 2 + 1, 1, n_fft).
         imaginary: weights of the second one, the same shape.
 
     Returns:
-        (fft,), float32.
+        (n_fft,), float32.
     """
     if real.dim() != 3 or real.shape != imaginary.shape or real.shape[::2] != (real.shape[2] // 2 + 1, real.shape[2]):
         return None
@@ -163,3 +164,99 @@ def window_of_kernels(real: Tensor, imaginary: Tensor) -> Tensor | None:
         if not torch.allclose(kernels[:, 0].double(), wave * window, rtol=0, atol=1e-5):
             return None
     return window.float()
+
+
+def state_of_torchlibrosa(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The front end stored in a checkpoint, as the state of a `DecibelMel`.
+
+    Args:
+        weights: a whole checkpoint.
+        prefix: of `spectrogram_extractor` and `logmel_extractor`.
+
+    Returns:
+        `window` and `filterbank`, as far as the checkpoint has them.
+
+    Raises:
+        ValueError: the kernels are not those of a Fourier transform under a window.
+    """
+    state: dict[str, Tensor] = {}
+    names = [f"{prefix}spectrogram_extractor.stft.conv_{part}.weight" for part in ("real", "imag")]
+    if all(name in weights for name in names):
+        window = window_of_kernels(weights[names[0]].float(), weights[names[1]].float())
+        if window is None:
+            raise ValueError(
+                f"{names[0]} and {names[1]} are not the kernels of a windowed Fourier transform, and no other front "
+                "end is supported; take the checkpoint from its authors"
+            )
+        state["window"] = window
+    if (filters := weights.get(f"{prefix}logmel_extractor.melW")) is not None:
+        state["filterbank"] = filters
+    return state
+
+
+@dataclass(frozen=True)
+class LogMelConfig:
+    """Sizes of a `LogMel`; the defaults are those of YAMNet."""
+
+    sample_rate: int = 16000
+    """Sample rate in Hz."""
+    n_fft: int = 512
+    """Points of the Fourier transform; frames are padded to it with zeros."""
+    win_length: int = 400
+    """Samples under the Hann window (periodic)."""
+    hop_length: int = 160
+    """Samples between the starts of frames."""
+    n_mels: int = 64
+    """Number of mel bands."""
+    f_min: float = 125.0
+    """Lower edge of the lowest band, Hz."""
+    f_max: float = 7500.0
+    """Upper edge of the highest band, Hz."""
+    log_offset: float = 0.001
+    """Added before the logarithm: the level of silence."""
+
+
+def tensorflow_filterbank(config: LogMelConfig) -> npt.NDArray[np.float32]:
+    """Triangular filters on the HTK mel scale, triangles straight in mel, peak 1: (n_fft / 2 + 1, n_mels).
+
+    The definition of TensorFlow's `linear_to_mel_weight_matrix`, which YAMNet uses (tensorflow/models,
+    research/audioset/yamnet/features.py): mel(f) = 1127 ln(1 + f / 700), no weight on the bin of 0 Hz.
+    """
+
+    def mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return 1127.0 * np.log1p(hertz / 700.0)
+
+    bins = mel(np.linspace(0.0, config.sample_rate / 2, config.n_fft // 2 + 1))[:, None]
+    lowest, highest = mel(np.array([config.f_min, config.f_max])).tolist()
+    edges = np.linspace(lowest, highest, config.n_mels + 2)
+    lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
+    weights = np.maximum(0.0, np.minimum((bins - lower) / (centre - lower), (upper - bins) / (upper - centre)))
+    weights[0] = 0.0
+    return cast("npt.NDArray[np.float32]", weights.astype(np.float32))
+
+
+class LogMel(nn.Module):
+    """Log of the mel-weighted magnitude spectrum, frames from the first sample on, none past the end."""
+
+    window: Tensor
+    filterbank: Tensor
+
+    def __init__(self, config: LogMelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("window", torch.hann_window(config.win_length), persistent=False)
+        self.register_buffer("filterbank", torch.from_numpy(tensorflow_filterbank(config)), persistent=False)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Spectrograms of a batch.
+
+        Args:
+            waveforms: (batch, samples), -1..1, at least `config.win_length` samples.
+
+        Returns:
+            (batch, 1 + (samples - win_length) // hop_length, n_mels), natural logarithm.
+        """
+        with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
+            frames = waveforms.unfold(-1, self.config.win_length, self.config.hop_length) * self.window
+            magnitudes = torch.fft.rfft(frames, n=self.config.n_fft).abs()
+            return torch.log(magnitudes @ self.filterbank + self.config.log_offset)

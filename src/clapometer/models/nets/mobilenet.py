@@ -1,7 +1,7 @@
 """MobileNet v1 over spectrograms, with attention over time.
 
 Howard et al. 2017, arXiv 1704.04861, in the proportions of YAMNet (tensorflow/models, research/audioset/yamnet): one
-strided convolution and thirteen depthwise-separable ones. There is no batch normalisation: its scales are folded into
+strided convolution and thirteen depthwise-separable ones. There is no batch normalization: its scales are folded into
 the convolutions, so a clip's vector never depends on its neighbours in the batch.
 """
 
@@ -24,11 +24,11 @@ class AudioEncoderConfig:
     """Channels after each separable convolution."""
     strides: tuple[int, ...] = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
     """Stride of each separable convolution."""
-    heads: int = 8
+    num_heads: int = 8
     """Attention heads of the pooling; divides the last of `channels`."""
-    hidden: int = 768
+    hidden_size: int = 768
     """Width between pooling and output."""
-    dimension: int = 384
+    output_dim: int = 384
     """Length of the output vector."""
     dropout: float = 0.1
     """Share of hidden units dropped in training."""
@@ -40,7 +40,7 @@ def _convolution(inputs: int, outputs: int, stride: int, groups: int = 1) -> nn.
 
 
 class SeparableConvolution(nn.Module):
-    """Depthwise 3x3, then pointwise 1x1, a ReLU behind each: (batch, inputs, time, mel) -> (batch, outputs, ...)."""
+    """Depthwise 3x3, then pointwise 1x1, each with a ReLU: (batch, inputs, time, mel) -> (batch, outputs, ...)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SeparableConvolution(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """Spectrograms -> one vector a clip."""
+    """Spectrograms -> one vector per clip."""
 
     def __init__(self, config: AudioEncoderConfig) -> None:
         super().__init__()
@@ -66,11 +66,11 @@ class AudioEncoder(nn.Module):
             *(SeparableConvolution(*sizes) for sizes in zip(widths[:-1], config.channels, config.strides, strict=True))
         )
         width = config.channels[-1]
-        self.attention = nn.Linear(width, config.heads)
+        self.attention = nn.Linear(width, config.num_heads)
         self.norm = nn.LayerNorm(2 * width)
-        self.hidden = nn.Linear(2 * width, config.hidden)
+        self.hidden = nn.Linear(2 * width, config.hidden_size)
         self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden, config.dimension)
+        self.output = nn.Linear(config.hidden_size, config.output_dim)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -84,10 +84,10 @@ class AudioEncoder(nn.Module):
         return self.blocks(functional.relu(self.stem(x)))  # type: ignore[no-any-return]
 
     def forward(self, spectrograms: Tensor) -> Tensor:
-        """(batch, frames, mels), at least 32 frames -> (batch, dimension), not normalised."""
+        """(batch, frames, mels), at least 32 frames -> (batch, output_dim), not normalized."""
         features = self.trunk(spectrograms).mean(3).transpose(1, 2)
         batch, time, width = features.shape
         attention = self.attention(features).softmax(1)
-        attended = torch.einsum("bth,bthw->bhw", attention, features.view(batch, time, self.config.heads, -1))
+        attended = torch.einsum("bth,bthw->bhw", attention, features.view(batch, time, self.config.num_heads, -1))
         pooled = torch.cat([attended.reshape(batch, width), features.mean(1)], 1)
         return self.output(self.dropout(functional.gelu(self.hidden(self.norm(pooled)))))  # type: ignore[no-any-return]

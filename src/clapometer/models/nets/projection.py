@@ -7,7 +7,7 @@ from torch.nn import functional
 
 
 class ResidualProjection(nn.Module):
-    """A linear map, a second one behind a GELU added to it, and normalisation over the vector: (batch, inputs) ->
+    """A linear map plus a second one after a GELU, then layer normalization: (batch, inputs) ->
     (batch, outputs).
 
     The layout is that of Microsoft CLAP (Elizalde et al. 2022, arXiv 2206.04769); its vectors are of no fixed length.

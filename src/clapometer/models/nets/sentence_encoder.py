@@ -20,16 +20,21 @@ class TextEncoderConfig:
 
     vocab_size: int
     """Number of tokens."""
-    hidden: int = 384
+    hidden_size: int = 384
     """Width of the token vectors, and of the sentence vector."""
-    layers: int = 3
+    num_layers: int = 3
     """Number of transformer layers."""
-    heads: int = 12
-    """Attention heads; divides `hidden`."""
-    feedforward: int = 1536
+    num_heads: int = 12
+    """Attention heads; divides `hidden_size`."""
+    intermediate_size: int = 1536
     """Width of the hidden layer of each feed-forward block."""
     max_tokens: int = 128
-    """Longest input, start and end marks included."""
+    """Longest input, special tokens included."""
+
+    @property
+    def kind(self) -> str:
+        """The published architecture whose special tokens the encoder reads: none."""
+        return ""
 
 
 class TransformerLayer(nn.Module):
@@ -37,13 +42,13 @@ class TransformerLayer(nn.Module):
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
-        self.heads = config.heads
-        self.attention_in = nn.Linear(config.hidden, 3 * config.hidden)
-        self.attention_out = nn.Linear(config.hidden, config.hidden)
-        self.attention_norm = nn.LayerNorm(config.hidden, eps=1e-12)
-        self.feedforward_in = nn.Linear(config.hidden, config.feedforward)
-        self.feedforward_out = nn.Linear(config.feedforward, config.hidden)
-        self.feedforward_norm = nn.LayerNorm(config.hidden, eps=1e-12)
+        self.heads = config.num_heads
+        self.attention_in = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.attention_out = nn.Linear(config.hidden_size, config.hidden_size)
+        self.attention_norm = nn.LayerNorm(config.hidden_size, eps=1e-12)
+        self.feedforward_in = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.feedforward_out = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.feedforward_norm = nn.LayerNorm(config.hidden_size, eps=1e-12)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         batch, tokens, hidden = x.shape
@@ -56,15 +61,15 @@ class TransformerLayer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Token numbers -> one vector a sentence, the mean of its token vectors."""
+    """Token ids -> one vector per sentence, the mean of its token vectors."""
 
     def __init__(self, config: TextEncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.tokens = nn.Embedding(config.vocab_size, config.hidden)
-        self.positions = nn.Embedding(config.max_tokens, config.hidden)
-        self.norm = nn.LayerNorm(config.hidden, eps=1e-12)
-        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
+        self.tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.positions = nn.Embedding(config.max_tokens, config.hidden_size)
+        self.norm = nn.LayerNorm(config.hidden_size, eps=1e-12)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
         for embedding in (self.tokens, self.positions):
             nn.init.normal_(embedding.weight, std=0.02)
 
@@ -72,11 +77,11 @@ class TextEncoder(nn.Module):
         """Encode a padded batch.
 
         Args:
-            ids: token numbers, (batch, tokens), int64, tokens at most `config.max_tokens`.
-            mask: True where a token is real, (batch, tokens), bool.
+            ids: token ids, (batch, tokens), int64, tokens at most `config.max_tokens`.
+            mask: False for padding, (batch, tokens), bool.
 
         Returns:
-            Sentence vectors, (batch, hidden), not normalised.
+            Sentence vectors, (batch, hidden), not normalized.
         """
         x = self.norm(self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device)))
         attention_mask = mask[:, None, None, :]

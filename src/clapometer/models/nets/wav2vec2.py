@@ -1,6 +1,6 @@
 """wav2vec 2.0 over speech (Baevski et al. 2020, arXiv 2006.11477), from transformers.
 
-The layout is that of the large models with normalisation before each block, such as wav2vec2-large-robust, which
+The layout is that of the large models with normalization before each block, such as wav2vec2-large-robust, which
 ParaCLAP starts from. Everything here that depends on transformers is in `SpeechEncoder.__init__` and `forward`.
 """
 
@@ -18,13 +18,13 @@ from torch.nn.utils import parametrize
 class SpeechEncoderConfig:
     """Size of a `SpeechEncoder`; the default is wav2vec2-large-robust with 12 of its 24 layers."""
 
-    hidden: int = 1024
+    hidden_size: int = 1024
     """Width of the vectors over time, and of the output."""
-    layers: int = 12
+    num_layers: int = 12
     """Number of transformer layers."""
-    heads: int = 16
-    """Attention heads; divides `hidden`."""
-    feedforward: int = 4096
+    num_heads: int = 16
+    """Attention heads; divides `hidden_size`."""
+    intermediate_size: int = 4096
     """Width of the hidden layer of each feed-forward block."""
     channels: tuple[int, ...] = (512, 512, 512, 512, 512, 512, 512)
     """Channels after each convolution over samples."""
@@ -33,9 +33,9 @@ class SpeechEncoderConfig:
     strides: tuple[int, ...] = (5, 2, 2, 2, 2, 2, 2)
     """Step of each convolution."""
     position_kernel: int = 128
-    """Length of the convolution that tells positions, in frames."""
+    """Length of the positional convolution, in frames."""
     position_groups: int = 16
-    """Groups of that convolution; divides `hidden`."""
+    """Groups of that convolution; divides `hidden_size`."""
     dropout: float = 0.1
     """Share of values dropped in training."""
 
@@ -58,10 +58,10 @@ class SpeechEncoder(nn.Module):
         self.config = config
         self.base = Wav2Vec2Model(
             Wav2Vec2Config(
-                hidden_size=config.hidden,
-                num_hidden_layers=config.layers,
-                num_attention_heads=config.heads,
-                intermediate_size=config.feedforward,
+                hidden_size=config.hidden_size,
+                num_hidden_layers=config.num_layers,
+                num_attention_heads=config.num_heads,
+                intermediate_size=config.intermediate_size,
                 conv_dim=config.channels,
                 conv_kernel=config.kernels,
                 conv_stride=config.strides,
@@ -85,7 +85,7 @@ class SpeechEncoder(nn.Module):
         parametrize.remove_parametrizations(self.base.encoder.pos_conv_embed.conv, "weight")
 
     def lengthened(self, waveforms: Tensor) -> Tensor:
-        """(batch, samples) with silence behind, where there are fewer samples than one frame is computed from."""
+        """(batch, samples), padded with silence if there are fewer samples than one frame is computed from."""
         return functional.pad(waveforms, (0, max(0, self.config.shortest - waveforms.shape[-1])))
 
     def forward(self, waveforms: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ class SpeechEncoder(nn.Module):
             waveforms: (batch, samples), -1..1, not scaled further, at least `config.shortest` samples.
 
         Returns:
-            (batch, hidden), not normalised.
+            (batch, hidden), not normalized.
         """
         return self.base(waveforms).last_hidden_state.mean(1)  # type: ignore[no-any-return]
 

@@ -1,10 +1,10 @@
-"""Weights in and out, safely and strictly: safetensors only, nothing missing, nothing left over."""
+"""Weights in safetensors files: read, written, hashed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import weakref
 from pathlib import Path
 
 import torch
@@ -15,46 +15,22 @@ from torch import Tensor, nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
 
+_State = list[tuple[str, weakref.ref[Tensor], tuple[int, int]]]
+_HASHES: weakref.WeakKeyDictionary[nn.Module, tuple[_State, str]] = weakref.WeakKeyDictionary()
 
-def read_weights(model: nn.Module, path: Path) -> None:
-    """Copy a safetensors file into a model; half-precision weights become single precision.
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name.
 
     Raises:
         CheckpointError: the file is missing or damaged.
-        WeightsMismatch: names or shapes differ, or a weight is not finite.
     """
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; copy it from where the model was saved")
     try:
-        weights = load_file(path)
+        return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error}); copy it again") from error
-    fit(model, weights, str(path))
-
-
-def fit(model: nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Copy weights into a model, in single precision; nothing missing, nothing left over.
-
-    Args:
-        model: any.
-        weights: by the model's names.
-        where: the file or folder they are from, for messages.
-
-    Raises:
-        WeightsMismatch: names or shapes differ, or a weight is not finite.
-    """
-    expected = model.state_dict()
-    problems = [f"missing {name}" for name in expected if name not in weights]
-    problems += [f"unexpected {name}" for name in weights if name not in expected]
-    for name, tensor in weights.items():
-        if name in expected and tensor.shape != expected[name].shape:
-            problems.append(f"{name} is {tuple(tensor.shape)}, not {tuple(expected[name].shape)}")
-        elif not torch.isfinite(tensor).all():
-            problems.append(f"{name} holds numbers that are not finite")
-    if problems:
-        more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise WeightsMismatch(f"{where} does not fit the network: {'; '.join(problems[:5])}{more}")
-    model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
 
 
 def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
@@ -79,9 +55,31 @@ def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
 
 
 def weights_hash(model: nn.Module) -> str:
-    """SHA-256 of the weights as they are in memory, 16 hexadecimal digits: the identity of a model in every result."""
+    """SHA-256 of the weights as they are in memory, 16 hexadecimal digits: the identity of a model in every result.
+
+    It is computed once per state of the weights, which is known by the identity, the memory and the version of each
+    tensor. Training and every other change in place raise the version; a change through `Tensor.data` or NumPy does
+    not, and is not seen.
+    """
+    tensors = sorted(model.state_dict(keep_vars=True).items())
+    known = _HASHES.get(model)
+    if known is not None and _is_state(known[0], tensors):
+        return known[1]
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    for name, tensor in tensors:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    found = digest.hexdigest()[:16]
+    _HASHES[model] = [(name, weakref.ref(one), _version(one)) for name, one in tensors], found
+    return found
+
+
+def _is_state(state: _State, tensors: list[tuple[str, Tensor]]) -> bool:
+    if [name for name, _, _ in state] != [name for name, _ in tensors]:
+        return False
+    pairs = zip(state, tensors, strict=True)
+    return all(held() is tensor and version == _version(tensor) for (_, held, version), (_, tensor) in pairs)
+
+
+def _version(tensor: Tensor) -> tuple[int, int]:
+    return tensor.data_ptr(), tensor._version  # noqa: SLF001 - counts changes in place

@@ -1,12 +1,13 @@
-"""Checkpoints that other programs wrote: read safely, their names translated by rules that are written down.
+"""Checkpoints that other programs wrote: found on this machine, read safely, their weights renamed by explicit rules.
 
 Nothing in such a file is executed. Weights come from safetensors, or from a pickle of which torch takes tensors, plain
-containers and numbers, and refuses the rest.
+containers and numbers, and refuses the rest. Nothing here uses the network.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import warnings
@@ -22,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clapometer.errors import CheckpointError, WeightsMismatch
+from clapometer.types import Hub
 
 Rules = Sequence[tuple[str, str | None]]
 """Pairs of a pattern, which a whole name must match, and what the name becomes, as in `re.sub`; None: the weight has no
@@ -29,11 +31,11 @@ part in a score and is left out. The first pattern that matches counts.
 """
 PICKLES = (".pt", ".pth", ".tar", ".bin", ".ckpt")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""What the weights of a Hugging Face folder are called, the safer one first; in parts where `.index.json` follows."""
+"""Names of the weights in a Hugging Face folder, the safer one first; in parts if there is an `.index.json`."""
 _WRAPPINGS = ("state_dict", "model")
 _SCALAR: Callable[..., Any] = np.float64(0).__reduce__()[0]  # type: ignore[assignment]
 _NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
-    # Training loops leave numpy numbers beside the weights; numpy 1 and 2 call their maker by different names.
+    # Training loops leave numpy scalars next to the weights; numpy 1 and 2 have different names for their constructor.
     *((_SCALAR, name) for name in ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")),
     np.dtype,
     *(type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "?")),
@@ -41,20 +43,73 @@ _NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 
 
 @dataclass(frozen=True)
-class Published:
+class Place:
+    """Where the files of a model are."""
+
+    weights: Path
+    """The file with the weights, or a folder with one model in it."""
+    folders: tuple[Path, ...]
+    """Where its other files are."""
+
+
+@dataclass(frozen=True)
+class ThirdPartyCheckpoint:
     """A checkpoint as its authors published it."""
 
     path: Path
     """The file or folder that was named."""
     weights: Mapping[str, Tensor]
-    """By the authors' names, without `module.` in front; on the CPU, in the precision of the file."""
+    """By the authors' names, without a leading `module.`; on the CPU, in the precision of the file."""
     configuration: Mapping[str, Any] | None = None
-    """The `config.json` beside the weights, where there is one."""
+    """The `config.json` next to the weights, if there is one."""
     folders: tuple[Path, ...] = ()
-    """Where its tokenizer may lie, the likeliest place first."""
+    """Where its tokenizer may be, the likeliest folder first."""
 
 
-def read_published(path: Path) -> Published:
+def models_folder() -> Path:
+    """The folder for models that were brought here by hand, one folder per name: `$CLAPOMETER_MODELS`, else
+    `$XDG_DATA_HOME/clapometer/models`, else `~/.local/share/clapometer/models`.
+    """
+    if own := os.environ.get("CLAPOMETER_MODELS"):
+        return Path(own)
+    if shared := os.environ.get("XDG_DATA_HOME"):
+        return Path(shared) / "clapometer" / "models"
+    return Path(os.path.expanduser("~/.local/share")) / "clapometer" / "models"  # noqa: PTH111 - see cache_folder
+
+
+def find_files(name: str, hubs: Sequence[Hub]) -> Place | None:
+    """Where a model is on this machine: in a folder of the user's own, or in the cache of huggingface_hub; None if it
+    is in neither.
+
+    Args:
+        name: of the model.
+        hubs: what it consists of, the repository with the weights first.
+    """
+    folder = models_folder() / name
+    if folder.is_dir() and any(path.is_file() for path in folder.iterdir()):
+        return Place(folder, (folder,))
+    found = [[_cached(hub.repository, file) for file in hub.files] for hub in hubs]
+    paths = [[path for path in paths if path is not None] for paths in found]
+    if not paths or not paths[0] or len(paths[0]) < len(hubs[0].files):
+        return None
+    return Place(paths[0][0], tuple(dict.fromkeys(path.parent for own in paths for path in own)))
+
+
+def find_folders(repositories: Sequence[str], file: str) -> list[Path]:
+    """Folders on this machine with a file of one of these repositories."""
+    own = [models_folder() / repository.rpartition("/")[2] for repository in repositories]
+    cached = [_cached(repository, file) for repository in repositories]
+    return [*(folder for folder in own if folder.is_dir()), *(path.parent for path in cached if path is not None)]
+
+
+def _cached(repository: str, file: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repository, file)
+    return Path(path) if isinstance(path, str) else None
+
+
+def read_checkpoint(path: Path) -> ThirdPartyCheckpoint:
     """Read a checkpoint: a file, a Hugging Face folder, or a folder with one checkpoint in it.
 
     Raises:
@@ -62,7 +117,7 @@ def read_published(path: Path) -> Published:
     """
     if not path.is_dir():
         configuration = _configuration(path.parent) if path.name in WEIGHTS else None
-        return Published(path, _weights(path), configuration, (path.parent,))
+        return ThirdPartyCheckpoint(path, _weights(path), configuration, (path.parent,))
     files = _parts(path, WEIGHTS[0]) or _parts(path, WEIGHTS[1])
     if not files:
         files = sorted(file for file in path.iterdir() if file.suffix in (*PICKLES, ".safetensors"))
@@ -71,10 +126,11 @@ def read_published(path: Path) -> Published:
             raise CheckpointError(
                 f"{path} holds no {' or '.join(WEIGHTS)} and not just one checkpoint ({there}); name the file itself"
             )
-    return Published(path, {k: v for file in files for k, v in _weights(file).items()}, _configuration(path), (path,))
+    weights = {name: tensor for file in files for name, tensor in _weights(file).items()}
+    return ThirdPartyCheckpoint(path, weights, _configuration(path), (path,))
 
 
-def translated(weights: Mapping[str, Tensor], rules: Rules, where: str) -> dict[str, Tensor]:
+def renamed_weights(weights: Mapping[str, Tensor], rules: Rules, where: Path) -> dict[str, Tensor]:
     """The same weights by other names.
 
     Args:
@@ -164,7 +220,7 @@ def _unpickled(path: Path) -> Any:
             "Take the checkpoint from its authors, or ask them for safetensors"
         ) from error
     except (AssertionError, EOFError, KeyError, IndexError, OSError, RuntimeError, TypeError, ValueError) as error:
-        # What the machine says of a file that was cut off, "Invalid argument", helps nobody.
+        # The system's message for a truncated file, "Invalid argument", does not help.
         said = "" if isinstance(error, OSError) or not str(error) else f" ({str(error).splitlines()[0]})"
         raise CheckpointError(f"{path}: not a checkpoint, or a damaged one{said}; copy it again") from error
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 
 from clapometer.errors import CheckpointError
-from clapometer.models.weights.hub import find_folders
+from clapometer.models.weights.third_party import find_folders
 
 Kind = Literal["roberta", "bert", "gpt2"]
 FILES: dict[Kind, tuple[tuple[str, ...], ...]] = {
@@ -26,6 +26,8 @@ REPOSITORIES: dict[Kind, tuple[str, ...]] = {
     "gpt2": ("openai-community/gpt2", "gpt2"),
 }
 """Where they are published, on huggingface.co, by their name of today and an older one."""
+_SPECIAL = {"bert": "[CLS]", "gpt2": "<|endoftext|>", "roberta": "<s>"}
+"""A special token of each kind."""
 
 
 def find_tokenizer(folders: Iterable[Path], kind: Kind) -> Tokenizer:
@@ -49,7 +51,7 @@ def find_tokenizer(folders: Iterable[Path], kind: Kind) -> Tokenizer:
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a `tokenizer.json`, which neither pads nor cuts.
+    """The tokenizer of a `tokenizer.json`, which neither pads nor truncates.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -60,7 +62,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises no narrower one
         raise CheckpointError(f"{path}: not a tokenizer ({error}); copy it from where the model was saved") from error
-    # What the publisher padded and cut to is not ours to repeat: `token_batch` does both.
+    # Padding and truncation of the published file are dropped: `token_batch` does both.
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
@@ -79,7 +81,7 @@ def _read(paths: Sequence[Path], kind: Kind) -> Tokenizer:
 
 
 def _byte_pairs(kind: Kind, vocab: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
-    """What the tokenizers of RoBERTa and GPT-2 do, which differ in the marks around a text alone."""
+    """What the tokenizers of RoBERTa and GPT-2 do, which differ in the special tokens alone."""
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -101,27 +103,52 @@ def _word_piece(vocab: dict[str, int]) -> Tokenizer:
 
 
 def _between(tokenizer: Tokenizer, begin: str, end: str, vocab: dict[str, int]) -> Tokenizer:
-    """The same tokenizer, with a mark before and one behind each text."""
+    """The same tokenizer, with a special token before and one after each text."""
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{begin} $A {end}", special_tokens=[(mark, vocab[mark]) for mark in (begin, end)]
+        single=f"{begin} $A {end}", special_tokens=[(token, vocab[token]) for token in (begin, end)]
     )
     return tokenizer
+
+
+def check_tokenizer(tokenizer: Tokenizer, kind: str, vocab_size: int, where: Path) -> None:
+    """Raise if a tokenizer cannot be the one that a text tower was trained with.
+
+    Args:
+        tokenizer: the one that was found.
+        kind: architecture of the tower; empty if it is not a published one, whose special tokens are known.
+        vocab_size: number of tokens that the tower knows.
+        where: the model's file or folder, for messages.
+
+    Raises:
+        CheckpointError: a special token is missing, or the tokenizer has more tokens than the tower.
+    """
+    tokens = tokenizer.get_vocab_size()
+    if kind and tokenizer.token_to_id(_SPECIAL[kind]) is None:
+        raise CheckpointError(
+            f"the tokenizer found for {where} has no token {_SPECIAL[kind]}, so it is not that of {kind}; "
+            f"put the {kind} tokenizer there"
+        )
+    if tokens > vocab_size:
+        raise CheckpointError(
+            f"the tokenizer found for {where} has {tokens} tokens, the network {vocab_size}; "
+            "copy both from where the model was saved"
+        )
 
 
 def token_batch(
     tokenizer: Tokenizer, texts: Sequence[str], *, limit: int, pad: int, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Texts as a padded batch of token numbers.
+    """Texts as a padded batch of token ids.
 
     Args:
-        tokenizer: gives each text its tokens, marks included.
+        tokenizer: turns a text into token ids, special tokens included.
         texts: at least one.
-        limit: longest row; of a longer one the beginning is kept, and the mark at its end.
-        pad: number of the padding token.
-        device: where the batch is to be.
+        limit: longest row; of a longer one the beginning and the last token are kept.
+        pad: id of the padding token.
+        device: of the batch.
 
     Returns:
-        Token numbers (batch, tokens), int64, and the mask of the real ones (batch, tokens), bool.
+        Token ids (batch, tokens), int64, and the mask of those that are no padding (batch, tokens), bool.
     """
     rows = [encoding.ids or [pad] for encoding in tokenizer.encode_batch(list(texts))]
     rows = [ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] for ids in rows]
@@ -132,14 +159,14 @@ def token_batch(
 
 
 def byte_tokenizer(kind: Kind) -> Tokenizer:
-    """A tokenizer whose tokens are bytes (letters of plain English for BERT), with the marks and their numbers of its
-    kind: for models too small to be of use but in tests.
+    """A tokenizer whose tokens are bytes (letters of plain English for BERT), with the special tokens of its kind
+    and their ids: for models of tests.
     """
     if kind == "bert":
         letters = "abcdefghijklmnopqrstuvwxyz0123456789!?,.-'"
-        signs = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{letter}" for letter in letters]]
-        return _word_piece({sign: number for number, sign in enumerate(signs)})
-    marks = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["!"]
-    others = [sign for sign in sorted(pre_tokenizers.ByteLevel.alphabet()) if sign not in marks]
+        tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *[f"##{letter}" for letter in letters]]
+        return _word_piece({token: number for number, token in enumerate(tokens)})
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if kind == "roberta" else ["!"]
+    others = [byte for byte in sorted(pre_tokenizers.ByteLevel.alphabet()) if byte not in special]
     ends = ["<|endoftext|>"] if kind == "gpt2" else []
-    return _byte_pairs(kind, {sign: number for number, sign in enumerate([*marks, *others, *ends])}, [])
+    return _byte_pairs(kind, {token: number for number, token in enumerate([*special, *others, *ends])}, [])
