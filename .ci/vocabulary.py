@@ -1,4 +1,4 @@
-"""Refuse words that users of audio models would not search for, in the source, the README, the guides and the model card.
+"""Refuse words that users of audio models would not search for, in source, README, guides and model card.
 
 `pyproject.toml` lists them, as regular expressions, with the terms to use instead: `[tool.vocabulary]`.
 """

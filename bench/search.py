@@ -1,12 +1,11 @@
-"""How well and how quickly `clapometer search` finds: two parts, or one of them.
+"""Quality and speed of `clapometer search`: two parts, or one of them.
 
     python bench/search.py [--data ../shared/data] [--part queries|scale] [--vectors 1000000] [--dimension 512]
 
 queries: thirty written queries over the sounds of a folder with `sounds/clips.csv`; the share of the first ten that are
 right, by their label where they have one, else by words of their caption.
-scale: an index of random unit vectors; time, memory and recall of exact search and of the graph (extra `search`), each
-in a process of its own. Random vectors have no neighbourhoods and are the hardest case of a graph; `--like` takes the
-vectors of an index in place of them, each copied with noise until there are enough.
+scale: time and memory of a search in an index of random unit vectors, in a process of its own; `--like` takes the
+vectors of an index instead, each copied with noise until there are enough.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ QUERIES = (
 def main() -> None:
     options = _options()
     if options.child:
-        _child(Path(options.child), options.exact, np.load(options.asked))
+        _child(Path(options.child), np.load(options.queries))
         return
     RESULTS.mkdir(exist_ok=True)
     if options.part != "scale":
@@ -137,8 +136,14 @@ def _share(paths: list[str], about: dict[str, dict[str, str]], label: str, words
 
 
 def scale(count: int, dimension: int, like: Path | None) -> dict[str, Any]:
-    from clapometer.search.nearest import build_graph, has_usearch
-    from clapometer.search.storage import Listed, read_vectors, write_record, write_sounds, write_vectors
+    from clapometer.search.storage import (
+        FORMAT,
+        IndexedFiles,
+        read_vectors,
+        write_record,
+        write_sounds,
+        write_vectors,
+    )
 
     random = np.random.default_rng(0)
     if like is not None:
@@ -158,43 +163,26 @@ def scale(count: int, dimension: int, like: Path | None) -> dict[str, Any]:
         numbers = np.arange(count)
         write_vectors(folder / "vectors.1.npy", map(block, whole), count, dimension)
         names = [f"{number:08}.wav" for number in range(count)]
-        write_sounds(folder / "sounds.1.parquet", Listed(names, numbers, numbers, numbers, [""] * count))
+        write_sounds(folder / "sounds.1.parquet", IndexedFiles(names, numbers, numbers, [""] * count))
         record: dict[str, Any] = {
-            "format": 1, "generation": 1, "root": "/", "model": {"dimension": dimension}, "window": {},
-            "counts": {"sounds": count, "failed": 0}, "next_number": count, "graph": None,
-            "files": {"sounds": "sounds.1.parquet", "vectors": "vectors.1.npy", "graph": None},
+            "format": FORMAT, "generation": 1, "root": "/", "model": {"dimension": dimension}, "window": {},
+            "counts": {"sounds": count, "failed": 0},
+            "files": {"sounds": "sounds.1.parquet", "vectors": "vectors.1.npy"},
         }  # fmt: skip
-        seconds = 0.0
-        if has_usearch():
-            started = time.perf_counter()
-            build_graph(np.load(folder / "vectors.1.npy", mmap_mode="r"), numbers, folder / "graph.1.usearch")
-            seconds = time.perf_counter() - started
-            record["graph"] = {"file": "graph.1.usearch", "sounds": count, "next_number": count}
-            record["files"]["graph"] = "graph.1.usearch"
         write_record(folder, record)
         np.save(Path(name) / "queries.npy", block(50))
-        ways = {"exact": _measured(folder, Path(name) / "queries.npy", exact=True)}
-        sizes = {"vectors": (folder / "vectors.1.npy").stat().st_size / 1e6}
-        if record["graph"]:
-            ways["graph"] = _measured(folder, Path(name) / "queries.npy", exact=False)
-            sizes["graph"] = (folder / "graph.1.usearch").stat().st_size / 1e6
-    truth = ways["exact"].pop("found")
+        figures = _measured(folder, Path(name) / "queries.npy")
+        figures["disk_mb"] = round((folder / "vectors.1.npy").stat().st_size / 1e6)
     kind = "random" if like is None else "like real sounds"
-    print(f"{count:,} vectors of {dimension} numbers, {kind}; graph built in {seconds:.0f} s")
-    print("| search | first query, ms | median, ms | peak MB | on disk, MB | recall@10 |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for way, figures in ways.items():
-        theirs = figures.pop("found", truth)
-        hits = [len(set(one) & set(other)) / FIRST for one, other in zip(theirs, truth, strict=True)]
-        figures["recall"] = round(float(np.mean(hits)), 4)
-        figures["disk_mb"] = round(sizes["vectors" if way == "exact" else "graph"])
-        names = ("first_ms", "median_ms", "peak_mb", "disk_mb", "recall")
-        print(f"| {way} | {' | '.join(str(figures[name]) for name in names)} |")
-    return {"vectors": count, "dimension": dimension, "kind": kind, "graph_built_s": round(seconds, 1), **ways}
+    print(f"{count:,} vectors of {dimension} numbers, {kind}")
+    print("| first query, ms | median, ms | peak MB | on disk, MB |")
+    print("| --- | --- | --- | --- |")
+    print(f"| {' | '.join(str(figures[name]) for name in ('first_ms', 'median_ms', 'peak_mb', 'disk_mb'))} |")
+    return {"vectors": count, "dimension": dimension, "kind": kind, "exact": figures}
 
 
-def _measured(folder: Path, asked: Path, *, exact: bool) -> dict[str, Any]:
-    words = ["--child", str(folder), "--asked", str(asked), *(["--exact"] if exact else [])]
+def _measured(folder: Path, queries: Path) -> dict[str, Any]:
+    words = ["--child", str(folder), "--queries", str(queries)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, __file__, *words], check=True, capture_output=True, text=True, env=environment
@@ -203,19 +191,19 @@ def _measured(folder: Path, asked: Path, *, exact: bool) -> dict[str, Any]:
     return figures
 
 
-def _child(folder: Path, exact: bool, asked: np.ndarray) -> None:
+def _child(folder: Path, queries: np.ndarray) -> None:
     from clapometer.search import open_index
 
     index = open_index(folder)
-    took, found = [], []
-    for query in asked:
+    took = []
+    for query in queries:
         started = time.perf_counter()
-        found.append([one.audio for one in index.search(query, count=FIRST, exact=exact)])
+        index.search(query, count=FIRST)
         took.append(1000 * (time.perf_counter() - started))
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
     figures = {"first_ms": round(took[0], 1), "median_ms": round(float(np.median(took)), 2), "peak_mb": round(peak)}
-    print(json.dumps({**figures, "found": found}))
+    print(json.dumps(figures))
 
 
 def _write(name: str, figures: dict[str, Any]) -> None:
@@ -230,9 +218,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--like", type=Path, help="an index whose vectors are copied with noise")
-    for hidden in ("--child", "--asked"):
+    for hidden in ("--child", "--queries"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
-    parser.add_argument("--exact", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -1,8 +1,7 @@
-"""An index that follows its folder."""
+"""An index that is updated when its folder changes."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sqlite3
@@ -51,7 +50,7 @@ def heard(clap, monkeypatch):
 
 def vectors_by_path(folder: Path) -> dict[str, list[float]]:
     index = open_index(folder)
-    paths = [path for path, number in zip(index.sounds.paths, index.sounds.numbers, strict=True) if number >= 0]
+    paths = [path for path, error in zip(index.sounds.paths, index.sounds.errors, strict=True) if not error]
     return dict(zip(paths, np.asarray(index.vectors).tolist(), strict=True))
 
 
@@ -167,32 +166,8 @@ def test_a_search_gives_scores_in_order(clap, sounds, tmp_path):
     assert [one.score for one in text] == pytest.approx(scores, abs=1e-6)
     with pytest.raises(BadOption, match="at least 1"):
         index.search(index.text_vector(clap, "rain"), count=0)
-    with pytest.raises(BadOption, match="has no graph"):
-        index.search(index.text_vector(clap, "rain"), exact=False)
-    with pytest.raises(BadOption, match="of shape"):
+    with pytest.raises(BadOption, match="has shape"):
         index.search(np.zeros(3, np.float32))
-
-
-def test_sounds_that_a_graph_does_not_know_are_found_all_the_same(clap, sounds, tmp_path):
-    if importlib.util.find_spec("usearch") is None:
-        pytest.skip("usearch is not installed")
-    for number in range(40):
-        sound(sounds / f"{number:02}.wav", 20 + number)
-    assert index_folder(clap, sounds, tmp_path / "index", graph=True).graph
-    drawn = open_index(tmp_path / "index").record["graph"]["file"]
-    sound(sounds / "0-first.wav", 99)
-    (sounds / "00.wav").unlink()
-    index_folder(clap, sounds, tmp_path / "index", graph=True)
-    index = open_index(tmp_path / "index")
-    assert index.record["graph"]["file"] == drawn, "a graph that knows most sounds is kept"
-    for name in ("0-first.wav", "39.wav"):
-        query = index.sound_vector(clap, sounds / name)
-        assert index.search(query, count=45) == index.search(query, count=45, exact=True)
-    for number in range(10):
-        sound(sounds / f"more-{number}.wav", 200 + number)
-    index_folder(clap, sounds, tmp_path / "index", graph=True)
-    assert open_index(tmp_path / "index").record["graph"]["file"] != drawn
-    assert not (tmp_path / "index" / drawn).exists()
 
 
 def test_a_reader_meets_the_next_index_if_this_one_is_replaced(clap, sounds, tmp_path, monkeypatch):
@@ -235,5 +210,5 @@ def test_what_a_run_that_died_while_writing_left_is_cleared_away(clap, sounds, t
     assert (tmp_path / "index" / "vectors.2.npy").exists()
     assert index_folder(clap, sounds, tmp_path / "index").new == 1
     assert len(open_index(tmp_path / "index")) == 5
-    named = set(storage.read_record(tmp_path / "index")["files"].values()) - {None}
+    named = set(storage.read_record(tmp_path / "index")["files"].values())
     assert {path.name for path in (tmp_path / "index").iterdir()} == named | {storage.RECORD, storage.LOCK}

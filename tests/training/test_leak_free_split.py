@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
 from clapometer.errors import BadOption, BadTable
-from clapometer.training.leak_free_split import parted
+from clapometer.training.leak_free_split import FEWEST, parted
 
 
 def part(
@@ -52,7 +52,8 @@ def test_a_validation_that_is_cut_shares_nothing_with_training(pairs: list[tuple
     train, validation = found == "train", found == "validation"
     assert (train | validation).all()
     assert leaks.validation_cut == validation.sum()
-    assert 0.1 * len(pairs) <= validation.sum() <= 0.4 * len(pairs) + 1
+    wanted = max(0.2 * len(pairs), FEWEST)
+    assert max(wanted / 2, FEWEST) <= validation.sum() <= min(2 * wanted, len(pairs) / 2)
     for keys in (np.array([sound for _, sound in clips]), np.array(texts)):
         assert not set(keys[train]) & set(keys[validation])
 

@@ -117,7 +117,7 @@ def read_task(task: Task, root: Path, folds: Sequence[str] = ()) -> Data:
     else:
         tested = [place for place, clip in enumerate(clips) if clip.split == TEST or clip.fold]
     if not tested:
-        raise folder.wrong("it lists no clips to test on")
+        raise folder.error("it lists no clips to test on")
     labels = () if task.metric == "retrieval" else labels_of(folder)
     turns = tuple(sorted({clips[place].fold for place in tested if clips[place].fold}, key=_in_order))
     return Data(task, folder, labels, clips, tested, turns)
@@ -151,7 +151,7 @@ def check_some(data: Data, places: Sequence[int]) -> None:
     paths = [str(data.path(place)) for place in places]
     bad = check_files(paths)
     if len(bad) == len(set(paths)):
-        raise data.folder.wrong(f"none of its {len(paths)} sounds is there, such as {data.clips[places[0]].audio}")
+        raise data.folder.error(f"none of its {len(paths)} sounds is there, such as {data.clips[places[0]].audio}")
 
 
 def hear(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from clapometer.benchmark.data import Data
 from clapometer.benchmark.result import Figures
-from clapometer.benchmark.tasks.task import SETUP_NAMES, Published, Setup, Template
+from clapometer.benchmark.tasks.task import SETUP_NAMES, PublishedResult, Setup, Template
 from clapometer.stats.bootstrap import Estimate
 
 SETTLED = 0.1
@@ -19,7 +19,7 @@ SETTLED = 0.1
 class Beside:
     """A published figure and what stands between it and ours."""
 
-    published: Published
+    published: PublishedResult
     ours: Estimate | None
     """The same figure of this run; None where it has none."""
     differs: str
@@ -41,7 +41,7 @@ def beside(
     """
     rows = []
     for published in data.task.published:
-        name = published.figure or figures.main
+        name = published.metric or figures.main
         found = _differences(published, data, setup, model, [one.text for one in templates])
         found += [f"{missing} clips missing here"] * bool(missing)
         found += [f"{copies} copies of training clips left out here"] * bool(copies)
@@ -50,7 +50,7 @@ def beside(
     return sorted(rows, key=lambda row: (row.published.model != model, row.published.setup != setup))
 
 
-def _differences(published: Published, data: Data, setup: Setup, model: str, templates: list[str]) -> list[str]:
+def _differences(published: PublishedResult, data: Data, setup: Setup, model: str, templates: list[str]) -> list[str]:
     found = []
     if published.model != model:
         found.append("another model")
@@ -61,8 +61,8 @@ def _differences(published: Published, data: Data, setup: Setup, model: str, tem
             found.append("its prompt is not known")
         elif [published.prompt] != templates:
             found.append(f"prompt {published.prompt!r} there")
-    if published.figure and published.figure != data.task.metric and data.task.metric != "retrieval":
-        found.append(f"{published.figure} there")
+    if published.metric and published.metric != data.task.metric and data.task.metric != "retrieval":
+        found.append(f"{published.metric} there")
     if data.folds and data.folds != data.all_folds:
         found.append(f"only fold {', '.join(data.folds)} here")
     return found

@@ -216,10 +216,10 @@ def _print(found: Result) -> None:
     if record["published"]:
         print()
         lines = [
-            (one["model"], one["figure"] or found.figures.main, f"{one['value']:.4f}", one["sure"], one["differs"],
+            (one["model"], one["metric"] or found.figures.main, f"{one['value']:.4f}", one["evidence"], one["differs"],
              one["source"])
             for one in record["published"]
         ]  # fmt: skip
-        columns = ("published", "figure", "value", "read in", "what differs", "source")
+        columns = ("published", "metric", "value", "evidence", "what differs", "source")
         print_table(columns, lines, right=("value",), wrap=("what differs", "source"))
     print()

@@ -1,4 +1,4 @@
-"""`clapometer index`: a folder of sounds to an index that `clapometer search` asks."""
+"""`clapometer index`: index a folder of sounds for `clapometer search`."""
 
 from __future__ import annotations
 
@@ -26,30 +26,21 @@ from clapometer.errors import BadOption
 from clapometer.types import Window
 
 SHOWN = 20
-"""Sounds that could not be read, and are told."""
-Sounds = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sounds, with all that is below it.")]
+"""Unreadable sounds that are listed."""
+Sounds = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sounds, searched with its subfolders.")]
 Output = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FOLDER", help="The index; one that is there is brought up to date.")
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="The index; an existing one is updated.")
 ]
 Model = Annotated[
     str | None,
     typer.Option(
         "--model",
         metavar="NAME",
-        help=f"A known model, or the folder of one; default: that of the index, or {MINI}.",
+        help=f"A known model, or the folder of one; default: that of the index, else {MINI}.",
         show_default=False,
     ),
 ]
-Rebuild = Annotated[bool, typer.Option("--rebuild", help="Read every file again, whatever the index holds.")]
-Graph = Annotated[
-    bool | None,
-    typer.Option(
-        "--graph/--no-graph",
-        help="Build a graph for quick, approximate searches (needs the extra `search`); default: beyond a million "
-        "sounds.",
-        show_default=False,
-    ),
-]
+Rebuild = Annotated[bool, typer.Option("--rebuild", help="Ignore the existing index and read every file.")]
 
 
 def index(
@@ -57,7 +48,6 @@ def index(
     output: Output,
     model: Model = None,
     rebuild: Rebuild = False,
-    graph: Graph = None,
     batch_size: BatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
@@ -67,24 +57,20 @@ def index(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Index a folder of sounds, so that `clapometer search` finds in it.
+    """Index a folder of sounds for `clapometer search`.
 
-    Done again, it brings the index up to date, with its own model and window:
-    new files, changed ones (by size and time of writing) and deleted ones are
-    noticed, the others are not read. A run that was stopped goes on by the same
-    command.
+    The same command updates an existing index, with its own model and window:
+    only new and changed files (by size and modification time) are read, and
+    deleted ones are removed. After an interruption the same command resumes.
 
     Exit status: 0 all indexed, 1 some sounds could not be read, 2 bad input.
     """
     from clapometer.search import index_folder, storage
-    from clapometer.search.nearest import MANY, has_usearch
 
     if not sounds.is_dir():
         raise BadOption(f"{sounds}: no such folder; name the folder of the sounds")
     if output.exists() and not output.is_dir():
         raise BadOption(f"{output}: is a file; name a folder for the index")
-    if graph and not has_usearch():
-        raise BadOption("--graph needs usearch: pip install 'clapometer[search]'")
     record = None if rebuild else storage.read_record(output)
     chosen = model or (record["model"]["asked_for"] if record is not None else MINI)
     engine = Engine(chosen, device, precision, batch_size, workers, window, cache, quiet)
@@ -100,7 +86,6 @@ def index(
         workers=workers,
         store=store,
         rebuild=rebuild,
-        graph=graph,
         progress=engine.progress,
     )
     if store is not None:
@@ -112,18 +97,16 @@ def index(
             console.say(f"  {why}")
         if len(found.failed) > SHOWN:
             console.say(f"  ... and {len(found.failed) - SHOWN} more")
-    if found.sounds > MANY and not found.graph and graph is None:
-        engine.note("note: a search goes through every vector; `pip install 'clapometer[search]'` makes it quicker")
     if json:
         console.print_json({**asdict(found), "folder": str(output), "model": clap.card.name})
     else:
-        print(f"{output}: {found.sounds} sounds by {clap.card.name}{', with a graph' if found.graph else ''}")
-        print(f"{found.new} new, {found.changed} changed, {found.gone} gone, {found.same} as they were")
+        print(f"{output}: {found.sounds} sounds, model {clap.card.name}")
+        print(f"{found.new} new, {found.changed} changed, {found.gone} deleted, {found.same} unchanged")
     raise typer.Exit(1 if found.failed else 0)
 
 
 def _lasting(model: str) -> str:
-    """The name of a model as it can be found from any folder."""
+    """A name or absolute path by which the model is found from any folder."""
     from clapometer.models.registry import list_models
 
     known = model in {card.name for card in list_models()}

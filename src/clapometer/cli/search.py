@@ -1,4 +1,4 @@
-"""`clapometer search`: the sounds of an index that are nearest to a text or to a sound."""
+"""`clapometer search`: find the sounds of an index that are nearest to a text or to a sound."""
 
 from __future__ import annotations
 
@@ -13,35 +13,30 @@ from clapometer.cli.engine import CacheOption, DeviceOption, Engine, JsonOption,
 from clapometer.errors import BadAudio, BadOption, BadText
 
 if TYPE_CHECKING:
-    from clapometer.search import Found, SoundIndex
+    from clapometer.search import SearchResult, SoundIndex
 
 Folder = Annotated[Path, typer.Argument(metavar="INDEX", help="What `clapometer index` wrote.")]
-Query = Annotated[str, typer.Argument(metavar="TEXT | SOUND", help="Words, or a sound file whose like is to be found.")]
-Count = Annotated[int, typer.Option("--top", "-n", min=1, help="Sounds to give, at most.")]
+Query = Annotated[str, typer.Argument(metavar="TEXT | SOUND", help="A text, or a sound file to find similar sounds.")]
+Count = Annotated[int, typer.Option("--top", "-n", min=1, help="Largest number of results.")]
 MinScore = Annotated[
-    float | None, typer.Option("--min-score", min=0, max=1, help="Leave out sounds that score less, 0 to 1.")
+    float | None, typer.Option("--min-score", min=0, max=1, help="Leave out sounds with a lower score, 0 to 1.")
 ]
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="NAME", help="Where the index's model is now; default: where it was.", show_default=False
+        "--model",
+        metavar="NAME",
+        help="Where the index's model is now; default: as recorded in the index.",
+        show_default=False,
     ),
 ]
 Page = Annotated[
     Path | None,
-    typer.Option("--page", metavar="FILE", help="Write what is found as a page (.html) on which it can be heard."),
+    typer.Option("--page", metavar="FILE", help="Write the results as a page (.html) with audio players."),
 ]
 Root = Annotated[
     Path | None,
-    typer.Option("--audio-root", metavar="FOLDER", help="Where the sounds are now; default: where they were indexed."),
-]
-Exact = Annotated[
-    bool | None,
-    typer.Option(
-        "--exact/--approximate",
-        help="Compare with every sound, or by the graph; default: exact, unless there is a graph.",
-        show_default=False,
-    ),
+    typer.Option("--audio-root", metavar="FOLDER", help="Where the sounds are now; default: as recorded in the index."),
 ]
 
 
@@ -52,7 +47,6 @@ def search(
     min_score: MinScore = None,
     page: Page = None,
     audio_root: Root = None,
-    exact: Exact = None,
     model: Model = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "fp32",
@@ -60,13 +54,13 @@ def search(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Find the sounds of an index that fit a text, or that are like a sound.
+    """Find the sounds of an index that match a text or are similar to a sound.
 
-    Prints the best ones with their scores, which are those that `clapometer
-    score` gives: max(cosine, 0), from 0 to 1. What is a file, or is called like
+    Prints the best ones with the scores that `clapometer score` gives:
+    max(cosine, 0), from 0 to 1. A query that is a file, or has the extension of
     a sound file, is a sound; anything else is a text.
 
-    Exit status: 0 (also where nothing is found), 2 bad input.
+    Exit status: 0 (also if nothing is found), 2 bad input.
     """
     from clapometer.search import open_index
 
@@ -77,8 +71,6 @@ def search(
     if audio_root is not None and not audio_root.is_dir():
         raise BadOption(f"--audio-root {audio_root}: no such folder")
     index = open_index(folder)
-    if exact is False and not index.record["graph"]:
-        raise BadOption(f"--approximate: {folder} has no graph; index again with --graph")
     name = model or index.record["model"]["asked_for"]
     engine = Engine(name, device, precision, None, None, "", cache, quiet)
     clap = engine.load()
@@ -88,30 +80,30 @@ def search(
     else:
         vector = index.text_vector(clap, query, store=store)
         if clap.is_truncated(query):
-            engine.note("note: the model reads only the beginning of the text")
+            engine.note("note: the text is truncated; the model encodes only its beginning")
     if store is not None:
         store.close()
-    found = index.search(vector, count=count, min_score=min_score, exact=exact)
+    found = index.search(vector, count=count, min_score=min_score)
     root = audio_root or index.root
     _print(index, query, found, root, json)
     if page is not None:
-        from clapometer.search.page import write_found
+        from clapometer.search.page import write_search_page
 
-        write_found(index, query, is_sound, found, root, page)
-        engine.note(f"written: {page}")
+        write_search_page(index, query, is_sound, found, root, page)
+        engine.note(f"wrote {page}")
 
 
 def _is_sound(query: str) -> bool:
     """Whether a query is a sound.
 
     Raises:
-        BadAudio: it is called like a sound file, and there is none.
+        BadAudio: it has the extension of a sound file, and there is no such file.
     """
     from clapometer.audio.files import AUDIO_EXTENSIONS
 
     try:
         exists = Path(query).is_file()
-    except (OSError, ValueError):  # too long for a name, or with a sign that no name can hold
+    except (OSError, ValueError):  # too long for a file name, or with a character that no file name can hold
         exists = False
     if not exists and Path(query).suffix.lower() in AUDIO_EXTENSIONS and " " not in query.strip():
         raise BadAudio(f"{query}: no such file; check the name")
@@ -127,7 +119,7 @@ def _check_page(page: Path | None) -> None:
         raise BadOption(f"--page {page}: there is no folder {page.absolute().parent}; make it first")
 
 
-def _print(index: SoundIndex, query: str, found: list[Found], root: Path, json: bool) -> None:
+def _print(index: SoundIndex, query: str, found: list[SearchResult], root: Path, json: bool) -> None:
     if json:
         rows = [{"rank": rank, **asdict(one), "path": str(root / one.audio)} for rank, one in enumerate(found, 1)]
         for row in rows:
@@ -139,12 +131,12 @@ def _print(index: SoundIndex, query: str, found: list[Found], root: Path, json: 
     from clapometer.cli.layout import print_table
 
     if not found:
-        print(f"nothing among {len(index)} sounds scores that high")
+        print(f"none of {len(index)} sounds has such a score")
         return
     lines = [(rank, f"{one.score:.6f}", _shown(one.audio)) for rank, one in enumerate(found, 1)]
     print_table(("", "score", "sound"), lines, right=("", "score"), wrap=("sound",))
 
 
 def _shown(path: str) -> str:
-    """A path that can be printed: of a name that is not UTF-8, what can be."""
+    """A printable path: bytes that are not UTF-8 are replaced."""
     return path.encode("utf-8", "replace").decode()

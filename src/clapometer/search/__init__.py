@@ -1,6 +1,6 @@
-"""Search in a folder of sounds, by words or by a sound: an index that follows the folder, and questions to it."""
+"""Search a folder of sounds by text or by sound, with an index that is updated when the folder changes."""
 
-from clapometer.search.index import Found, SoundIndex, open_index
-from clapometer.search.indexing import Indexed, index_folder
+from clapometer.search.index import SearchResult, SoundIndex, open_index
+from clapometer.search.indexing import IndexSummary, index_folder
 
-__all__ = ["Found", "Indexed", "SoundIndex", "index_folder", "open_index"]
+__all__ = ["IndexSummary", "SearchResult", "SoundIndex", "index_folder", "open_index"]

@@ -1,4 +1,4 @@
-"""What a search found, as one page on which it can be heard."""
+"""Search results as one HTML page with audio players."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ from clapometer.plots import inline_audio
 from clapometer.tables import atomic_write
 
 if TYPE_CHECKING:
-    from clapometer.search import Found, SoundIndex
+    from clapometer.search import SearchResult, SoundIndex
 
 
-def write_found(index: SoundIndex, query: str, is_sound: bool, found: Sequence[Found], root: Path, page: Path) -> None:
-    """Write a page of results that needs no other file.
+def write_search_page(
+    index: SoundIndex, query: str, is_sound: bool, found: Sequence[SearchResult], root: Path, page: Path
+) -> None:
+    """Write a self-contained HTML page of results.
 
     Args:
-        index: what was searched.
+        index: the index that was searched.
         query: the text, or the path of the sound.
-        is_sound: which of the two.
+        is_sound: whether the query is a sound.
         found: the results, the best first.
-        root: the folder of the sounds; what is not there, or cannot be read, stands without a player.
-        page: where to.
+        root: the folder of the sounds; a sound that is missing or unreadable has no player.
+        page: the file to write.
 
     Raises:
-        BadOption: it cannot be written.
+        BadOption: the page cannot be written.
     """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string(files("clapometer.search").joinpath("found.html.j2").read_text("utf-8"))
+    template = environment.from_string(files("clapometer.search").joinpath("page.html.j2").read_text("utf-8"))
     widest = max((one.score for one in found), default=0.0)
     record = index.record
     text = template.render(
@@ -66,4 +68,4 @@ def _packed(path: Path) -> str:
     try:
         return inline_audio.packed(path)
     except (soundfile.LibsndfileError, OSError):
-        return ""  # the row stands without a player, and says so
+        return ""  # the row has no player, and says so

@@ -1,7 +1,7 @@
-"""The folder of an index: a table of sounds, their vectors, and `index.json`, which says which files belong together.
+"""Files of an index: a table of sounds, their vectors, and `index.json`, which names the files that belong together.
 
-Every writing makes files under new names and then replaces `index.json`, so that a reader, or a run that was killed,
-finds the old index or the new one, whole, and nothing in between.
+Every update writes files under new names and then replaces `index.json`, so that a reader always finds one complete
+index, also after a run was killed.
 """
 
 from __future__ import annotations
@@ -21,52 +21,47 @@ import numpy.typing as npt
 from clapometer.errors import BadOption
 from clapometer.tables import atomic_write
 
-FORMAT = 1
-"""Of the folder; raised when an older version could not read it."""
+FORMAT = 2
+"""Version of the format; raised when an older version cannot read it."""
 RECORD = "index.json"
 LOCK = "lock.sqlite"
-ROWS_AT_A_TIME = 65_536
+BLOCK_ROWS = 65_536
 """Vectors that are held in memory at once."""
 
 Vectors = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int64]
+IndexArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Listed:
-    """The sounds of an index, one a row, in the order of their paths.
+class IndexedFiles:
+    """The sounds of an index, one per row, in the order of their paths.
 
     Attributes:
         paths: relative to the folder of the sounds, as the file system spells them.
         sizes: (sounds,), bytes.
-        times: (sounds,), when they were last written, nanoseconds since 1970.
-        numbers: (sounds,): identity of the sound and its content within the index, never given twice; -1 for a sound
-            without a vector.
+        times: (sounds,), modification times, nanoseconds since 1970.
         errors: why a sound has no vector; empty where it has one.
     """
 
     paths: list[str]
-    sizes: Places
-    times: Places
-    numbers: Places
+    sizes: IndexArray
+    times: IndexArray
     errors: list[str]
 
     @property
-    def rows(self) -> Places:
-        """(sounds,): where the vector of a sound stands; -1 where it has none."""
-        has = self.numbers >= 0
-        return np.where(has, np.cumsum(has) - 1, -1)
+    def has_vector(self) -> npt.NDArray[np.bool_]:
+        """(sounds,): whether a sound has a vector; the vectors are in this order."""
+        return np.array([not error for error in self.errors], np.bool_)
 
 
-_NONE = np.zeros(0, np.int64)
-NOTHING = Listed([], _NONE, _NONE, _NONE, [])
+NO_FILES = IndexedFiles([], np.zeros(0, np.int64), np.zeros(0, np.int64), [])
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
-    """What `index.json` says; None where there is none.
+    """Read `index.json`; None where there is none.
 
     Raises:
-        BadOption: it is damaged, or of a later version.
+        BadOption: it is damaged, or written in another format.
     """
     path = folder / RECORD
     try:
@@ -75,14 +70,14 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadOption(f"{path}: is not the record of an index ({error!r}); remove the folder, index again") from error
+        raise BadOption(f"{path}: not the record of an index ({error!r}); remove the folder, index again") from error
     if form != FORMAT:
-        raise BadOption(f"{path}: was written by another version (format {form}, here {FORMAT}); index again elsewhere")
+        raise BadOption(f"{path}: written by another version (format {form}, here {FORMAT}); index again elsewhere")
     return record
 
 
-def read_sounds(folder: Path, record: Mapping[str, Any]) -> Listed:
-    """The table of an index.
+def read_sounds(folder: Path, record: Mapping[str, Any]) -> IndexedFiles:
+    """Read the table of an index.
 
     Raises:
         BadOption: it is damaged.
@@ -95,20 +90,20 @@ def read_sounds(folder: Path, record: Mapping[str, Any]) -> Listed:
         table = parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise BadOption(f"{path}: cannot be read ({error}); index again with --rebuild") from error
-    sizes, times, numbers = (table[name].to_numpy().astype(np.int64) for name in ("size", "time", "number"))
+    sizes, times = (table[name].to_numpy().astype(np.int64) for name in ("size", "time"))
     paths = [os.fsdecode(path) for path in table["path"].to_pylist()]
-    return Listed(paths, sizes, times, numbers, table["error"].to_pylist())
+    return IndexedFiles(paths, sizes, times, table["error"].to_pylist())
 
 
 def read_vectors(folder: Path, record: Mapping[str, Any]) -> Vectors:
-    """(sounds with a vector, dimension), unit length, mapped from the disk and read when used.
+    """Map the vectors of an index from the disk: (sounds with a vector, dimension), unit length.
 
     Raises:
         BadOption: the file is damaged.
     """
     path, expected = folder / record["files"]["vectors"], (record["counts"]["sounds"], record["model"]["dimension"])
     try:
-        if expected[0] == 0:  # nothing can be mapped
+        if expected[0] == 0:  # an empty array cannot be mapped
             return np.zeros(expected, np.float32)
         vectors: Vectors = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -118,8 +113,8 @@ def read_vectors(folder: Path, record: Mapping[str, Any]) -> Vectors:
     return vectors
 
 
-def write_sounds(path: Path, sounds: Listed) -> None:
-    """Write the table of an index, whole or not at all."""
+def write_sounds(path: Path, sounds: IndexedFiles) -> None:
+    """Write the table of an index atomically."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -127,7 +122,6 @@ def write_sounds(path: Path, sounds: Listed) -> None:
         "path": pa.array([os.fsencode(path) for path in sounds.paths], pa.binary()),
         "size": pa.array(sounds.sizes, pa.int64()),
         "time": pa.array(sounds.times, pa.int64()),
-        "number": pa.array(sounds.numbers, pa.int64()),
         "error": pa.array(sounds.errors, pa.string()),
     }
     with atomic_write(path) as file:
@@ -135,7 +129,7 @@ def write_sounds(path: Path, sounds: Listed) -> None:
 
 
 def write_vectors(path: Path, blocks: Iterator[Vectors], rows: int, dimension: int) -> None:
-    """Write vectors as `.npy`, some at a time, whole or not at all."""
+    """Write blocks of vectors as one `.npy` file, atomically."""
     about = {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)}
     with atomic_write(path) as file:
         np.lib.format.write_array_header_1_0(file, about)
@@ -144,35 +138,35 @@ def write_vectors(path: Path, blocks: Iterator[Vectors], rows: int, dimension: i
 
 
 def write_record(folder: Path, record: Mapping[str, Any]) -> None:
-    """Make the files that the record names the index, and remove those of former ones."""
+    """Write `index.json`, which makes the files that it names the index, and remove older files."""
     with atomic_write(folder / RECORD) as file:
         file.write((json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
-    named = {RECORD, LOCK, *filter(None, record["files"].values())}
+    named = {RECORD, LOCK, *record["files"].values()}
     for path in folder.iterdir():
-        own = path.name.lstrip(".").split(".")[0] in ("sounds", "vectors", "graph")
+        own = path.name.lstrip(".").split(".")[0] in ("sounds", "vectors")
         if own and path.name not in named:
             path.unlink(missing_ok=True)
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Nobody else writes the index meanwhile.
+def exclusive_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of an index, so that no other process writes it.
 
-    A transaction of SQLite is a lock that every system knows, and that ends with the process whatever ends it.
+    The lock is an SQLite transaction: it works on every system and ends with the process.
 
     Raises:
-        BadOption: another process writes it, or the folder cannot be written.
+        BadOption: another process holds it, or the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
     except (OSError, sqlite3.Error) as error:
-        raise BadOption(f"{folder}: cannot be written ({error}); choose another place") from error
+        raise BadOption(f"{folder}: cannot be written ({error}); choose another folder") from error
     try:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
-            why = "another run is writing it; wait for its end" if "locked" in str(error) else str(error)
+            why = "another run is writing it; wait until it ends" if "locked" in str(error) else str(error)
             raise BadOption(f"{folder}: the index cannot be written: {why}") from error
         yield
     finally:

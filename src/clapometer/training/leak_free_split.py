@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from clapometer.errors import BadOption, BadTable
 from clapometer.tables.splits import TEST, TRAIN, VALIDATION
@@ -152,19 +154,15 @@ def _why_not(count: int, groups: Sequence[npt.NDArray[np.int64]], seen: npt.NDAr
 
 
 def _groups(sounds: npt.NDArray[np.object_], texts: npt.NDArray[np.object_]) -> list[npt.NDArray[np.int64]]:
-    """Indices that are connected by a shared sound or text, as arrays, in the order of their first."""
-    root = list(range(len(sounds)))
-
-    def find(place: int) -> int:
-        while root[place] != place:
-            root[place] = root[root[place]]
-            place = root[place]
-        return place
-
+    """Indices that are connected by a shared sound or text, as arrays, in the order of their first member."""
+    count = len(sounds)
+    first: list[int] = []  # for each pair the first one with the same sound, then the first one with the same text
     for keys in (sounds, texts):
-        first: dict[object, int] = {}
-        for place, key in enumerate(keys.tolist()):
-            one, other = find(first.setdefault(key, place)), find(place)
-            root[max(one, other)] = min(one, other)
-    roots = np.array([find(place) for place in range(len(root))], np.int64)
-    return [np.flatnonzero(roots == number) for number in np.unique(roots)]
+        seen: dict[object, int] = {}
+        first += [seen.setdefault(key, index) for index, key in enumerate(keys.tolist())]
+    edges = np.ones(2 * count), (np.tile(np.arange(count), 2), np.array(first))
+    graph = coo_array(edges, shape=(count, count))
+    label = connected_components(graph, directed=False)[1]
+    order = np.argsort(label, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+    return sorted(groups, key=lambda group: int(group[0]))

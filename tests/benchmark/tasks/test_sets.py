@@ -1,4 +1,4 @@
-"""Each data set is read from a tiny tree with its true layout."""
+"""The facts of each task are consistent, and its data set is read from a tiny tree with its true layout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import datasets
 
-from clapometer.benchmark.tasks import TASKS, Clip, find_task
+from clapometer.benchmark.tasks import TASKS, Clip, find_task, load_tasks
 from clapometer.benchmark.tasks.dataset_folder import labels_of, open_folder, read_clips
 from clapometer.errors import BadOption
 
@@ -60,7 +60,7 @@ def test_a_wrong_folder_is_answered_with_the_layout_and_where_to_get_the_data(ta
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_what_is_said_of_a_task_fits_together(task):
+def test_the_facts_of_a_task_are_consistent(task):
     assert re.fullmatch(r"[a-z0-9-]+", task.name)
     if task.labels:
         assert task.counts["classes"] == len(task.labels)
@@ -85,25 +85,25 @@ MICROSOFT_2022 = {
 }  # fmt: skip
 
 
-def test_figures_of_the_paper_of_microsoft_clap():
+def test_results_of_the_paper_of_microsoft_clap():
     for task in TASKS:
         from_paper = [one for one in task.published if "2206.04769" in one.source]
         found = tuple(one.value for one in from_paper)
         assert found == MICROSOFT_2022.get(task.name, ()), task.name
         setups = ["zeroshot", "linear", "finetune"][: len(found)]
-        assert [(one.model, one.sure, one.setup) for one in from_paper] == [
+        assert [(one.model, one.evidence, one.setup) for one in from_paper] == [
             ("msclap-2022", "primary", setup) for setup in setups
         ]
         # No other figure of it that was trained on a task: second hand, two of those were wrong.
         others = [one for one in task.published if one.model == "msclap-2022" and one not in from_paper]
         assert {one.setup for one in others} <= {"zeroshot"}
     assert all("12 classes there" in one.note for one in find_task("speech-commands").published)
-    assert {one.figure for one in find_task("dcase2017-task4").published} == {"F1"}
+    assert {one.metric for one in find_task("dcase2017-task4").published} == {"F1"}
     for name in ("ravdess", "crema-d"):
-        assert {one.figure for one in find_task(name).published if one.model == "msclap-2022"} == {"accuracy"}
+        assert {one.metric for one in find_task(name).published if one.model == "msclap-2022"} == {"accuracy"}
 
 
-def test_whose_figures_those_of_iemocap_are():
+def test_whose_results_those_of_iemocap_are():
     found = {(one.model, one.value) for one in find_task("iemocap").published}
     assert found == {("paraclap", 0.600), ("paraclap", 0.465), ("CLSP", 0.561)}
 
@@ -224,7 +224,7 @@ def test_ravdess(tmp_path):
         "01": "5", "02": "1", "03": "2", "08": "4", "10": "3",
     }  # fmt: skip
     datasets.sound(tmp_path / "Actor_01" / "03-01-09-01-01-01-01.wav")
-    with pytest.raises(BadOption, match="there is no emotion 9"):
+    with pytest.raises(BadOption, match=r"03-01-09-01-01-01-01\.wav is not named as published"):
         read("ravdess", tmp_path)
 
 
@@ -290,7 +290,7 @@ def test_tables_of_a_users_own(tmp_path):
     datasets.table(tmp_path / "labelled.csv", "audio,label,split", rows)
     assert [clip.split for clip in read("own-classes", tmp_path)] == ["train", "validation", "test"]
     datasets.table(tmp_path / "labelled.csv", "audio,label", [("a.wav", "dog"), ("a.wav", "rain")])
-    with pytest.raises(BadOption, match="by two names"):
+    with pytest.raises(BadOption, match=r"gives a\.wav two labels"):
         read("own-classes", tmp_path)
     rows = [("a.wav", "dog", "train"), ("a.wav", "dog", "train"), ("d.wav", "rain", "test")]
     datasets.table(tmp_path / "labelled.csv", "audio,label,split", rows)
@@ -299,10 +299,10 @@ def test_tables_of_a_users_own(tmp_path):
         ("d.wav", "test"),
     ]
     datasets.table(tmp_path / "labelled.csv", "audio,label,split", [*rows, ("a.wav", "dog", "test")])
-    with pytest.raises(BadOption, match=r"has a\.wav in two parts, train and test; keep one"):
+    with pytest.raises(BadOption, match=r"has a\.wav in two splits, train and test; keep one"):
         read("own-classes", tmp_path)
     datasets.table(tmp_path / "labelled.csv", "audio,label,fold", [("a.wav", "dog", 1), ("a.wav", "dog", 2)])
-    with pytest.raises(BadOption, match=r"has a\.wav in two parts, fold 1 and fold 2"):
+    with pytest.raises(BadOption, match=r"has a\.wav in two splits, fold 1 and fold 2"):
         read("own-classes", tmp_path)
     datasets.own_captions(tmp_path)
     clips = read("own-captions", tmp_path)
@@ -330,14 +330,106 @@ def test_the_same_from_hear(name, labels, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text.replace("category", "class"), "has no column 'category' but filename, fold"),
-        (lambda text: text.replace("chirping_birds", "birds"), "is called 'birds', which is none of its 50 classes"),
+        (lambda text: text.replace("category", "class"), "has no column 'category', only filename, fold"),
+        (lambda text: text.replace("chirping_birds", "birds"), "has the label 'birds', not one of its 50 classes"),
         (lambda text: text.splitlines()[0], "lists no clips"),
     ],
 )
-def test_a_damaged_table_is_told(change, said, tmp_path):
+def test_a_damaged_table_is_an_error(change, said, tmp_path):
     datasets.esc50(tmp_path)
     path = tmp_path / "meta" / "esc50.csv"
     path.write_text(change(path.read_text()))
     with pytest.raises(BadOption, match=re.escape(said)):
         read("esc50", tmp_path)
+
+
+OWN = """
+[templates]
+in-a-hall = { text = "{} in a hall", source = "this file" }
+
+[tasks.birds]
+title = "Birds"
+domain = "animals"
+metric = "accuracy"
+labels = ["great_tit", "wren"]
+words = { wren = "a wren" }
+templates = ["in-a-hall", "laion", { text = "{}!", source = "here" }]
+counts = { clips = 4 }
+protocol = "two published folds"
+folders = ["birds-1.0"]
+where = "https://example.org"
+licence = "CC0"
+published = [
+  { model = "A", source = "microsoft-2022", zeroshot = 0.5, linear = 0.75, prompt = "{}", note = "old clips" },
+]
+
+[[tasks.birds.layouts]]
+name = "the published folder"
+drawing = '''
+birds-1.0/
+  meta.csv   file,species,fold,bird
+  clips/a.wav'''
+marks = ["meta.csv", "clips"]
+read = "table"
+file = "meta.csv"
+audio = "clips/{file}"
+labels = ["{species}"]
+fold = "{fold}"
+group = "{bird}"
+
+[[tasks.birds.layouts]]
+name = "one folder per species"
+marks = ["wren"]
+read = "files"
+files = "{label}/*.wav"
+group_pattern = "^([a-z]+)"
+"""
+
+
+def test_a_task_is_an_entry_of_a_toml_file(clap, tmp_path):
+    (tmp_path / "own.toml").write_text(OWN)
+    (task,) = load_tasks(tmp_path / "own.toml")
+    assert [template.text for template in task.templates] == ["{} in a hall", "This is a sound of {}.", "{}!"]
+    assert (task.word("great_tit"), task.word("wren")) == ("great tit", "a wren")
+    first, second = task.published
+    assert (first.setup, first.value, first.prompt, first.note) == ("zeroshot", 0.5, "{}", "old clips")
+    assert (second.setup, second.value, second.prompt) == ("linear", 0.75, "")
+    assert second.note == "a head of one or three layers, which is not said, 30 epochs at one rate; old clips"
+    assert task.layouts[1].drawing == task.layouts[0].drawing
+
+    root = tmp_path / "birds-1.0"
+    rows = [
+        ("a.wav", "wren", 1, "x"),
+        ("b.wav", "great_tit", 1, ""),
+        ("c.wav", "wren", 2, "y"),
+        ("d.wav", "wren", 2, "x"),
+    ]
+    datasets.table(root / "meta.csv", "file,species,fold,bird", rows)
+    datasets.sounds(root / "clips", *(str(row[0]) for row in rows))
+    assert read_clips(open_folder(task, tmp_path)) == [
+        Clip(f"clips/{name}", (species,), fold=str(fold), group=bird) for name, species, fold, bird in rows
+    ]
+    datasets.sounds(tmp_path / "other", "wren/kim7.wav", "great_tit/9.wav")
+    assert read_clips(open_folder(task, tmp_path / "other")) == [
+        Clip("great_tit/9.wav", ("great_tit",), split="test"),
+        Clip("wren/kim7.wav", ("wren",), split="test", group="kim"),
+    ]
+    with pytest.raises(BadOption, match=r"there is no meta\.csv and no clips"):
+        open_folder(task, tmp_path / "birds-1.0" / "clips")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('domain = "animals"', 'domian = "animals"', "task birds: .*domian"),
+        ('"in-a-hall", "laion"', '"in-a-hall", "laoin"', "task birds: 'laoin' is missing or unknown"),
+        ('read = "table"', 'read = "tabel"', "task birds: 'tabel' is missing or unknown"),
+        ('audio = "clips/{file}"', 'adio = "clips/{file}"', "task birds: .*audio"),
+        ("zeroshot = 0.5, linear = 0.75", "zeroshoot = 0.5", "names none of the set-ups"),
+        ("[tasks.birds]", "[tasks.birds", "cannot be read as TOML"),
+    ],
+)
+def test_a_wrong_entry_is_an_error(old, new, said, tmp_path):
+    (tmp_path / "own.toml").write_text(OWN.replace(old, new))
+    with pytest.raises(BadOption, match=said):
+        load_tasks(tmp_path / "own.toml")

@@ -1,8 +1,6 @@
-"""Published tasks, one file a data set: where its files and labels are, its folds, its metric, its prompts, and what
-others have measured on it. Nothing here hears a sound; `clapometer.benchmark` does.
-"""
+"""Published data sets as tasks: facts in `tasks.toml`, readers of their folders. No sound is opened here."""
 
-from clapometer.benchmark.tasks.registry import TASKS, find_task
-from clapometer.benchmark.tasks.task import Clip, Layout, Published, Task, Template
+from clapometer.benchmark.tasks.registry import TASKS, find_task, load_tasks
+from clapometer.benchmark.tasks.task import Clip, Layout, PublishedResult, Task, Template
 
-__all__ = ["TASKS", "Clip", "Layout", "Published", "Task", "Template", "find_task"]
+__all__ = ["TASKS", "Clip", "Layout", "PublishedResult", "Task", "Template", "find_task", "load_tasks"]

@@ -1,4 +1,4 @@
-"""Reading the folder of a data set: what is not as it should be is told with the layout that was expected."""
+"""Find and read the folder of a data set; an error shows the expected layout."""
 
 from __future__ import annotations
 
@@ -12,59 +12,59 @@ from clapometer.errors import BadOption
 
 
 def open_folder(task: Task, root: Path) -> Folder:
-    """The folder of a task: the given one, or one in it that is called as the data set's usually is.
+    """Find the folder of a task: the given one, or one in it with a usual name.
 
     Raises:
-        BadOption: neither looks like it.
+        BadOption: neither has a layout of the task.
     """
     if not root.is_dir():
         raise BadOption(f"{root}: no such folder; name the folder of {task.title}\n{expected(task)}")
-    places = [*(place for name in task.folders if (place := root / name).is_dir()), root]
-    for place in places:
+    candidates = [*(path for name in task.folders if (path := root / name).is_dir()), root]
+    for path in candidates:
         for layout in task.layouts:
-            folder = Folder(place, task, layout)
+            folder = Folder(path, task, layout)
             if all(folder.has(mark) for mark in layout.marks):
                 return folder
     first = Folder(root, task, task.layouts[0])
     missing = [mark for mark in task.layouts[0].marks if not first.has(mark)]
-    raise first.wrong(f"there is no {' and no '.join(missing)}")
+    raise first.error(f"there is no {' and no '.join(missing)}")
 
 
 def read_clips(folder: Folder) -> list[Clip]:
-    """The clips of a folder, each once, checked.
+    """Read and check the clips of a folder.
 
     Raises:
-        BadOption: there are none, or one has a label that the task does not know.
+        BadOption: there are none, or one has a label that is not a class of the task.
     """
     clips = folder.layout.read(folder)
     if not clips:
-        raise folder.wrong("it lists no clips")
+        raise folder.error("it lists no clips")
     known = set(labels_of(folder))
     for clip in clips if known else ():
-        strange = [label for label in clip.labels if label not in known]
-        if strange:
-            raise folder.wrong(f"{clip.audio} is called {strange[0]!r}, which is none of its {len(known)} classes")
+        unknown = [label for label in clip.labels if label not in known]
+        if unknown:
+            raise folder.error(f"{clip.audio} has the label {unknown[0]!r}, not one of its {len(known)} classes")
     return clips
 
 
 def labels_of(folder: Folder) -> tuple[str, ...]:
-    """All classes of the task, in their order."""
+    """All classes of the task, in order."""
     return folder.task.labels if folder.task.listed is None else folder.task.listed(folder)
 
 
-def in_folds(clips: Iterable[Clip], number: int, *, group: Sequence[str] | None = None) -> list[Clip]:
-    """Clips with folds made here, where none were published: always the same ones.
+def assign_folds(clips: Iterable[Clip], number: int, *, groups: Sequence[str] | None = None) -> list[Clip]:
+    """Assign clips to folds, always in the same way, where none were published.
 
-    With groups, such as speakers, those are dealt out in the order of their names, so that none is in two folds;
-    without, the clips of each class are, in the order of theirs.
+    Groups, such as speakers, are assigned in turn, in the order of their names, so that no group is in two folds.
+    Without groups, the clips of each class are assigned in turn, in the order of their names.
     """
     clips = list(clips)
-    if group is not None:
-        order = {name: place for place, name in enumerate(sorted(set(group)))}
-        return [replace(clip, fold=str(1 + order[one] % number)) for clip, one in zip(clips, group, strict=True)]
-    dealt: dict[tuple[str, ...], int] = defaultdict(int)
+    if groups is not None:
+        order = {name: index for index, name in enumerate(sorted(set(groups)))}
+        return [replace(clip, fold=str(1 + order[group] % number)) for clip, group in zip(clips, groups, strict=True)]
+    assigned: dict[tuple[str, ...], int] = defaultdict(int)
     folds: dict[str, str] = {}
     for clip in sorted(clips, key=lambda clip: clip.audio):
-        folds[clip.audio] = str(1 + dealt[clip.labels] % number)
-        dealt[clip.labels] += 1
+        folds[clip.audio] = str(1 + assigned[clip.labels] % number)
+        assigned[clip.labels] += 1
     return [replace(clip, fold=folds[clip.audio]) for clip in clips]

@@ -1,40 +1,131 @@
-"""All tasks, by name."""
+"""All tasks by name, from `tasks.toml`."""
 
 from __future__ import annotations
 
 import difflib
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
 
-from clapometer.benchmark.tasks.audiocaps import AUDIOCAPS
-from clapometer.benchmark.tasks.beijing_opera import BEIJING_OPERA
-from clapometer.benchmark.tasks.clotho import CLOTHO
-from clapometer.benchmark.tasks.custom import OWN_CAPTIONS, OWN_CLASSES
-from clapometer.benchmark.tasks.dcase2017_task4 import DCASE2017_TASK4
-from clapometer.benchmark.tasks.esc50 import ESC10, ESC50
-from clapometer.benchmark.tasks.fsd50k import FSD50K
-from clapometer.benchmark.tasks.gtzan import GTZAN
-from clapometer.benchmark.tasks.gtzan_music_speech import GTZAN_MUSIC_SPEECH
-from clapometer.benchmark.tasks.libricount import LIBRICOUNT
-from clapometer.benchmark.tasks.mridangam import MRIDANGAM_STROKE, MRIDANGAM_TONIC
-from clapometer.benchmark.tasks.nsynth import NSYNTH
-from clapometer.benchmark.tasks.ravdess import RAVDESS
-from clapometer.benchmark.tasks.speech import CREMA_D, EMODB, FAU_AIBO_2, FAU_AIBO_5, IEMOCAP, TESS
-from clapometer.benchmark.tasks.speech_commands import SPEECH_COMMANDS
-from clapometer.benchmark.tasks.task import Task
-from clapometer.benchmark.tasks.tut2017 import TUT2017
-from clapometer.benchmark.tasks.urbansound8k import URBANSOUND8K
-from clapometer.benchmark.tasks.vocalsound import VOCALSOUND
-from clapometer.benchmark.tasks.vox_lingua import VOX_LINGUA
+from clapometer.benchmark.tasks import irregular, readers
+from clapometer.benchmark.tasks.task import SETUP_NAMES, Clip, Folder, Layout, PublishedResult, Task, Template
 from clapometer.errors import BadOption
+from clapometer.voice.corpora.corpus import WORDS
 
-TASKS: tuple[Task, ...] = (
-    ESC50, ESC10, URBANSOUND8K, FSD50K, DCASE2017_TASK4, TUT2017, GTZAN, GTZAN_MUSIC_SPEECH, MRIDANGAM_STROKE,
-    MRIDANGAM_TONIC, BEIJING_OPERA, NSYNTH, VOCALSOUND, LIBRICOUNT, SPEECH_COMMANDS, VOX_LINGUA, RAVDESS, CREMA_D,
-    EMODB, TESS, IEMOCAP, FAU_AIBO_2, FAU_AIBO_5, AUDIOCAPS, CLOTHO, OWN_CLASSES, OWN_CAPTIONS,
-)  # fmt: skip
+READERS: dict[str, Callable[..., list[Clip]]] = {
+    reader.__name__: reader
+    for reader in (
+        readers.table, readers.files, readers.hear, readers.corpus, irregular.audiocaps, irregular.dcase2017_task4,
+        irregular.nsynth, irregular.own_captions, irregular.own_classes, irregular.ravdess, irregular.tut2017,
+        irregular.vocalsound,
+    )
+}  # fmt: skip
+LABEL_READERS: dict[str, Callable[[Folder], tuple[str, ...]]] = {
+    reader.__name__: reader for reader in (readers.hear_vocabulary, irregular.fsd50k_vocabulary, irregular.own_labels)
+}
+_BUNDLED = files("clapometer.benchmark.tasks").joinpath("tasks.toml")
+
+
+def load_tasks(path: Path | Traversable) -> tuple[Task, ...]:
+    """Read tasks from a TOML file with the keys of `tasks.toml`, whose sources and templates it can name.
+
+    Raises:
+        BadOption: the file cannot be read, or a key is unknown or missing.
+    """
+    facts = _read_toml(_BUNDLED)
+    if path is not _BUNDLED:
+        own = _read_toml(path)
+        facts = {name: {**facts[name], **own.pop(name, {})} for name in ("sources", "layouts", "templates")} | own
+    found = []
+    for name, entry in facts.get("tasks", {}).items():
+        try:
+            found.append(_task(name, entry, facts))
+        except KeyError as error:
+            raise BadOption(f"{path}: task {name}: {error} is missing or unknown") from error
+        except (TypeError, ValueError) as error:
+            raise BadOption(f"{path}: task {name}: {error}") from error
+    return tuple(found)
+
+
+def _read_toml(path: Path | Traversable) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadOption(f"{path}: cannot be read as TOML ({error})") from error
+
+
+def _task(name: str, entry: Mapping[str, Any], facts: Mapping[str, Mapping[str, Any]]) -> Task:
+    fields = dict(entry)
+    labels_from = fields.pop("labels_from", "")
+    labels, words = tuple(fields.pop("labels", ())), dict(fields.pop("words", {}))
+    if fields.pop("emotion_words", False):
+        words = {label: WORDS.get(label, label) for label in labels} | words
+    templates = [facts["templates"][one] if isinstance(one, str) else one for one in fields.pop("templates", ())]
+    return Task(
+        name=name,
+        labels=labels,
+        listed=LABEL_READERS[labels_from] if labels_from else None,
+        words=words,
+        templates=tuple(Template(**one) for one in templates),
+        layouts=_layouts(fields.pop("layouts"), facts["layouts"]),
+        folders=tuple(fields.pop("folders", ())),
+        published=tuple(one for row in fields.pop("published", ()) for one in _published(row, facts["sources"])),
+        **fields,
+    )
+
+
+def _published(row: Mapping[str, Any], sources: Mapping[str, Any]) -> list[PublishedResult]:
+    """The results of a row, one per set-up."""
+    rest = {key: value for key, value in row.items() if key not in (*SETUP_NAMES, "source", "prompt", "note")}
+    found = []
+    for setup in SETUP_NAMES:
+        if setup in row:
+            source = {**sources[row["source"]], **sources[row["source"]].get(setup, {})}
+            notes = "; ".join(filter(None, (source.get("note"), row.get("note"))))
+            prompt = row.get("prompt", "") if setup == "zeroshot" else ""
+            found.append(
+                PublishedResult(
+                    value=row[setup],
+                    source=source["text"],
+                    evidence=source["evidence"],
+                    setup=setup,
+                    prompt=prompt,
+                    note=notes,
+                    **rest,
+                )
+            )
+    if not found:
+        raise ValueError(f"a published result names none of the set-ups {', '.join(SETUP_NAMES)}")
+    return found
+
+
+def _layouts(entries: Sequence[Mapping[str, Any]], defaults: Mapping[str, Mapping[str, Any]]) -> tuple[Layout, ...]:
+    found: list[Layout] = []
+    for entry in entries:
+        before = {"drawing": found[-1].drawing} if found else {}
+        fields = {**before, **defaults.get(entry["read"], {}), **entry}
+        name, marks, reader = fields.pop("name"), tuple(fields.pop("marks")), READERS[fields.pop("read")]
+        drawing = fields.pop("drawing").replace("{task}", fields.pop("task", ""))
+        parts = [{**fields, **part} for part in fields.pop("parts", [{}])]
+        for part in parts:
+            inspect.signature(reader).bind(None, **part)
+        found.append(Layout(name, drawing, marks, _reading(reader, parts)))
+    return tuple(found)
+
+
+def _reading(reader: Callable[..., list[Clip]], parts: Sequence[Mapping[str, Any]]) -> Callable[[Folder], list[Clip]]:
+    return lambda folder: [clip for part in parts for clip in reader(folder, **part)]
+
+
+TASKS: tuple[Task, ...] = load_tasks(_BUNDLED)
 
 
 def find_task(name: str) -> Task:
-    """The task of a name.
+    """The task with a name.
 
     Raises:
         BadOption: there is none.
@@ -44,4 +135,4 @@ def find_task(name: str) -> Task:
             return task
     near = difflib.get_close_matches(name.casefold(), [task.name for task in TASKS], n=2, cutoff=0.5)
     meant = f"did you mean {' or '.join(near)}? " if near else ""
-    raise BadOption(f"no task is called {name!r}; {meant}`clapometer benchmark --list` shows all")
+    raise BadOption(f"no task is named {name!r}; {meant}`clapometer benchmark --list` shows all")
