@@ -10,8 +10,9 @@ import pytest
 from conftest import Writer, noise
 
 import clapometer
-from clapometer.audio.files import check_files, summarise
+from clapometer.audio.files import check_files
 from clapometer.models.families.mini import MiniClap
+from clapometer.scoring.pairs import summarise
 from clapometer.types import Score
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "sounds"

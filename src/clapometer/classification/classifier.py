@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.audio.reading import Sound, is_one_sound
-from clapometer.embedding.pipeline import Progress, embed_sounds
+from clapometer.embedding.pipeline import Progress, embed_files
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadAudio, BadOption
 from clapometer.labels import DEFAULT_TEMPLATE, checked_labels, checked_templates, class_texts
@@ -174,7 +174,7 @@ def classify(
     checked_top_k(top_k, labels)
     classes = class_vectors(clap, labels, templates, batch_size=batch_size)
     if all(isinstance(sound, (str, os.PathLike)) for sound in sounds):
-        embedded = embed_sounds(
+        embedded = embed_files(
             clap,
             cast("list[str]", sounds),
             window=window,

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.calibration import Calibration
-from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds, embed_texts
+from clapometer.embedding.pipeline import Embedded, Progress, embed_files, embed_texts
 from clapometer.embedding.store import VectorStore
 from clapometer.similarity import clap_score_of, paired_cosine
 from clapometer.types import Score, Window
@@ -102,7 +102,7 @@ def score_pairs(
         [0.412..., 0.031...]
     """
     named = [(os.fspath(sound), text) for sound, text in pairs]
-    sounds = embed_sounds(
+    sounds = embed_files(
         clap,
         [sound for sound, _ in named],
         window=window,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.search import storage
@@ -117,7 +117,7 @@ class SoundIndex:
             BadOption: the model is another.
         """
         self.check_model(clap)
-        found = embed_sounds(clap, [path], window=self.window, store=store)
+        found = embed_files(clap, [path], window=self.window, store=store)
         if found.errors[0]:
             raise BadAudio(found.errors[0])
         vector: Vectors = found.vectors[0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clapometer.audio.files import audio_files_below
-from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds
+from clapometer.embedding.pipeline import Embedded, Progress, embed_files
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
 from clapometer.models.fingerprint import provenance
@@ -99,7 +99,7 @@ def index_folder(
         now = _listed(root)
         kept = _kept(before, now)
         fresh = np.flatnonzero(kept < 0)
-        embedded = embed_sounds(
+        embedded = embed_files(
             clap,
             [root / now.paths[number] for number in fresh],
             window=window,
