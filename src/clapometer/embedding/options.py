@@ -8,6 +8,17 @@ from clapometer.errors import BadOption
 from clapometer.types import Window, option
 
 
+def check_counts(batch_size: int | None, workers: int | None) -> None:
+    """Check a batch size and a number of worker threads; None stands for the default.
+
+    Raises:
+        BadOption: one is below 1.
+    """
+    for what, value in (("batch size", batch_size), ("workers", workers)):
+        if value is not None and value < 1:
+            raise BadOption(f"{what} must be at least 1, not {value}")
+
+
 @dataclass(frozen=True)
 class EmbedOptions:
     """How to embed.
@@ -34,12 +45,4 @@ class EmbedOptions:
             Window.check(self.window)
 
 
-def check_counts(batch_size: int | None, workers: int | None) -> None:
-    """Check a batch size and a number of worker threads; None stands for the default.
-
-    Raises:
-        BadOption: one is below 1.
-    """
-    for what, value in (("batch size", batch_size), ("workers", workers)):
-        if value is not None and value < 1:
-            raise BadOption(f"{what} must be at least 1, not {value}")
+DEFAULTS = EmbedOptions()

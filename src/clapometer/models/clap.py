@@ -10,8 +10,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,21 @@ from torch.nn import functional
 from clapometer.audio.reading import Samples, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
-from clapometer.types import FUSED, ModelCard, Window
+from clapometer.types import FUSED, ModelCard, Precision, Window
 
-Precision = Literal["fp32", "bf16", "fp16"]
 _ACCELERATOR = threading.Lock()
 _MODE = threading.Lock()
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model was loaded from."""
+
+    name: str
+    """The name or path that `load` was given."""
+    folder: Path
+    """The folder with its files."""
 
 
 class Clap(nn.Module, ABC):
@@ -36,6 +46,7 @@ class Clap(nn.Module, ABC):
         logit_scale: natural logarithm of the inverse temperature, a scalar parameter.
         precision: arithmetic of the networks at inference.
         engine: what runs the networks at inference: `torch`, or another one with all that its numbers depend on.
+        origin: where it was loaded from; None if it was not loaded.
     """
 
     card: ModelCard
@@ -46,6 +57,7 @@ class Clap(nn.Module, ABC):
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
         self.engine = "torch"
+        self.origin: Origin | None = None
         self._seen: Seen | Callable[[], Seen] = TRAINING_DATA_UNKNOWN
         self._callers = 0
         self._in_training: list[nn.Module] = []

@@ -19,7 +19,7 @@ import torch
 
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
 from clapometer.models.backends import check_engine, engage
-from clapometer.models.clap import Clap
+from clapometer.models.clap import Clap, Origin
 from clapometer.models.families import laion, microsoft, mini, paraclap
 from clapometer.models.weights.hub import Place, download, find_files, models_folder
 from clapometer.models.weights.safetensors import write_weights
@@ -107,12 +107,17 @@ def load(
         device = "cpu"
     path = Path(name)
     if _is_known(name) or not path.exists():
-        model = _load_known(_known(str(name)))
+        card = _known(str(name))
+        model = _load_known(card)
+        folder = where(card.name) or models_folder() / card.name
     elif (published := _published(path)) is not None:
         model = _family(published).adopt(published, None)
-        model.seen = partial(seen_of_checkpoint, path if path.is_dir() else path.parent, model.card.name)
+        folder = path if path.is_dir() else path.parent
+        model.seen = partial(seen_of_checkpoint, folder, model.card.name)
     else:
-        model = _read(_own(path))
+        folder = _own(path)
+        model = _read(folder)
+    model.origin = Origin(str(name), folder)
     model.to_precision(precision)
     model = model.to(_device(device)).eval()
     engage(model, engine)
