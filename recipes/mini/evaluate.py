@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from clapometer.audio.reading import read_sound
 from clapometer.classification.classifier import classify
-from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load
 from clapometer.stats.classes import Figures, figures
@@ -80,7 +80,7 @@ def prompts(clap: Clap, data: Path) -> dict[str, Any]:
     `trained` are the clips whose own prompt is a caption of AudioCaps, on which the text tower was distilled.
     """
     rows = [row for row in read_rows(data / "sounds" / "clips.csv") if row["system"]]
-    sounds = embed_sounds(clap, [data / "sounds" / row["file"] for row in rows]).vectors
+    sounds = embed_files(clap, [data / "sounds" / row["file"] for row in rows]).vectors
     texts = sorted({row["caption"] for row in rows})
     cosines = sounds @ embed_texts(clap, texts).vectors.T
     place = {text: number for number, text in enumerate(texts)}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.classification.classifier import class_vectors
-from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load
 from clapometer.stats.grouped import figures_of
@@ -67,7 +67,7 @@ def predicted(clap: Clap, sounds: Vector, texts: dict[str, str], forms: tuple[st
 
 def measured(clap: Clap, rows: list[dict[str, str]], root: Path, measures: Path, bins: Path) -> dict[str, Any]:
     """All figures of a model."""
-    sounds = embed_sounds(clap, [root / row["audio"] for row in rows]).vectors.astype(np.float64)
+    sounds = embed_files(clap, [root / row["audio"] for row in rows]).vectors.astype(np.float64)
     speakers = [row["speaker"] for row in rows]
     found: dict[str, Any] = {"clips": len(rows), "speakers": sorted(set(speakers))}
     for name, forms in FORMS.items():

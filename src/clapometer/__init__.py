@@ -12,12 +12,14 @@ from clapometer._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from clapometer.classification.classifier import classify
+    from clapometer.classification.table import classify_table
     from clapometer.errors import ClapometerError
     from clapometer.evaluation.listeners import evaluate
     from clapometer.models.clap import Clap
     from clapometer.models.registry import list_models, load, save
     from clapometer.ratings.reading import read_ratings
     from clapometer.scoring.pairs import score_pairs
+    from clapometer.scoring.score_table import score_table
     from clapometer.stats.agreement import agreement
     from clapometer.training.finetune import finetune
     from clapometer.training.pretrain import pretrain
@@ -31,6 +33,7 @@ _HOMES = {
     "Window": "types",
     "agreement": "stats.agreement",
     "classify": "classification.classifier",
+    "classify_table": "classification.table",
     "evaluate": "evaluation.listeners",
     "finetune": "training.finetune",
     "list_models": "models.registry",
@@ -39,6 +42,7 @@ _HOMES = {
     "read_ratings": "ratings.reading",
     "save": "models.registry",
     "score_pairs": "scoring.pairs",
+    "score_table": "scoring.score_table",
 }
 
 __all__ = [
@@ -49,6 +53,7 @@ __all__ = [
     "Window",
     "agreement",
     "classify",
+    "classify_table",
     "evaluate",
     "finetune",
     "list_models",
@@ -57,6 +62,7 @@ __all__ = [
     "read_ratings",
     "save",
     "score_pairs",
+    "score_table",
 ]
 
 

@@ -16,6 +16,8 @@ FUSED: tuple[Long, ...] = ("fused", "fused-all")
 EngineName = Literal["torch", "onednn", "openvino", "openvino-int8"]
 TORCH: EngineName = "torch"
 """What runs the networks if nothing else is asked for; see `engines`."""
+Precision = Literal["fp32", "bf16", "fp16"]
+"""Arithmetic of the networks at inference."""
 
 
 def option(

@@ -173,7 +173,7 @@ def test_a_label_column_about_something_else_is_noted(classify, clips):
 def test_nothing_to_compare_is_said(classify, clips):
     rows = [{"audio": "none.wav", "label": "rain"}, {"audio": "z.wav", "label": ""}]
     done = classify(table(clips / "in.csv", rows), status=1)
-    assert "there are no figures" in done.out
+    assert "there are no metrics" in done.out
 
 
 def test_two_runs_and_another_batch_size_agree(classify, clips, tmp_path):
@@ -225,10 +225,10 @@ def test_labels_of_a_file(classify, clips, tmp_path):
     [
         (["z.wav", "none.wav", "nor.wav"], LABELS, BadAudio, "no such file or folder: none.wav, nor.wav"),
         (["b", "in.csv"], LABELS, BadOption, "in.csv is a table and stands beside other arguments"),
-        (["empty"], LABELS, BadAudio, "empty: the folder holds no sounds"),
+        (["empty"], LABELS, BadAudio, "empty: the folder contains no audio files"),
         (["z.wav", "--audio-root", "b"], LABELS, BadOption, "--audio-root belongs to a table"),
         (["z.wav", "--template", "a dog"], LABELS, BadOption, "has no {} where the label goes"),
-        (["z.wav", "--top-k", "4"], LABELS, BadOption, "--top-k 4: there are only 3 labels"),
+        (["z.wav", "--top-k", "4"], LABELS, BadOption, "top-k must be between 1 and the number of labels, 3, not 4"),
         (["z.wav"], "rain,Rain", BadOption, "read the same"),
         (["z.wav"], "labels.txt", BadOption, "labels.txt: no such file"),
         (["z.wav", "--picture", "p.png"], LABELS, BadOption, "needs a table with a column `label`"),
@@ -252,4 +252,4 @@ def test_what_cannot_be_used_is_refused_before_a_model_is_loaded(
 def test_the_output_is_not_the_input(classify, clips):
     given = table(clips / "in.csv", [{"audio": "z.wav"}])
     done = classify(given, "-o", given, status=2)
-    assert "is the table itself" in str(done.error)
+    assert "is the input table itself" in str(done.error)

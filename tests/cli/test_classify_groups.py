@@ -52,7 +52,7 @@ def test_intervals_are_over_groups(
     assert json.loads(out.with_suffix(".json").read_text())["summary"]["intervals"] == figures["intervals"]
     assert run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr().out
-    assert "groups            3, drawn with all their clips for the 95 % intervals\n" in shown
+    assert "groups            3, resampled with all their clips for the 95 % intervals\n" in shown
     assert f"({low:.4f} to {high:.4f})  (UAR" in shown
 
 
@@ -66,11 +66,11 @@ def test_two_groups_have_no_interval_and_no_group_takes_clips_as_independent(
     arguments = (spoken, "--model", spoken.parent / "tiny", "--true", "mood", "--quiet")
     assert run(monkeypatch, *arguments, "--group", "speaker") == 0
     shown = capsys.readouterr().out
-    assert "groups            2, drawn with all their clips for the 95 % intervals; too few, at least 3" in shown
+    assert "groups            2, resampled with all their clips for the 95 % intervals; too few, at least 3" in shown
     assert " to " not in shown.split("accuracy")[1].split("groups")[0]
     assert run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr().out
-    assert "take all clips as independent; --group COLUMN draws speakers" in shown
+    assert "take all clips as independent; --group COLUMN resamples whole speakers" in shown
     assert "accuracy          0.5000 (0.1876 to 0.8124)" in shown  # Wilson's interval of 3 of 6
 
 

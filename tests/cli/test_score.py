@@ -158,11 +158,11 @@ def test_several_texts_are_ranked(run: Run, model: Path, tmp_path: Path) -> None
         (["t.csv", "dog"], "is a table"),
         (["t.csv", "-o", "o.xlsx"], ".csv, .tsv, .jsonl, .parquet"),
         (["t.csv", "-o", "none/o.csv"], "make it first"),
-        (["t.csv", "-o", "t.csv"], "the table itself"),
+        (["t.csv", "-o", "t.csv"], "is the input table itself"),
         (["t.csv", "--window", "seconds=x"], "number of seconds"),
         (["t.csv", "--audio-root", "none"], "no such folder"),
         (["t.csv", "--model", "minni"], "did you mean mini"),
-        (["t.csv", "--batch-size", "0"], "--batch-size"),
+        (["t.csv", "--batch-size", "0"], "batch size must be at least 1, not 0"),
     ],
 )
 def test_bad_input_is_told_with_status_2(
@@ -373,7 +373,7 @@ def test_a_cache_that_cannot_be_used_is_told(run: Run, model: Path, tmp_path: Pa
 
 def test_nothing_but_the_table_is_read_before_it_is_checked(tmp_path: Path) -> None:
     code = (
-        "import sys, clapometer.cli.score_table, clapometer.tables, clapometer.embedding.pipeline\n"
+        "import sys, clapometer.scoring.score_table, clapometer.tables, clapometer.embedding.inputs\n"
         "import clapometer.cli.score\n"
         "assert 'torch' not in sys.modules"
     )

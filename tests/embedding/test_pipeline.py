@@ -13,8 +13,9 @@ import pytest
 import torch
 from conftest import Writer, noise
 
+from clapometer.audio.reading import Sound
 from clapometer.audio.workers import completed, default_workers
-from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
 from clapometer.models.families.mini import MiniClap
@@ -45,7 +46,7 @@ class Counting:
 
 
 def test_vectors_are_those_of_the_model(clap: MiniClap, sounds: list[Path]) -> None:
-    found = embed_sounds(clap, sounds)
+    found = embed_files(clap, sounds)
     assert np.array_equal(found.vectors, clap.embed_audio(sounds).numpy())
     assert found.vectors.dtype == np.float32
     assert found.errors == [""] * 9
@@ -63,7 +64,7 @@ def test_each_content_is_embedded_once(clap: MiniClap, sounds: list[Path], monke
         return embed(self, files, **options)
 
     monkeypatch.setattr(MiniClap, "try_embed_audio", counted)
-    found = embed_sounds(clap, [*sounds, copy, *sounds])
+    found = embed_files(clap, [*sounds, copy, *sounds])
     assert len(seen) == 9
     assert (found.computed, found.reused, len(found.unique)) == (9, 0, 9)
     assert np.array_equal(found.vectors[0], found.vectors[9])
@@ -74,10 +75,10 @@ def test_each_content_is_embedded_once(clap: MiniClap, sounds: list[Path], monke
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
 def test_order_and_threads_change_nothing(clap: MiniClap, sounds: list[Path], batch_size: int) -> None:
     numbers = random.Random(0).sample(range(9), 9)
-    one = embed_sounds(clap, sounds, batch_size=batch_size, workers=1).vectors
-    other = embed_sounds(clap, [sounds[n] for n in numbers], batch_size=batch_size, workers=3).vectors
+    one = embed_files(clap, sounds, batch_size=batch_size, workers=1).vectors
+    other = embed_files(clap, [sounds[n] for n in numbers], batch_size=batch_size, workers=3).vectors
     assert np.array_equal(one[numbers], other)
-    assert np.abs(one - embed_sounds(clap, sounds, batch_size=1).vectors).max() < 1e-5
+    assert np.abs(one - embed_files(clap, sounds, batch_size=1).vectors).max() < 1e-5
     texts = [f"{'very ' * n}loud" for n in range(70)]
     shuffled = random.Random(0).sample(range(70), 70)
     vectors = embed_texts(clap, texts, batch_size=batch_size).vectors
@@ -88,13 +89,13 @@ def test_order_and_threads_change_nothing(clap: MiniClap, sounds: list[Path], ba
 def test_what_is_stored_is_not_computed_again(clap: MiniClap, sounds: list[Path], tmp_path: Path) -> None:
     with VectorStore(tmp_path / "v.sqlite") as store:
         told = Counting()
-        first = embed_sounds(clap, sounds[:5], store=store, progress=told)
+        first = embed_files(clap, sounds[:5], store=store, progress=told)
         assert (first.computed, first.reused) == (5, 0)
         assert told.totals["sounds"] == told.done["sounds"] == 5
-        both = embed_sounds(clap, sounds, store=store, progress=told)
+        both = embed_files(clap, sounds, store=store, progress=told)
         assert (both.computed, both.reused) == (4, 5)
         assert told.totals["sounds"] == 4
-        assert np.array_equal(both.vectors, embed_sounds(clap, sounds).vectors)
+        assert np.array_equal(both.vectors, embed_files(clap, sounds).vectors)
         texts = embed_texts(clap, ["rain", "dog"], store=store)
         assert embed_texts(clap, ["dog", "rain"], store=store).reused == 2
         assert len(store) == 11
@@ -103,25 +104,25 @@ def test_what_is_stored_is_not_computed_again(clap: MiniClap, sounds: list[Path]
 
 def test_other_settings_and_weights_do_not_share_vectors(clap: MiniClap, sounds: list[Path], tmp_path: Path) -> None:
     with VectorStore(tmp_path / "v.sqlite") as store:
-        embed_sounds(clap, sounds[:1], store=store)
+        embed_files(clap, sounds[:1], store=store)
         window = Window(seconds=1, hop=1)
-        assert embed_sounds(clap, sounds[:1], store=store, window=window).reused == 0
-        assert embed_sounds(clap, sounds[:1], store=store, batch_size=2).reused == 0
+        assert embed_files(clap, sounds[:1], store=store, window=window).reused == 0
+        assert embed_files(clap, sounds[:1], store=store, batch_size=2).reused == 0
         clap.to_precision("bf16")
-        assert embed_sounds(clap, sounds[:1], store=store).reused == 0
+        assert embed_files(clap, sounds[:1], store=store).reused == 0
         clap.to_precision("fp32")
-        assert embed_sounds(clap, sounds[:1], store=store).reused == 1
+        assert embed_files(clap, sounds[:1], store=store).reused == 1
         before = fingerprint(clap)
         with torch.no_grad():
             clap.text_projection.bias += 1e-6
         assert fingerprint(clap) != before
-        assert embed_sounds(clap, sounds[:1], store=store).reused == 0
+        assert embed_files(clap, sounds[:1], store=store).reused == 0
 
 
 def test_what_cannot_be_read_says_so_by_its_own_name(clap: MiniClap, sounds: list[Path], write: Writer) -> None:
     bad = write("bad.wav", np.full(100, np.nan, np.float32), subtype="FLOAT")
     same = shutil.copy(bad, bad.with_name("same.wav"))
-    found = embed_sounds(clap, [sounds[0], bad, same, bad.parent, "none.wav", "a\0b.wav", "x" * 5000])
+    found = embed_files(clap, [sounds[0], bad, same, bad.parent, "none.wav", "a\0b.wav", "x" * 5000])
     assert [bool(error) for error in found.errors] == [False, *[True] * 6]
     for name, error in zip([bad, same, bad.parent, "none.wav"], found.errors[1:], strict=False):
         assert error.startswith(f"{name}: ")
@@ -132,8 +133,23 @@ def test_what_cannot_be_read_says_so_by_its_own_name(clap: MiniClap, sounds: lis
     assert [bool(error) for error in texts.errors] == [True, False, True, True]
 
 
+def test_arrays_have_the_vectors_of_their_files(clap: MiniClap, write: Writer, tmp_path: Path) -> None:
+    waves = [noise(0.5 + seed, seed=seed) for seed in range(3)]
+    files = [write(f"f{seed}.wav", wave, subtype="FLOAT") for seed, wave in enumerate(waves)]
+    arrays: list[Sound] = [(wave, 16000) for wave in waves]
+    ragged: Sound = ([[0.0], [0.0, 1.0]], 16000)
+    with VectorStore(tmp_path / "v.sqlite") as store:
+        found = embed_files(clap, [*arrays, arrays[0], files[1], ragged, (waves[0], 8000)], store=store)
+        assert embed_files(clap, arrays, store=store).reused == 3
+    assert np.array_equal(found.vectors[:3], embed_files(clap, files).vectors)
+    assert found.index[3] == found.index[0]
+    assert found.index[6] not in (-1, found.index[0])
+    assert [bool(digest) for digest in found.digests] == [False] * 4 + [True] + [False] * 2
+    assert "cannot be read" in found.errors[5]
+
+
 def test_nothing_to_embed(clap: MiniClap) -> None:
-    assert embed_sounds(clap, []).vectors.shape == (0, 8)
+    assert embed_files(clap, []).vectors.shape == (0, 8)
     assert embed_texts(clap, []).vectors.shape == (0, 8)
     assert embed_texts(clap, [""]).vectors.shape == (1, 8)
 
@@ -149,7 +165,7 @@ def test_errors_that_nobody_expects_are_not_swallowed(
 ) -> None:
     monkeypatch.setattr(MiniClap, "_encode_waveforms", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        embed_sounds(clap, sounds)
+        embed_files(clap, sounds)
 
 
 def test_options_that_make_no_sense(clap: MiniClap) -> None:

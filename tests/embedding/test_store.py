@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapometer.embedding.store import VectorStore, cache_folder, shared_store
+from clapometer.embedding.store import VectorStore, cache_folder, partial_store, shared_store, store_for
 
 DIMENSION = 16
 
@@ -201,3 +201,24 @@ def test_a_journal_is_removed(tmp_path: Path) -> None:
     fill(store, range(3))
     store.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_of_a_run_is_closed_and_its_file_goes_when_the_output_is_there(tmp_path: Path) -> None:
+    output = tmp_path / "scores.csv"
+
+    def stop() -> None:
+        with store_for(output, cache=False) as store:
+            assert store is not None
+            store.add({b"key": np.ones(2, np.float32)})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert partial_store(output).exists()
+    with store_for(output, cache=False) as store:
+        assert store is not None
+        assert store.get([b"key"], 2).keys() == {b"key"}
+    assert not store.usable
+    assert not partial_store(output).exists()
+    with store_for(None, cache=False) as store:
+        assert store is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import pickle
 import socket
 import subprocess
@@ -19,6 +20,9 @@ pytest.importorskip("torchmetrics", reason="torchmetrics is not installed")
 
 from clapometer import save, score_pairs
 from clapometer.errors import BadOption, BadText
+from clapometer.scoring import functional
+from clapometer.scoring import metric as metric_module
+from clapometer.scoring.functional import clap_score
 from clapometer.scoring.metric import CLAPScore
 
 RATE = 16000
@@ -108,6 +112,39 @@ def test_a_loop_as_lightning_runs_it(clap, paths):
     assert all(weight.grad is None for weight in clap.parameters())
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_forward_returns_the_value_of_its_batch_and_scores_each_pair_once(clap, paths, reduction, monkeypatch):
+    embedded = []
+    embed_audio = clap.embed_audio
+    monkeypatch.setattr(clap, "embed_audio", lambda clips, **more: embedded.extend(clips) or embed_audio(clips, **more))
+    metric = CLAPScore(clap, reduction=reduction)
+    batches = [slice(0, 3), slice(3, 5), slice(5, 7)]
+    values = [metric(paths[some], TEXTS[some]) for some in batches]
+    assert embedded == paths
+    for some, value in zip(batches, values, strict=True):
+        assert torch.equal(value, clap_score(paths[some], TEXTS[some], clap, reduction=reduction))
+    whole = CLAPScore(clap, reduction=reduction)
+    whole.update(paths, TEXTS)
+    torch.testing.assert_close(metric.compute(), whole.compute(), rtol=0, atol=1e-7)
+    assert metric.count == len(paths)
+
+
+def test_the_function_is_the_score_of_the_command(clap, paths):
+    expected = [pair.score for pair in score_pairs(clap, zip(paths, TEXTS, strict=True)).scores]
+    assert clap_score(paths, TEXTS, clap, reduction="none").tolist() == pytest.approx(expected, abs=1e-7)
+    assert clap_score(paths, TEXTS, clap).item() == pytest.approx(np.mean(expected), abs=1e-7)
+    assert clap_score([], [], clap).isnan()
+    with pytest.raises(BadOption, match="mean, none"):
+        clap_score(paths, TEXTS, clap, reduction="sum")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("module", [functional, metric_module])
+def test_the_examples_of_the_docstrings(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 3
+    assert found.failed == 0
+
+
 def test_reset_forgets_everything(clap, paths):
     metric = CLAPScore(clap, reduction="none")
     metric.update(paths[:2], TEXTS[:2])
@@ -126,7 +163,7 @@ def test_without_pairs_there_is_no_mean(clap):
 @pytest.mark.parametrize(
     ("audio", "text", "rate", "error", "said"),
     [
-        (["0.wav"], TEXTS[:2], None, BadOption, "1 sounds and 2 texts"),
+        (["0.wav"], TEXTS[:2], None, BadOption, "1 clips and 2 texts"),
         (torch.zeros(2, 9), TEXTS[:2], None, BadOption, "needs its sample_rate"),
         (torch.zeros(9), TEXTS[:1], RATE, BadOption, "give \\(n, samples\\)"),
         (["0.wav"], TEXTS[:1], RATE, BadOption, "belongs to a tensor"),
@@ -147,7 +184,7 @@ def test_bad_options(clap):
 WORKER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from test_metrics import take_part
+from test_metric import take_part
 take_part(1, sys.argv[2], sys.argv[3], sys.argv[4].split("|"))
 """
 
@@ -178,7 +215,7 @@ def test_two_processes_give_what_one_gives(clap, paths, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     names, model = [str(path) for path in paths], str(tmp_path / "model")
-    arguments = [str(Path(__file__).parents[1]), port, model, "|".join(names)]
+    arguments = [str(Path(__file__).parent), port, model, "|".join(names)]
     with subprocess.Popen([sys.executable, "-W", "ignore", "-c", WORKER, *arguments]) as other:
         found = take_part(0, port, model, names)
         assert other.wait(90) == 0

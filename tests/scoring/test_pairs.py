@@ -10,8 +10,9 @@ import pytest
 from conftest import Writer, noise
 
 import clapometer
-from clapometer.audio.files import check_files, summarise
+from clapometer.audio.files import check_files
 from clapometer.models.families.mini import MiniClap
+from clapometer.scoring.pairs import summarise
 from clapometer.types import Score
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "sounds"
@@ -53,7 +54,7 @@ def test_pairs_that_fail_do_not_stop_the_others(clap: MiniClap, sounds: list[Pat
 def test_texts_of_which_only_the_beginning_counts_are_listed(clap: MiniClap, sounds: list[Path]) -> None:
     long = "rattle " * 100
     scored = clapometer.score_pairs(clap, [(sounds[0], "dog"), (sounds[0], long), (sounds[1], long)])
-    assert scored.cut == [long]
+    assert scored.truncated == [long]
     assert all(pair.score is not None for pair in scored.scores)
 
 

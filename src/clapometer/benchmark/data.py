@@ -12,7 +12,7 @@ import numpy as np
 from clapometer.audio.files import check_files
 from clapometer.benchmark.tasks.dataset_folder import labels_of, open_folder, read_clips
 from clapometer.benchmark.tasks.task import TEST, Clip, Folder, Task
-from clapometer.embedding.pipeline import Progress, embed_sounds
+from clapometer.embedding.pipeline import Progress, embed_files
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption, first_of
 from clapometer.provenance import file_hashes
@@ -170,7 +170,7 @@ def hear(
     Raises:
         BadOption: none of them can be read.
     """
-    embedded = embed_sounds(
+    embedded = embed_files(
         clap,
         [data.path(place) for place in places],
         window=window,

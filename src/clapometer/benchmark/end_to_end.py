@@ -21,7 +21,7 @@ from clapometer.benchmark.splits import Plan
 from clapometer.benchmark.supervised import Part, figure_of, part_of
 from clapometer.benchmark.tasks.task import Template
 from clapometer.classification.classifier import class_vectors
-from clapometer.embedding.pipeline import Progress, embed_sounds
+from clapometer.embedding.pipeline import Progress, embed_files
 from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.training.audio_data import Sounds, amplified, decoded, fitted, masked, windows
@@ -198,7 +198,7 @@ def learning_parts(clap: Clap) -> tuple[str, ...]:
 
 
 def _scores(clap: Clap, head: Head, data: Data, part: Part, window: Window) -> Numbers:
-    embedded = embed_sounds(clap, [data.path(place) for place in part.places], window=window)
+    embedded = embed_files(clap, [data.path(place) for place in part.places], window=window)
     for error in filter(None, embedded.errors):
         raise BadOption(error)
     with torch.no_grad():

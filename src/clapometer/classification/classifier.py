@@ -7,7 +7,6 @@ model's learned inverse temperature, exp(logit_scale).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -16,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.audio.reading import Sound, is_one_sound
-from clapometer.embedding.pipeline import Progress, embed_sounds
+from clapometer.embedding.pipeline import Progress, embed_files
 from clapometer.embedding.store import VectorStore
-from clapometer.errors import BadAudio, BadOption
+from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE, checked_labels, checked_templates, class_texts
-from clapometer.scoring.pairs import Counts
+from clapometer.scoring.pairs import Counts, audio_name
 from clapometer.types import Window
 
 if TYPE_CHECKING:
@@ -173,44 +172,12 @@ def classify(
     labels, templates = checked_labels(labels), checked_templates(templates)
     checked_top_k(top_k, labels)
     classes = class_vectors(clap, labels, templates, batch_size=batch_size)
-    if all(isinstance(sound, (str, os.PathLike)) for sound in sounds):
-        embedded = embed_sounds(
-            clap,
-            cast("list[str]", sounds),
-            window=window,
-            batch_size=batch_size,
-            workers=workers,
-            store=store,
-            progress=progress,
-        )
-        vectors, errors, counts = (
-            embedded.vectors,
-            embedded.errors,
-            Counts(embedded.computed + embedded.reused, embedded.computed, embedded.reused),
-        )
-    else:
-        vectors, errors = _array_vectors(clap, sounds, window, batch_size)
-        counts = Counts(len(sounds), len(sounds), 0)
-    found = ranked(vectors, classes, clap.logit_scale.item(), labels, top_k)
+    embedded = embed_files(
+        clap, sounds, window=window, batch_size=batch_size, workers=workers, store=store, progress=progress
+    )
+    found = ranked(embedded.vectors, classes, clap.logit_scale.item(), labels, top_k)
     clips = [
-        Classification(_name(sound), (), (), error) if error else Classification(_name(sound), *some)
-        for sound, some, error in zip(sounds, found, errors, strict=True)
+        Classification(audio_name(sound), (), (), error) if error else Classification(audio_name(sound), *some)
+        for sound, some, error in zip(sounds, found, embedded.errors, strict=True)
     ]
-    return ClassifiedSounds(clips, counts)
-
-
-def _array_vectors(
-    clap: Clap, sounds: Sequence[Sound], window: Window | None, batch_size: int | None
-) -> tuple[Vectors, list[str]]:
-    vectors = np.full((len(sounds), clap.card.embedding_dim), np.nan, np.float32)
-    errors = [""] * len(sounds)
-    for number, found in enumerate(clap.try_embed_audio(sounds, window=window, batch_size=batch_size)):
-        if isinstance(found, BadAudio):
-            errors[number] = str(found)
-        else:
-            vectors[number] = found.numpy()
-    return vectors, errors
-
-
-def _name(sound: Sound) -> str:
-    return "array" if isinstance(sound, tuple) else os.fspath(sound)
+    return ClassifiedSounds(clips, Counts.of(embedded))

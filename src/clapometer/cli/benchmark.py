@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.engine import (
+from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
     BatchOption,
     CacheOption,
     DeviceOption,
-    Engine,
+    InferenceOptions,
     JsonOption,
     ModelOption,
     PrecisionOption,
     QuietOption,
     WindowOption,
     WorkersOption,
+    load_model,
 )
-from clapometer.embedding.store import partial_store, remove_store
+from clapometer.embedding.store import open_store, partial_store, remove_store
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
@@ -121,27 +122,29 @@ def benchmark(
     from clapometer.benchmark.run import question, warnings_of
     from clapometer.evaluation.folder import check_folder
 
-    engine = Engine(model, device, precision, batch_size, workers, window, cache, quiet)
+    options = InferenceOptions(
+        model=model, device=device, precision=precision, batch_size=batch_size, workers=workers, window=window
+    )
     if output is not None:
         check_folder(output)
     tuning = _tuning(rates, epochs) if setup == "finetune" else None
     asked = [question(name, root, setup=setup, templates=template or (), folds=fold or ()) for name in tasks]
-    clap = engine.load()
-    store = engine.store(output)
+    clap = load_model(options)
+    store = open_store(output, cache=cache, log=console.say)
     results = []
     for one in asked:
         found = measure(
             clap,
             one,
             model=model,
-            window=engine.window_of(clap),
+            window=clap.window_of(window),
             batch_size=batch_size,
             workers=workers,
             store=store,
             seed=seed,
             tuning=tuning,
             include_seen=include_seen,
-            progress=engine.progress,
+            progress=console.progress(quiet),
         )
         results.append(found)
         if not json:
@@ -150,7 +153,7 @@ def benchmark(
             console.say(f"note: {warning}")
         if output is not None:
             written = write_benchmark(found, output)
-            engine.note(f"written: {', '.join(map(str, written))}")
+            console.note(f"wrote {', '.join(map(str, written))}", quiet=quiet)
     if store is not None:
         store.close()
     if output is not None:
@@ -158,7 +161,7 @@ def benchmark(
     if json:
         console.print_json({"results": [{**found.record, "failed": found.failed} for found in results]})
     if clap.card.name == MINI:
-        engine.note(f"note: {MINI_IS_SMALL}")
+        console.note(MINI_IS_SMALL, quiet=quiet)
     raise typer.Exit(1 if any(found.failed for found in results) else 0)
 
 
@@ -173,7 +176,7 @@ def _tuning(rates: str, epochs: int) -> Any:
 
 def _list(json: bool) -> None:
     from clapometer.benchmark.tasks import TASKS
-    from clapometer.cli.layout import print_table
+    from clapometer.cli.console import print_table
 
     if json:
         about = ("name", "title", "domain", "metric", "protocol", "where", "licence")
@@ -194,7 +197,7 @@ def _list(json: bool) -> None:
 def _print(found: Result) -> None:
     from clapometer.benchmark.published_results import told
     from clapometer.benchmark.tasks.task import SETUP_NAMES
-    from clapometer.cli.layout import print_table
+    from clapometer.cli.console import print_table
     from clapometer.seen import MARK
 
     record = found.record

@@ -1,65 +1,45 @@
-"""`clapometer classify`: which of some labels fits each sound best."""
+"""`clapometer classify`: zero-shot classification of audio."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clapometer.cli.engine import (
+from clapometer.classification.options import ClassifyOptions
+from clapometer.cli import console
+from clapometer.cli.options import (
     MINI,
-    BatchOption,
-    CacheOption,
-    DeviceOption,
-    Engine,
-    EngineOption,
+    MINI_IS_SMALL,
+    InferenceOptions,
     JsonOption,
-    ModelOption,
-    PrecisionOption,
+    OutputOption,
     QuietOption,
-    WindowOption,
-    WorkersOption,
+    RootOption,
+    load_model,
+    with_options,
 )
-from clapometer.cli.what import TABLE_ENDINGS, What, read_what
-from clapometer.errors import BadOption, BadTable
-from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, read_labels, true_labels
-from clapometer.tables import check_output
-from clapometer.types import TORCH
+from clapometer.embedding.inputs import TABLE_EXTENSIONS
+from clapometer.embedding.store import store_for
+from clapometer.errors import BadOption
+from clapometer.labels import read_labels
+from clapometer.tables import check_output, record_path
+
+if TYPE_CHECKING:
+    from clapometer.classification.table import ClassifiedTable, ClassifyInputs
+    from clapometer.stats.bootstrap import Estimate
 
 Given = Annotated[
     list[str],
     typer.Argument(
-        metavar="WHAT",
-        help=f"Sound files, folders of them, or one table ({', '.join(TABLE_ENDINGS)}) with a column `audio`.",
+        metavar="AUDIO",
+        help=f"Audio files, folders, or one table ({', '.join(TABLE_EXTENSIONS)}) with a column `audio`.",
     ),
 ]
 Labels = Annotated[
-    str, typer.Option("--labels", metavar="FILE | LIST", help="A file with one label a line, or a list: `rain,dog`.")
-]
-Templates = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--template",
-        metavar="TEXT",
-        help=f"The text of a label, which goes where `{{}}` stands; may be given several times, and is averaged; "
-        f"default: `{DEFAULT_TEMPLATE}`.",
-        show_default=False,
-    ),
-]
-TopK = Annotated[int, typer.Option("--top-k", min=1, help="How many labels to give each sound, the best first.")]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="TABLE", help="Write the table with its labels, and a .json file beside it that says "
-        "how they came about; default: print them.",
-    ),
-]  # fmt: skip
-Root = Annotated[
-    Path | None,
-    typer.Option(
-        "--audio-root", metavar="FOLDER", help="Where relative paths of a table begin; default: its own folder."
-    ),
+    str, typer.Option("--labels", metavar="FILE | LIST", help="A file with one label per line, or a list: `rain,dog`.")
 ]
 Picture = Annotated[
     Path | None,
@@ -67,134 +47,136 @@ Picture = Annotated[
         "--picture",
         metavar="FILE",
         help="Draw the confusion matrix there (.png, .svg, .pdf); default: beside the output, as its name with "
-        ".confusion.png, where the table has a column `label`.",
-        show_default=False,
-    ),
-]
-TrueColumn = Annotated[str, typer.Option("--true", metavar="COLUMN", help="The table's column with the true labels.")]
-Group = Annotated[
-    str | None,
-    typer.Option(
-        "--group",
-        metavar="COLUMN",
-        help="A column that says which clips belong together, such as speaker or recording: intervals are for others "
-        "of them. Default: clips are taken as independent.",
-        show_default=False,
-    ),
-]
-ApartFrom = Annotated[
-    Path | None,
-    typer.Option(
-        "--apart-from",
-        metavar="TABLE",
-        help="What the model was trained on: refused where a --group, such as a speaker, is in both.",
+        ".confusion.png, if the table has a column `label`.",
         show_default=False,
     ),
 ]
 
 
+@with_options(inference=InferenceOptions, options=ClassifyOptions)
 def classify(
     given: Given,
     labels: Labels,
-    template: Templates = None,
-    top_k: TopK = 1,
-    model: ModelOption = MINI,
-    output: Output = None,
+    options: ClassifyOptions,
+    inference: InferenceOptions,
+    output: OutputOption = None,
     picture: Picture = None,
-    true: TrueColumn = "label",
-    group: Group = None,
-    apart_from: ApartFrom = None,
-    audio_root: Root = None,
-    batch_size: BatchOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
-    engine: EngineOption = TORCH,
-    workers: WorkersOption = None,
-    window: WindowOption = "",
-    cache: CacheOption = True,
+    audio_root: RootOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Say which of some labels fits each sound best, without training on them.
+    """Find the label that fits each audio file best, without training.
 
-    The columns `predicted`, `probability`, `predicted_2`, ... and `error` stand behind those of the table.
-    Underscores in labels are read as spaces. A column `label` in the table is taken for the true labels (case and
-    underscores aside; --true names another one): accuracy, balanced accuracy, macro-F1 and a confusion matrix follow,
-    with 95 % intervals, over the groups of --group, such as speakers, drawn with all their clips. Rows whose label is
-    empty stay out of these, as do rows that fail. If some of its labels are among --labels and others are not, the
-    table is refused; if none is, the column is about something else. Exit status: 0 all classified, 1 some rows
-    failed, 2 bad input.
+    The columns `predicted`, `probability`, `predicted_2`, ... and `error` are
+    added to those of the table. Underscores in labels are read as spaces.
+
+    A column `label` in the table is taken for the true labels (case and
+    underscores aside; --true names another one): accuracy, balanced accuracy,
+    macro-F1 and a confusion matrix follow, with 95 % intervals, over the groups
+    of --group, such as speakers, resampled with all their clips. Rows whose
+    label is empty stay out of these, as do rows that fail. If some of its
+    labels are among --labels and others are not, the table is refused; if none
+    is, the column is about something else.
+
+    Exit status: 0 all classified, 1 some rows failed, 2 bad input.
     """
-    from clapometer.cli.classify_report import Task
-    from clapometer.cli.classify_table import classify_table
+    from clapometer.classification import table
 
-    runs = Engine(model, device, precision, batch_size, workers, window, cache, quiet, engine)
-    names, templates = read_labels(labels), checked_templates(template or (DEFAULT_TEMPLATE,))
-    if top_k > len(names):
-        raise BadOption(f"--top-k {top_k}: there are only {len(names)} labels")
-    what = read_what(given, audio_root)
+    inputs = table.read_classify_inputs(given, read_labels(labels), options=options, audio_root=audio_root)
     if output is not None:
-        check_output(output, None if what.root is None else what.table.path)
-    labelled = _true_labels(runs, what, names, true)
-    groups = _groups(what, group, apart_from, labelled is not None)
-    task = Task(
-        what, names, templates, top_k, labelled, output, _picture(picture, output, labelled is not None), groups
-    )
-    raise typer.Exit(1 if classify_table(runs, task, json) else 0)
+        check_output(output, inputs.audio.table.path)
+    picture = _picture(picture, output, inputs)
+    console.print_problems(inputs.audio.where, inputs.audio.problems, "cannot be classified")
+    clap = load_model(inference)
+    with store_for(output, cache=inference.cache, log=console.say) as store:
+        result = table.classify_table(clap, inputs, embedding=inference, progress=console.progress(quiet), store=store)
+        is_drawn = picture is not None and table.write_confusion_matrix(result, picture)
+        if output is not None:
+            table.write_classified_table(result, output)
+    console.print_problems(inputs.audio.where, result.problems, "could not be read", known=inputs.audio.problems)
+    small = MINI_IS_SMALL if clap.card.name == MINI else ""
+    if json:
+        console.print_json(_json(result, output, picture if is_drawn else None, note=small))
+    else:
+        if output is None:
+            _print_rows(result)
+        _print_summary(result)
+    for note in filter(None, (*result.notes, small)):
+        console.note(note, quiet=quiet)
+    if is_drawn:
+        console.note(f"wrote {picture}, the confusion matrix", quiet=quiet)
+    if output is not None:
+        console.wrote(output, inputs.audio.table, result.columns, quiet=quiet)
+    raise typer.Exit(1 if result.failed else 0)
 
 
-def _true_labels(engine: Engine, what: What, labels: tuple[str, ...], column: str) -> list[str | None] | None:
-    if column not in what.table.columns:
-        if column != "label":
-            raise BadOption(f"--true {column}: no such column; there are {', '.join(what.table.columns)}")
+def _picture(picture: Path | None, output: Path | None, inputs: ClassifyInputs) -> Path | None:
+    """Where to draw the confusion matrix; None for nowhere."""
+    if inputs.true is None:
+        if picture is not None:
+            raise BadOption("--picture draws true against predicted labels and needs a table with a column `label`")
         return None
-    # Tables of JSON lines and Parquet may have numbers for labels, which `texts` would leave out.
-    cells = [str(cell) if (cell := row.get(column)) is not None else "" for row in what.table.rows]
-    true = true_labels(cells, labels, where=what.where, name=column)
-    if true is None:
-        engine.note(
-            f"note: {what.table.path}: nothing in its column `{column}` is among --labels, so that there are no true "
-            "labels to compare with"
-        )
-    return true
-
-
-def _groups(what: What, column: str | None, apart_from: Path | None, is_labelled: bool) -> list[str] | None:
-    """What each row belongs to, such as its speaker.
-
-    Raises:
-        BadOption: there is no such column, or nothing to make figures of, or a group is in the other table too.
-        BadTable: a row does not say, or the other table cannot be used.
-    """
-    if column is None:
-        if apart_from is not None:
-            raise BadOption("--apart-from compares groups: say by --group which column names them, such as speaker")
-        return None
-    if not is_labelled:
-        raise BadOption(f"--group {column}: intervals need true labels, a column `label` or the one of --true")
-    if column not in what.table.columns:
-        raise BadOption(f"--group {column}: no such column; there are {', '.join(what.table.columns)}")
-    cells = ["" if (cell := row.get(column)) is None else str(cell).strip() for row in what.table.rows]
-    if "" in cells:
-        raise BadTable(
-            f"{what.where(cells.index(''))}: {column} is empty; every clip must belong to one, or leave it out"
-        )
-    if apart_from is not None:
-        from clapometer.stats.grouped import check_apart
-        from clapometer.tables import read_table
-
-        other = read_table(apart_from, (column,))
-        check_apart(cells, [str(row.get(column, "")).strip() for row in other.rows], column)
-    return cells
-
-
-def _picture(picture: Path | None, output: Path | None, true: bool) -> Path | None:
-    if picture is not None and not true:
-        raise BadOption("--picture draws true against predicted labels and needs a table with a column `label`")
-    if picture is None and output is not None and true:
+    if picture is None and output is not None:
         picture = output.with_suffix(".confusion.png")
     if picture is not None:
         from clapometer.plots.figures import check_picture
 
         check_picture(picture)
     return picture
+
+
+def _json(result: ClassifiedTable, output: Path | None, picture: Path | None, note: str) -> dict[str, Any]:
+    record = result.record
+    values: dict[str, Any] = {
+        "model": record["model"]["name"],
+        "weights": record["model"]["weights"],
+        "labels": record["labels"],
+        "templates": record["templates"],
+        **record["summary"],
+        "sounds": record["counts"]["sounds"],
+        **({"note": note} if note else {}),
+        **({"picture": str(picture)} if picture is not None else {}),
+    }
+    if output is not None:
+        return values | {"output": str(output), "provenance": str(record_path(output))}
+    return values | {"rows": result.to_records()}
+
+
+def _print_rows(result: ClassifiedTable) -> None:
+    added = [name for name in result.columns if name != "error"]
+    true = ["label"] if result.inputs.true is not None else []
+    rows = []
+    for row in result.to_records():
+        failed = ["(failed)", *[""] * (len(added) - 1)]
+        cells = [f"{cell:.3f}" if isinstance(cell := row[name], float) else cell or "" for name in added]
+        rows.append([row["audio"], *(row[name] or "" for name in true), *(failed if row["error"] else cells)])
+    right = [name for name in added if name.startswith("prob")]
+    console.print_table(["audio", *true, *added], rows, right=right, wrap=("audio",))
+    print()
+
+
+def _print_summary(result: ClassifiedTable) -> None:
+    from clapometer.stats.bootstrap import FEWEST_UNITS
+
+    record, metrics = result.record, result.metrics
+    summary = record["summary"]
+    failed = f", {summary['failed']} failed" if summary["failed"] else ""
+    print(f"model {record['model']['name']}, weights {record['model']['weights']}")
+    print(f"{summary['n']} of {len(result.clips)} sounds classified into {len(record['labels'])} labels{failed}")
+    if metrics is None:
+        if result.inputs.true is not None:
+            print("no row has both a true label and a prediction: there are no metrics")
+        return
+    print(f"{'with true label':<18}{metrics.figures.n}")
+    print(f"{'accuracy':<18}{_estimate(metrics.accuracy)}")
+    print(f"{'balanced accuracy':<18}{_estimate(metrics.uar)}  (UAR: mean recall of the labels that are true)")
+    print(f"{'macro-F1':<18}{_estimate(metrics.macro_f1)}")
+    if metrics.speakers is None:
+        print("95 % intervals take all clips as independent; --group COLUMN resamples whole speakers or recordings")
+    else:
+        few = f"; too few, at least {FEWEST_UNITS} are needed" if metrics.speakers < FEWEST_UNITS else ""
+        print(f"{'groups':<18}{metrics.speakers}, resampled with all their clips for the 95 % intervals{few}")
+
+
+def _estimate(one: Estimate) -> str:
+    return f"{one.value:.4f}" + ("" if math.isnan(one.low) else f" ({one.low:.4f} to {one.high:.4f})")

@@ -1,12 +1,21 @@
-"""What commands print: results on standard output, everything else on standard error."""
+"""Everything that commands print: results on standard output, notes, problems and progress on standard error."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from clapometer.tables import Table, record_path, renamed_columns
+
+WIDTH_WITHOUT_TERMINAL = 200
+"""Columns of a table that is not printed in a terminal; lines are only as long as they need to be."""
+SHOWN_PROBLEMS = 20
+"""Rows or files that a list of problems names."""
 
 
 class _Line:
@@ -21,9 +30,84 @@ def say(message: str) -> None:
     _Line.is_open = False
 
 
-def print_json(figures: Mapping[str, Any]) -> None:
-    """One JSON object on standard output: the figures of a command, for programs."""
-    print(json.dumps(figures, indent=2, ensure_ascii=False))
+def note(message: str, *, quiet: bool = False) -> None:
+    """A note on standard error, unless the user wants quiet."""
+    if not quiet:
+        say(f"note: {message}")
+
+
+def wrote(output: Path, table: Table, added: Iterable[str], *, quiet: bool = False) -> None:
+    """Say where a table and its record are, and which of its columns were renamed, unless the user wants quiet.
+
+    Args:
+        output: the table that was written.
+        table: the one that was read.
+        added: the columns that were added to it.
+        quiet: nothing is said.
+    """
+    for old, new in renamed_columns(table, added).items():
+        note(f"the column {old} of {table.path.name} is called {new} in {output.name}", quiet=quiet)
+    if not quiet:
+        say(f"wrote {output} and its provenance {record_path(output)}")
+
+
+def print_problems(
+    where: Callable[[int], str], problems: Sequence[str], effect: str, *, known: Sequence[str] = ()
+) -> None:
+    """List on standard error the rows that have problems, the first of them one by one.
+
+    Args:
+        where: how to find a row, counted from 0.
+        problems: one per row; empty if there is none.
+        effect: what follows from them, such as `cannot be scored`.
+        known: one per row, as many or none; a row with one has been listed before.
+    """
+    bad = [number for number, problem in enumerate(problems) if problem and not (known and known[number])]
+    if not bad:
+        return
+    say(f"{len(bad)} of {len(problems)} rows {effect}:")
+    for number in bad[:SHOWN_PROBLEMS]:
+        say(f"  {where(number)}: {problems[number]}")
+    if len(bad) > SHOWN_PROBLEMS:
+        say(f"  ... and {len(bad) - SHOWN_PROBLEMS} more")
+
+
+def print_json(values: Mapping[str, Any]) -> None:
+    """One JSON object on standard output, for programs."""
+    print(json.dumps(values, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = (), wrap: Collection[str] = ()
+) -> None:
+    """Print rows under their columns on standard output.
+
+    Args:
+        columns: headings.
+        rows: cells, as many as columns.
+        right: headings of the right-aligned columns, such as numbers.
+        wrap: headings of the columns that continue on the next line if the terminal is too narrow.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="", padding=(0, 2, 0, 0))
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column not in wrap)
+    for row in rows:
+        # Cells are text, not markup: a file may well be called `[red].wav`.
+        table.add_row(*[str(cell).replace("[", r"\[") for cell in row])
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False, soft_wrap=False)
+    with console.capture() as capture:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines()))
+
+
+def progress(quiet: bool) -> Callable[[str, int], Progress]:
+    """What functions take as `progress`: a line on standard error, or nothing."""
+    return partial(Progress, quiet=quiet)
 
 
 class Progress:

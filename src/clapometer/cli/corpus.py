@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.engine import JsonOption, QuietOption
-from clapometer.cli.layout import print_table
-from clapometer.cli.rows import SHOWN_PROBLEMS
+from clapometer.cli.console import SHOWN_PROBLEMS, print_table
+from clapometer.cli.options import JsonOption, QuietOption
 from clapometer.tables import check_output
 
 COUNTED = ("emotion", "gender", "intensity", "split")

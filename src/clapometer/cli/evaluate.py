@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clapometer.cli.engine import JsonOption, QuietOption
+from clapometer.cli.options import JsonOption, QuietOption
 from clapometer.cli.ratings import Screen
 from clapometer.errors import BadOption
 

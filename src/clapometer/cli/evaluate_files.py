@@ -16,8 +16,7 @@ import numpy as np
 from clapometer._version import __version__
 from clapometer.calibration import FILE, Calibration, write_calibration
 from clapometer.cli import console
-from clapometer.cli.layout import print_table
-from clapometer.cli.rows import SHOWN_PROBLEMS
+from clapometer.cli.console import SHOWN_PROBLEMS, print_table
 from clapometer.errors import BadOption
 from clapometer.evaluation import export, sentences
 from clapometer.evaluation.join import IS_ANCHOR, Loose

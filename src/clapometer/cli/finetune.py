@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clapometer.cli import console, training
-from clapometer.cli.engine import DeviceOption, JsonOption, QuietOption, WindowOption
+from clapometer.cli.options import DeviceOption, JsonOption, QuietOption, WindowOption
 from clapometer.cli.ratings import Columns, Scale, Screen, scale_of
 from clapometer.errors import BadOption
 

@@ -9,19 +9,20 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.engine import (
+from clapometer.cli.options import (
     MINI,
     BatchOption,
     CacheOption,
     DeviceOption,
-    Engine,
+    InferenceOptions,
     JsonOption,
     PrecisionOption,
     QuietOption,
     WindowOption,
     WorkersOption,
+    load_model,
 )
-from clapometer.embedding.store import partial_store, remove_store
+from clapometer.embedding.store import open_store, partial_store, remove_store
 from clapometer.errors import BadOption
 from clapometer.types import Window
 
@@ -73,20 +74,22 @@ def index(
         raise BadOption(f"{output}: is a file; name a folder for the index")
     record = None if rebuild else storage.read_record(output)
     chosen = model or (record["model"]["asked_for"] if record is not None else MINI)
-    engine = Engine(chosen, device, precision, batch_size, workers, window, cache, quiet)
-    clap = engine.load()
-    store = engine.store(output)
+    options = InferenceOptions(
+        model=chosen, device=device, precision=precision, batch_size=batch_size, workers=workers, window=window
+    )
+    clap = load_model(options)
+    store = open_store(output, cache=cache, log=console.say)
     found = index_folder(
         clap,
         sounds,
         output,
         model=_lasting(chosen),
-        window=engine.window_of(clap) if window or record is None else Window(**record["window"]),
+        window=clap.window_of(window) if window or record is None else Window(**record["window"]),
         batch_size=batch_size,
         workers=workers,
         store=store,
         rebuild=rebuild,
-        progress=engine.progress,
+        progress=console.progress(quiet),
     )
     if store is not None:
         store.close()

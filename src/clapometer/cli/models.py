@@ -68,7 +68,7 @@ def _list(json: bool) -> None:
     if json:
         console.print_json({"default": DEFAULT_MODEL, "models": facts})
         return
-    from clapometer.cli.layout import print_table
+    from clapometer.cli.console import print_table
 
     columns = ("name", "family", "size", "rate", "window", "here", "license", "source")
     rows = [

@@ -1,19 +1,69 @@
 """Command-line options made from options dataclasses, so that a default and its help text are written once.
 
 A command takes an options dataclass as a parameter; `with_options` replaces that parameter by one option per field that
-was declared with `clapometer.types.option`.
+was declared with `clapometer.types.option`. Imports that cost time stand in functions, so that `--help` is quick.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Annotated, Any, get_origin, get_type_hints
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
 
 import typer
 
+from clapometer.embedding.options import EmbedOptions
+from clapometer.errors import BadOption
+from clapometer.types import TORCH, EngineName, Precision, option
+
+if TYPE_CHECKING:
+    from clapometer.models.clap import Clap
+
 Command = Callable[..., None]
+MINI = "mini"
+MINI_IS_SMALL = (
+    "mini is a small model. For figures that will be published use a published checkpoint, such as --model laion or "
+    "--model human-clap (`clapometer models` lists them)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceOptions(EmbedOptions):
+    """How to load a model and embed with it.
+
+    Raises:
+        BadOption: as `EmbedOptions`; the engine is not installed, or does not go with the device or the precision.
+    """
+
+    model: str = option(MINI, "A known model, or the folder of one.", metavar="NAME")
+    device: str = option("auto", "cpu, cuda, mps, or auto: an accelerator if there is one.")
+    precision: Precision = option("fp32", "Arithmetic of the networks.")
+    engine: EngineName = option(
+        TORCH,
+        "What runs the networks. On a CPU onednn is faster than torch, and openvino faster still (pip install "
+        "'clapometer[openvino]'); openvino-int8 rounds to eight bits, and its scores differ slightly.",
+    )
+    cache: bool = option(True, "Store vectors in $CLAPOMETER_CACHE, or ~/.cache/clapometer, and reuse them.")
+
+    def __post_init__(self) -> None:
+        from clapometer.models.backends import check_engine
+
+        super().__post_init__()
+        check_engine(self.engine)
+        if self.engine != TORCH and (self.device not in ("auto", "cpu") or self.precision != "fp32"):
+            raise BadOption(f"--engine {self.engine} is for --device cpu and --precision fp32; leave the others out")
+
+
+def load_model(options: InferenceOptions) -> Clap:
+    """The model. Torch gets one thread: the workers are the threads, and a number does not depend on how many."""
+    import torch
+
+    from clapometer.models.registry import load
+
+    torch.set_num_threads(1)
+    return load(options.model, device=options.device, precision=options.precision, engine=options.engine)
 
 
 def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[[Command], Command]:
@@ -40,8 +90,9 @@ def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[
             if parameter.name in groups:
                 parameters += _parameters(groups[parameter.name], leave_out)
             else:
-                parameters.append(parameter.replace(annotation=hints[parameter.name]))
-        # Parameters without a default come first; typer reads all of them by name.
+                kind = inspect.Parameter.KEYWORD_ONLY  # typer passes all of them by name
+                parameters.append(parameter.replace(kind=kind, annotation=hints[parameter.name]))
+        # Parameters without a default come first.
         parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
 
         def run(**given: Any) -> None:
@@ -103,3 +154,36 @@ def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:
         return group(**values)
     kept = {one.name: getattr(group, one.name) for one in fields(group) if one.init and one.name not in values}
     return type(group)(**kept, **values)
+
+
+def _of_inference(name: str) -> Any:
+    """One option of `InferenceOptions`."""
+    parameters = {parameter.name: parameter for parameter in _parameters(InferenceOptions, ())}
+    return parameters[name].annotation.__metadata__[0]
+
+
+# Options of several commands; those of inference for commands that take only some of `InferenceOptions`.
+ModelOption = Annotated[str, _of_inference("model")]
+DeviceOption = Annotated[str, _of_inference("device")]
+PrecisionOption = Annotated[Precision, _of_inference("precision")]
+BatchOption = Annotated[int | None, _of_inference("batch_size")]
+WorkersOption = Annotated[int | None, _of_inference("workers")]
+WindowOption = Annotated[str, _of_inference("window")]
+CacheOption = Annotated[bool, _of_inference("cache")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="TABLE",
+        help="Write the table with its results, and its provenance as a .json file beside it.",
+    ),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--audio-root", metavar="FOLDER", help="Where relative paths of a table begin; default: its own folder."
+    ),
+]

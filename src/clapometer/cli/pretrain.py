@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console, training
-from clapometer.cli.engine import MINI, DeviceOption, JsonOption, QuietOption, WindowOption
+from clapometer.cli.options import MINI, DeviceOption, JsonOption, QuietOption, WindowOption
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE
 

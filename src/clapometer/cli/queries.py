@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from clapometer.cli.engine import CacheOption, JsonOption, QuietOption
+from clapometer.cli.options import CacheOption, JsonOption, QuietOption
 from clapometer.errors import BadOption
 from clapometer.tables import check_output
 

@@ -16,8 +16,8 @@ import numpy as np
 from clapometer._version import __version__
 from clapometer.audio.files import resolve_audio_path
 from clapometer.cli import console
-from clapometer.cli.layout import print_table
-from clapometer.cli.rows import problems_of, tell
+from clapometer.cli.console import print_problems, print_table
+from clapometer.embedding.inputs import row_problems
 from clapometer.embedding.store import open_store, partial_store, remove_store
 from clapometer.errors import BadOption, BadTable
 from clapometer.provenance import file_hash
@@ -97,9 +97,9 @@ def queries_table(wanted: Wanted, as_json: bool) -> int:
     sounds = [resolve_audio_path(root, name) for name in table.texts("audio")]
     voices = _voices(wanted, table, root, sounds)
     known = known_of(table, voices.columns, book, wanted.labels)
-    tell(table.where, voices.errors, "cannot be used")
+    print_problems(table.where, voices.errors, "cannot be used")
     notes = ["; ".join(filter(None, both)) for both in zip(voices.notes, known.notes, strict=True)]
-    tell(table.where, notes, "have less said of them")
+    print_problems(table.where, notes, "have less said of them")
     if bins is None:
         low = book.low if wanted.low is None else wanted.low
         high = book.high if wanted.high is None else wanted.high
@@ -128,7 +128,7 @@ def queries_table(wanted: Wanted, as_json: bool) -> int:
 
 
 def _voices(wanted: Wanted, table: Table, root: Path, sounds: list[str]) -> Voices:
-    problems = problems_of(table, sounds)
+    problems = row_problems(table, sounds)
     nothing = [""] * len(sounds)
     if wanted.features not in ("own", "egemaps"):
         return Voices("table", table_measures(Path(wanted.features), table, root), problems, nothing)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.engine import JsonOption
+from clapometer.cli.options import JsonOption
 from clapometer.errors import BadOption
 
 Given = Annotated[Path, typer.Argument(metavar="FILE", help="A table with one rating a row (.csv, .tsv, ...).")]

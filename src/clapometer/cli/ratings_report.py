@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from clapometer.cli import console
-from clapometer.cli.layout import print_table
+from clapometer.cli.console import SHOWN_PROBLEMS, print_table
 from clapometer.cli.ratings_study import Study
-from clapometer.cli.rows import SHOWN_PROBLEMS
 from clapometer.ratings.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Estimate

@@ -1,143 +1,170 @@
-"""`clapometer score`: one sound against texts, or a table of pairs."""
+"""`clapometer score`: one audio file against texts, or a table of pairs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.engine import (
+from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
-    BatchOption,
-    CacheOption,
-    DeviceOption,
-    Engine,
-    EngineOption,
+    InferenceOptions,
     JsonOption,
-    ModelOption,
-    PrecisionOption,
+    OutputOption,
     QuietOption,
-    WindowOption,
-    WorkersOption,
+    RootOption,
+    load_model,
+    with_options,
 )
+from clapometer.embedding.inputs import TABLE_EXTENSIONS, read_pairs
+from clapometer.embedding.store import store_for
 from clapometer.errors import BadAudio, BadInput, BadOption, BadText
-from clapometer.tables import Format
-from clapometer.types import TORCH, Score
+from clapometer.tables import check_output, record_path
 
-TABLES = tuple(f".{name}" for name in get_args(Format))
-What = Annotated[str, typer.Argument(metavar="SOUND | TABLE", help=f"A sound file, or a table ({', '.join(TABLES)}).")]
+if TYPE_CHECKING:
+    from clapometer.scoring.score_table import ScoredTable
+
+Given = Annotated[
+    str, typer.Argument(metavar="AUDIO | TABLE", help=f"An audio file, or a table ({', '.join(TABLE_EXTENSIONS)}).")
+]
 Texts = Annotated[
-    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts for the sound.", show_default=False)
-]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output", "-o", metavar="TABLE", help="Write the table with its scores, and a .json file beside it that says "
-        "how they came about.",
-    ),
-]  # fmt: skip
-Root = Annotated[
-    Path | None,
-    typer.Option(
-        "--audio-root", metavar="FOLDER", help="Where relative paths of a table begin; default: its own folder."
-    ),
+    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts for the audio file.", show_default=False)
 ]
 
 
+@with_options(options=InferenceOptions)
 def score(
-    what: What,
+    given: Given,
+    options: InferenceOptions,
     texts: Texts = None,
-    model: ModelOption = MINI,
-    output: Output = None,
-    audio_root: Root = None,
-    batch_size: BatchOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
-    engine: EngineOption = TORCH,
-    workers: WorkersOption = None,
-    window: WindowOption = "",
-    cache: CacheOption = True,
+    output: OutputOption = None,
+    audio_root: RootOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Score how well a sound matches a text.
+    """Score how well audio matches a text.
 
-    A sound and a text: prints the score. Several texts: prints a ranked list.
+    An audio file and a text: prints the score. Several texts: prints a ranked
+    list.
 
     A table with the columns audio and text: adds score, cosine and error, and,
-    where the model is calibrated, rating: what listeners would say.
+    if the model is calibrated, rating: the rating predicted from the cosine.
 
     The score is max(cosine, 0), from 0 to 1. Rows that cannot be scored keep
-    their error and do not stop the others. A run that was stopped goes on.
+    their error and do not stop the others. The same command resumes an
+    interrupted run.
 
     Exit status: 0 all scored, 1 some rows failed, 2 bad input.
     """
-    runs = Engine(model, device, precision, batch_size, workers, window, cache, quiet, engine)
-    if Path(what).suffix.lower() in TABLES:
-        if texts:
-            raise BadOption(f"{what} is a table and takes its texts from its column `text`; leave {texts[0]!r} out")
-        from clapometer.cli.score_table import score_table
+    if Path(given).suffix.lower() not in TABLE_EXTENSIONS:
+        if output is not None or audio_root is not None:
+            raise BadOption("--output and --audio-root belong to a table; the scores of one file are printed")
+        _score_file(given, texts or [], options, quiet, json)
+        return
+    if texts:
+        raise BadOption(f"{given} is a table and takes its texts from its column `text`; leave {texts[0]!r} out")
+    result = _score_table(given, output, audio_root, options, quiet)
+    small = _notes(result, quiet)
+    if json:
+        console.print_json(_summary(result, output, note=small))
+    else:
+        _print_summary(result)
+    if output is not None:
+        console.wrote(output, result.inputs.table, result.columns, quiet=quiet)
+    elif not json:
+        console.note("the scores of the rows are not kept; name a table for them with -o", quiet=quiet)
+    raise typer.Exit(1 if result.failed else 0)
 
-        failed = score_table(runs, Path(what), output, audio_root, json)
-        raise typer.Exit(1 if failed else 0)
-    if output is not None or audio_root is not None:
-        raise BadOption("--output and --audio-root belong to a table; a single sound is answered in the terminal")
-    _score_sound(runs, what, texts or [], json)
 
-
-def _score_sound(engine: Engine, sound: str, texts: list[str], json: bool) -> None:
+def _score_file(given: str, texts: list[str], options: InferenceOptions, quiet: bool, json: bool) -> None:
     from clapometer.audio.files import check_files
-    from clapometer.scoring.pairs import score_pairs
+    from clapometer.scoring.score_table import score_table
 
-    for problem in check_files([sound]).values():
+    for problem in check_files([given]).values():
         raise BadAudio(problem)
     if not texts:
-        known = ", ".join(TABLES)
-        raise BadInput(f'{sound}: give a text too, such as "a dog barks", or a table whose name ends in {known}')
+        known = ", ".join(TABLE_EXTENSIONS)
+        raise BadInput(f'{given}: give a text too, such as "a dog barks", or a table whose name ends in {known}')
     if not all(text.strip() for text in texts):
         raise BadText("a text is empty; describe the sound in words")
-    clap = engine.load()
-    store = engine.store(None)
-    scored = score_pairs(
-        clap,
-        [(sound, text) for text in texts],
-        window=engine.window_of(clap),
-        batch_size=engine.batch_size,
-        workers=engine.workers,
-        store=store,
-        calibration=engine.calibration(clap),
-    )
-    if store is not None:
-        store.close()
-    for result in scored.scores:
-        if result.error:
-            raise BadInput(result.error)
-    for text in scored.cut:
-        engine.note(f"note: the model reads only the beginning of {text[:60]!r}...")
-    if clap.card.name == MINI:
-        engine.note(f"note: {MINI_IS_SMALL}")
-    ranked = sorted(scored.scores, key=lambda result: -(result.cosine or 0.0))
-    _print(sound, clap.card.name, ranked, json)
-
-
-def _print(sound: str, model: str, ranked: list[Score], json: bool) -> None:
-    from clapometer.cli.layout import print_table
-    from clapometer.cli.score_report import rounded
-
+    with store_for(None, cache=options.cache, log=console.say) as store:
+        result = score_table(load_model(options), [(given, text) for text in texts], options=options, store=store)
+    for problem in filter(None, result.problems):
+        raise BadInput(problem)
+    _notes(result, quiet)
+    ranked = sorted(result.to_records(), key=lambda row: -row["cosine"])
+    columns = [name for name in ("score", "cosine", "rating") if name in result.columns]
     if json:
-        figures: list[dict[str, Any]] = [
-            {"text": result.text, "score": rounded(result.score), "cosine": rounded(result.cosine)}
-            | ({} if result.rating is None else {"rating": rounded(result.rating)})
-            for result in ranked
-        ]
-        console.print_json({"audio": sound, "model": model, "scores": figures})
+        scores = [{name: row[name] for name in ("text", *columns)} for row in ranked]
+        console.print_json({"audio": given, "model": result.record["model"]["name"], "scores": scores})
     elif len(ranked) == 1:
-        print(f"{ranked[0].score:.6f}")
+        print(f"{ranked[0]['score']:.6f}")
     else:
-        rated = ranked[0].rating is not None
-        numbers = ("score", "cosine", *(["rating"] if rated else []))
-        rows = [(*(f"{getattr(result, name):.6f}" for name in numbers), result.text) for result in ranked]
-        print_table((*numbers, "text"), rows, right=numbers, wrap=("text",))
+        rows = [(*(f"{row[name]:.6f}" for name in columns), row["text"]) for row in ranked]
+        console.print_table((*columns, "text"), rows, right=columns, wrap=("text",))
+
+
+def _score_table(
+    given: str, output: Path | None, audio_root: Path | None, options: InferenceOptions, quiet: bool
+) -> ScoredTable:
+    """The scored table, written if there is an output; problems are printed as they are found."""
+    if output is not None:
+        check_output(output, Path(given))
+    inputs = read_pairs(given, audio_root=audio_root)
+    console.print_problems(inputs.where, inputs.problems, "cannot be scored")
+
+    from clapometer.scoring.score_table import score_table, write_scored_table
+
+    clap = load_model(options)
+    with store_for(output, cache=options.cache, log=console.say) as store:
+        result = score_table(clap, inputs, options=options, progress=console.progress(quiet), store=store)
+        if output is not None:
+            write_scored_table(result, output)
+    console.print_problems(inputs.where, result.problems, "could not be read", known=inputs.problems)
+    return result
+
+
+def _notes(result: ScoredTable, quiet: bool) -> str:
+    """Print the notes; returns the one on the model."""
+    small = MINI_IS_SMALL if result.record["model"]["name"] == MINI else ""
+    for note in filter(None, (*result.notes, small)):
+        console.note(note, quiet=quiet)
+    return small
+
+
+def _summary(result: ScoredTable, output: Path | None, note: str) -> dict[str, Any]:
+    record = result.record
+    summary = {
+        "model": record["model"]["name"],
+        "weights": record["model"]["weights"],
+        **record["summary"],
+        "sounds": record["counts"]["sounds"],
+        "texts": record["counts"]["texts"],
+        "texts_cut": record["texts_cut"]["texts"],
+        "seen": record["seen"],
+        **({"note": note} if note else {}),
+    }
+    if output is not None:
+        return summary | {"output": str(output), "provenance": str(record_path(output))}
+    table = result.inputs.table
+    return summary | {
+        "rows": [{table.unit: line, **row} for line, row in zip(table.lines, result.to_records(), strict=True)]
+    }
+
+
+def _print_summary(result: ScoredTable) -> None:
+    from clapometer.scoring.score_table import STATISTICS
+
+    record = result.record
+    model, window, summary = record["model"], record["window"], record["summary"]
+    print(f"model {model['name']}, weights {model['weights']}, window {window['seconds']:g} s, {window['long']}")
+    groups = {"all": summary, **summary.get("systems", {})}
+    rows = [[name or "(no name)", *(_cell(group[one]) for one in STATISTICS)] for name, group in groups.items()]
+    console.print_table(("system" if "systems" in summary else "rows", *STATISTICS), rows, right=STATISTICS)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.engine import CacheOption, DeviceOption, Engine, JsonOption, PrecisionOption, QuietOption
+from clapometer.cli.options import (
+    CacheOption,
+    DeviceOption,
+    InferenceOptions,
+    JsonOption,
+    PrecisionOption,
+    QuietOption,
+    load_model,
+)
+from clapometer.embedding.store import open_store
 from clapometer.errors import BadAudio, BadOption, BadText
 
 if TYPE_CHECKING:
@@ -72,15 +81,14 @@ def search(
         raise BadOption(f"--audio-root {audio_root}: no such folder")
     index = open_index(folder)
     name = model or index.record["model"]["asked_for"]
-    engine = Engine(name, device, precision, None, None, "", cache, quiet)
-    clap = engine.load()
-    store = engine.store(None)
+    clap = load_model(InferenceOptions(model=name, device=device, precision=precision))
+    store = open_store(None, cache=cache, log=console.say)
     if is_sound:
         vector = index.sound_vector(clap, query, store=store)
     else:
         vector = index.text_vector(clap, query, store=store)
         if clap.is_truncated(query):
-            engine.note("note: the text is truncated; the model encodes only its beginning")
+            console.note("the text is longer than the model's input and is truncated", quiet=quiet)
     if store is not None:
         store.close()
     found = index.search(vector, count=count, min_score=min_score)
@@ -90,7 +98,7 @@ def search(
         from clapometer.search.page import write_search_page
 
         write_search_page(index, query, is_sound, found, root, page)
-        engine.note(f"wrote {page}")
+        console.note(f"wrote {page}", quiet=quiet)
 
 
 def _is_sound(query: str) -> bool:
@@ -128,7 +136,7 @@ def _print(index: SoundIndex, query: str, found: list[SearchResult], root: Path,
         about = {"query": query, "index": str(index.folder), "model": index.record["model"]["name"]}
         console.print_json({**about, "sounds": len(index), "root": str(root), "found": rows})
         return
-    from clapometer.cli.layout import print_table
+    from clapometer.cli.console import print_table
 
     if not found:
         print(f"none of {len(index)} sounds has such a score")

@@ -1,4 +1,4 @@
-"""Many sounds or texts to vectors: each content once, what is stored is taken from there, decoding in worker threads.
+"""Embed many audio files or texts: each content once, stored vectors reused, decoding in worker threads.
 
 Torch is imported only through the model that is passed in, so that a command can check its input before.
 """
@@ -7,44 +7,44 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.audio.files import content_of, without_name
+from clapometer.audio.files import Content, content_of, without_name
+from clapometer.audio.reading import Sound
 from clapometer.audio.workers import completed, default_workers
+from clapometer.embedding.options import check_counts
 from clapometer.embedding.store import Vector, VectorStore
-from clapometer.errors import BadAudio, BadOption, BadText
+from clapometer.errors import BadAudio
 from clapometer.models.fingerprint import fingerprint
 from clapometer.types import Window
 
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-Outcome = Vector | str
-"""A vector, or why there is none."""
 Progress = Callable[[str, int], Callable[[int], None]]
 """`progress("sounds", 500)` begins a count to 500 and returns the function that counts finished items."""
 
-TEXTS_A_UNIT, UNITS_A_THREAD = 32, 4
-"""Texts are quick: so many are handed to a thread, and stored, at a time, and fewer where threads would go without."""
+TEXTS_PER_UNIT, UNITS_PER_THREAD = 32, 4
+"""Texts are quick: this many are handed to a thread, and stored, at a time; fewer if threads would be idle."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """The vectors of a list of sounds or texts.
+    """The vectors of a list of audio files or texts.
 
     Attributes:
         unique: float32 (contents, dimension), unit vectors of the contents that have one.
-        index: (items,), the row of `unique` that belongs to each item; -1 where the item has none.
-        errors: for each item why it has no vector; empty where it has one.
-        computed: contents that went through the model, whether it could read them or not.
-        reused: contents that were stored from before.
-        digests: for each sound the SHA-256 of its file, hexadecimal; empty where it could not be read, and for texts.
+        index: (items,), the row of `unique` for each item; -1 if the item has none.
+        errors: for each item why it has no vector; empty if it has one.
+        computed: contents that went through the model, whether it could encode them or not.
+        reused: contents whose vector was stored before.
+        digests: for each audio file its SHA-256, hexadecimal; empty if it could not be read, for arrays and for texts.
     """
 
     unique: Vector
@@ -62,19 +62,21 @@ class Embedded:
         return vectors
 
 
-class _Job(NamedTuple):
-    """What is the same for all items of a call."""
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no vector."""
 
-    clap: Clap
-    workers: int
-    dimension: int
-    store: VectorStore | None
-    progress: Progress | None
+    reason: str
 
 
-def embed_sounds(
+Result = Vector | Failure
+Contents = Mapping[Hashable, bytes | Failure]
+"""The content of each item, by which it is looked up: a digest or a text; or why it has none."""
+
+
+def embed_files(
     clap: Clap,
-    paths: Sequence[str | os.PathLike[str]],
+    files: Sequence[Sound],
     *,
     window: Window | None = None,
     batch_size: int | None = None,
@@ -82,48 +84,54 @@ def embed_sounds(
     store: VectorStore | None = None,
     progress: Progress | None = None,
 ) -> Embedded:
-    """Embed sound files; one content is embedded once, under whatever names it appears.
+    """Embed audio files; the same content under several names is embedded once.
 
     Args:
         clap: the model.
-        paths: files, in any order; a repeated one costs nothing.
+        files: paths, or `(array, sample_rate)`, in any order; a repeated one costs nothing.
         window: treatment of short and long clips; default: the card's.
-        batch_size: windows a forward pass; default: the model's.
+        batch_size: windows per forward pass; default: the model's.
         workers: threads that decode and embed; default: `default_workers`.
-        store: where vectors are taken from and kept, one transaction a batch.
-        progress: told of clips as they finish.
+        store: where vectors are looked up and stored, one transaction per batch.
+        progress: called as clips finish.
 
     Returns:
-        Vectors and errors in the order of `paths`. A vector depends on nothing but its clip at batch size 1, and in
-        the last digits on which other clips there are, never on their order, at larger ones.
+        Vectors and errors in the order of `files`. At batch size 1 a vector depends on nothing but its clip; at larger
+        ones, in the last digits, on which other clips there are, never on their order.
 
     Raises:
         BadOption: batch size or workers below 1.
     """
-    names = [os.fspath(path) for path in paths]
+    run = _Run.of(clap, batch_size, workers, store, progress)
     window = window or clap.card.window
-    job, size = _job(clap, batch_size, workers, store, progress)
-    sizes: dict[bytes, tuple[int, str]] = {}
-    contents: dict[str, bytes | str] = {}
-    for name, found in completed(content_of, sorted(set(names)), job.workers):
-        if isinstance(found, str):
-            contents[name] = found
+    keys: list[Hashable] = [number if isinstance(one, tuple) else os.fspath(one) for number, one in enumerate(files)]
+    audio = dict(zip(keys, files, strict=True))
+    sources: dict[bytes, _Source] = {}
+    contents: dict[Hashable, bytes | Failure] = {}
+    for key, content in completed(lambda key: _content(audio[key]), sorted(audio, key=str), run.workers):
+        if isinstance(content, str):
+            contents[key] = Failure(content)
         else:
-            contents[name] = found.digest
-            sizes[found.digest] = min(sizes.get(found.digest, (found.size, name)), (found.size, name))
-    # Equal sizes are mostly equal lengths, which share a batch; the largest go first, lest one thread ends alone.
-    order = sorted(sizes, key=lambda digest: (-sizes[digest][0], digest))
+            contents[key] = content.digest
+            source = _Source(audio[key], str(key), content.size)
+            sources[content.digest] = min(sources.get(content.digest, source), source, key=lambda one: one.name)
+    # Equal sizes are mostly equal lengths, which share a batch; the largest go first, so that no thread ends alone.
+    order = sorted(sources, key=lambda digest: (-sources[digest].size, digest))
 
-    def embed(digests: Sequence[bytes]) -> list[Outcome]:
-        files = [sizes[digest][1] for digest in digests]
-        pairs = zip(files, clap.try_embed_audio(files, window=window, batch_size=size), strict=True)
-        return [without_name(name, str(v)) if isinstance(v, BadAudio) else _finite(v.numpy()) for name, v in pairs]
+    def embed(digests: Sequence[bytes]) -> list[Result]:
+        some = [sources[digest] for digest in digests]
+        vectors = clap.try_embed_audio([one.audio for one in some], window=window, batch_size=run.batch_size)
+        return [
+            Failure(without_name(one.name, str(vector))) if isinstance(vector, BadAudio) else _finite(vector.numpy())
+            for one, vector in zip(some, vectors, strict=True)
+        ]
 
-    done = _embedded(job, "audio", order, embed, size, f"{window} batch={size}")
-    result = _gathered(job, names, contents, order, done)
-    named = (why and f"{Path(name)}: {why}" for name, why in zip(names, result.errors, strict=True))
-    digests = {name: content.hex() if isinstance(content, bytes) else "" for name, content in contents.items()}
-    return replace(result, errors=list(named), digests=tuple(digests[name] for name in names))
+    embedded = run.embedded("audio", keys, contents, order, embed, run.batch_size, f"{window} batch={run.batch_size}")
+    names = [f"{Path(key)}: " if isinstance(key, str) else "" for key in keys]
+    errors = [why and f"{name}{why}" for name, why in zip(names, embedded.errors, strict=True)]
+    digests = {key: content.hex() for key, content in contents.items() if isinstance(content, bytes)}
+    of_files = (digests.get(key, "") if isinstance(key, str) else "" for key in keys)
+    return replace(embedded, errors=errors, digests=tuple(of_files))
 
 
 def embed_texts(
@@ -135,96 +143,152 @@ def embed_texts(
     store: VectorStore | None = None,
     progress: Progress | None = None,
 ) -> Embedded:
-    """Embed texts; arguments, result and errors as `embed_sounds`."""
-    job, size = _job(clap, batch_size, workers, store, progress)
-    contents: dict[str, bytes | str] = {text: _text_bytes(text) for text in dict.fromkeys(texts)}
+    """Embed texts; arguments, result and errors as `embed_files`."""
+    run = _Run.of(clap, batch_size, workers, store, progress)
+    contents: dict[Hashable, bytes | Failure] = {text: _text_content(text) for text in dict.fromkeys(texts)}
     # By length, so that a batch needs little padding.
     order = sorted((text for text in contents.values() if isinstance(text, bytes)), key=lambda text: (len(text), text))
 
-    def embed(some: Sequence[bytes]) -> list[Outcome]:
-        vectors = clap.embed_text([text.decode() for text in some], batch_size=size)
+    def embed(some: Sequence[bytes]) -> list[Result]:
+        vectors = clap.embed_text([text.decode() for text in some], batch_size=run.batch_size)
         return [_finite(vector) for vector in vectors.numpy()]
 
-    unit = size * max(1, min(TEXTS_A_UNIT // size, len(order) // (size * UNITS_A_THREAD * job.workers)))
-    done = _embedded(job, "text", order, embed, unit, f"batch={size}")
-    return _gathered(job, list(texts), contents, order, done)
+    unit = _texts_per_unit(len(order), run.batch_size, run.workers)
+    return run.embedded("text", list(texts), contents, order, embed, unit, f"batch={run.batch_size}")
 
 
-def _text_bytes(text: str) -> bytes | str:
+@dataclass(frozen=True)
+class _Source:
+    """Where a content is read from."""
+
+    audio: Sound
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is the same for all items of a call."""
+
+    clap: Clap
+    batch_size: int
+    workers: int
+    store: VectorStore | None
+    progress: Progress | None
+
+    @classmethod
+    def of(
+        cls,
+        clap: Clap,
+        batch_size: int | None,
+        workers: int | None,
+        store: VectorStore | None,
+        progress: Progress | None,
+    ) -> _Run:
+        """A run with the defaults filled in."""
+        check_counts(batch_size, workers)
+        return cls(
+            clap, batch_size or clap.default_batch_size, workers or default_workers(clap.device.type), store, progress
+        )
+
+    def embedded(
+        self,
+        kind: str,
+        items: Sequence[Hashable],
+        contents: Contents,
+        order: Sequence[bytes],
+        embed: Callable[[Sequence[bytes]], list[Result]],
+        unit: int,
+        settings: str,
+    ) -> Embedded:
+        """Embed contents and hand the vectors to the items.
+
+        Args:
+            kind: `audio` or `text`.
+            items: in the order of the result.
+            contents: of each item.
+            order: the different contents in the order of the work.
+            embed: encodes some contents.
+            unit: how many of them at a time.
+            settings: what a vector depends on beside the model and the content.
+        """
+        results = self._results(kind, order, embed, unit, settings)
+        good = {content: found for content in order if not isinstance(found := results.of[content], Failure)}
+        rows = {content: row for row, content in enumerate(good)}
+        unique = np.array(list(good.values()), np.float32).reshape(len(good), self.clap.card.embedding_dim)
+        index = np.full(len(items), -1, np.intp)
+        errors = [""] * len(items)
+        for number, item in enumerate(items):
+            content = contents[item]
+            found = content if isinstance(content, Failure) else results.of[content]
+            if isinstance(found, Failure):
+                errors[number] = found.reason
+            else:
+                index[number] = rows[content]  # type: ignore[index]
+        return Embedded(unique, index, errors, len(order) - results.reused, results.reused)
+
+    def _results(
+        self,
+        kind: str,
+        order: Sequence[bytes],
+        embed: Callable[[Sequence[bytes]], list[Result]],
+        unit: int,
+        settings: str,
+    ) -> _Results:
+        keys: dict[bytes, bytes] = {}
+        results = _Results()
+        if self.store is not None:
+            about = f"{fingerprint(self.clap)} {kind} {settings} ".encode()
+            keys = {content: hashlib.blake2b(about + content, digest_size=32).digest() for content in order}
+            stored = self.store.get(list(keys.values()), self.clap.card.embedding_dim)
+            results.of.update((content, stored[key]) for content, key in keys.items() if key in stored)
+            results.reused = len(results.of)
+        # Batches are cut from all contents, not from those that are left: a resumed run has the same batches.
+        units = [order[start : start + unit] for start in range(0, len(order), unit)]
+        left = [rest for whole in units if (rest := [content for content in whole if content not in results.of])]
+        tick = self.progress("sounds" if kind == "audio" else "texts", sum(map(len, left))) if self.progress else None
+        for some, found in completed(embed, left, self.workers):
+            fresh = dict(zip(some, found, strict=True))
+            results.of.update(fresh)
+            if self.store is not None:
+                self.store.add({keys[content]: one for content, one in fresh.items() if not isinstance(one, Failure)})
+            if tick:
+                tick(len(some))
+        return results
+
+
+@dataclass
+class _Results:
+    """The result of every content, and how many of them were stored before."""
+
+    of: dict[bytes, Result] = field(default_factory=dict)
+    reused: int = 0
+
+
+def _texts_per_unit(texts: int, batch_size: int, workers: int) -> int:
+    """How many texts a thread gets at a time: whole batches, and several units per thread."""
+    return batch_size * max(1, min(TEXTS_PER_UNIT // batch_size, texts // (batch_size * UNITS_PER_THREAD * workers)))
+
+
+def _content(audio: Sound) -> Content | str:
+    """The content hash of a file or an array, or why it cannot be read."""
+    if not isinstance(audio, tuple):
+        return content_of(os.fspath(audio))
+    array, sample_rate = audio
     try:
-        return text.encode() if text.strip() else str(BadText("the text is empty; describe the sound in words"))
+        samples = np.ascontiguousarray(array)
+    except (RuntimeError, TypeError, ValueError) as error:  # a ragged list; a tensor on an accelerator
+        return f"the array cannot be read ({error}); give floats on the CPU"
+    about = f"array {sample_rate} {samples.dtype} {samples.shape} ".encode()
+    return Content(hashlib.sha256(about + samples.tobytes()).digest(), samples.nbytes)
+
+
+def _text_content(text: str) -> bytes | Failure:
+    try:
+        return text.encode() if text.strip() else Failure("the text is empty; describe the sound in words")
     except UnicodeEncodeError:
-        return str(BadText("the text holds half of a surrogate pair; save the table as UTF-8"))
+        return Failure("the text contains half of a surrogate pair; save the table as UTF-8")
 
 
-def _finite(vector: Vector) -> Outcome:
-    return vector if np.isfinite(vector).all() else "the model's answer is not finite; check its weights"
-
-
-def _embedded(
-    job: _Job,
-    kind: str,
-    contents: Sequence[bytes],
-    embed: Callable[[Sequence[bytes]], list[Outcome]],
-    unit: int,
-    settings: str,
-) -> tuple[dict[bytes, Outcome], int]:
-    """The outcome of every content, and how many were stored from before."""
-    keys: dict[bytes, bytes] = {}
-    done: dict[bytes, Outcome] = {}
-    if job.store is not None:
-        about = f"{fingerprint(job.clap)} {kind} {settings} ".encode()
-        keys = {content: hashlib.blake2b(about + content, digest_size=32).digest() for content in contents}
-        stored = job.store.get(list(keys.values()), job.dimension)
-        done = {content: stored[key] for content, key in keys.items() if key in stored}
-    reused = len(done)
-    # Batches are cut from all contents, not from those that are left: a run that goes on meets the same batches.
-    units = [contents[start : start + unit] for start in range(0, len(contents), unit)]
-    left = [rest for whole in units if (rest := [content for content in whole if content not in done])]
-    tick = job.progress("sounds" if kind == "audio" else "texts", sum(map(len, left))) if job.progress else None
-    for some, outcomes in completed(embed, left, job.workers):
-        fresh = dict(zip(some, outcomes, strict=True))
-        done.update(fresh)
-        if job.store is not None:
-            job.store.add({keys[content]: found for content, found in fresh.items() if not isinstance(found, str)})
-        if tick:
-            tick(len(some))
-    return done, reused
-
-
-def _gathered(
-    job: _Job,
-    items: Sequence[str],
-    contents: Mapping[str, bytes | str],
-    order: Sequence[bytes],
-    outcome: tuple[dict[bytes, Outcome], int],
-) -> Embedded:
-    done, reused = outcome
-    good = {content: found for content in order if not isinstance(found := done[content], str)}
-    number = {content: row for row, content in enumerate(good)}
-    unique = np.array(list(good.values()), np.float32).reshape(len(good), job.dimension)
-    index = np.full(len(items), -1, np.intp)
-    errors = [""] * len(items)
-    for at, item in enumerate(items):
-        content = contents[item]
-        if isinstance(content, str):
-            errors[at] = content
-        elif isinstance(why := done[content], str):
-            errors[at] = why
-        else:
-            index[at] = number[content]
-    return Embedded(unique, index, errors, len(order) - reused, reused)
-
-
-def _job(
-    clap: Clap, batch_size: int | None, workers: int | None, store: VectorStore | None, progress: Progress | None
-) -> tuple[_Job, int]:
-    """The job, and its batch size."""
-    if batch_size is None:
-        batch_size = clap.default_batch_size
-    if workers is None:
-        workers = default_workers(clap.device.type)
-    for what, value in (("batch size", batch_size), ("workers", workers)):
-        if value < 1:
-            raise BadOption(f"{what} must be at least 1, not {value}")
-    return _Job(clap, workers, clap.card.embedding_dim, store, progress), batch_size
+def _finite(vector: Vector) -> Result:
+    return vector if np.isfinite(vector).all() else Failure("the model's output is not finite; check its weights")

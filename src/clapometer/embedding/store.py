@@ -12,7 +12,8 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -61,6 +62,22 @@ def open_store(output: Path | None, *, cache: bool, log: Callable[[str], None] =
         if store.usable or output is None:
             return store
     return None if output is None else VectorStore(partial_store(output), tell=log)
+
+
+@contextmanager
+def store_for(output: Path | None, *, cache: bool, log: Callable[[str], None] = _warn) -> Iterator[VectorStore | None]:
+    """The store of a run, closed at the end; a file next to the output is deleted if the block ends without an error.
+
+    Arguments as for `open_store`.
+    """
+    store = open_store(output, cache=cache, log=log)
+    try:
+        yield store
+    finally:
+        if store is not None:
+            store.close()
+    if output is not None:
+        remove_store(partial_store(output))
 
 
 def partial_store(output: Path) -> Path:

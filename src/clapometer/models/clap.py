@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, cast, get_args
+from typing import Any, ClassVar, Protocol, Self, cast, get_args
 
 import torch
 from tokenizers import Tokenizer
@@ -23,9 +23,8 @@ from clapometer.audio.reading import Samples, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText, WeightsMismatch
 from clapometer.models.weights.tokenizers import check_tokenizer, token_batch
 from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
-from clapometer.types import FUSED, ModelCard, Window
+from clapometer.types import FUSED, ModelCard, Precision, Window
 
-Precision = Literal["fp32", "bf16", "fp16"]
 _ACCELERATOR = threading.Lock()
 _MODE = threading.Lock()
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -37,17 +37,18 @@ def fingerprint(clap: Clap) -> str:
     return digest.hexdigest()
 
 
-def provenance(clap: Clap, *, model: str, window: Window, batch_size: int) -> dict[str, Any]:
-    """Everything that the numbers of a run depend on, for the JSON file next to them.
+def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") -> dict[str, Any]:
+    """What the numbers of a run depend on, for the JSON file beside them.
 
     Args:
         clap: the model.
-        model: the name or folder by which it was asked for.
         window: treatment of short and long clips.
         batch_size: windows or texts per forward pass.
+        model: the name or folder by which it was requested; default: what `load` was given.
     """
     from clapometer.models.weights.safetensors import weights_hash
 
+    model = model or (clap.card.name if clap.origin is None else clap.origin.name)
     card = {name: value for name, value in asdict(clap.card).items() if name != "window"}
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,7 +1,7 @@
-"""Pairs to scores: how well each sound matches its text.
+"""Score pairs of audio and text.
 
-The rules of the numbers: `cosine` is the dot product of two unit vectors, `score` is max(cosine, 0), the CLAPScore of
-the papers, and neither depends on the other pairs.
+`cosine` is the dot product of two unit vectors, `score` is max(cosine, 0), the CLAPScore of the papers; neither depends
+on the other pairs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from clapometer.audio.reading import Sound
 from clapometer.calibration import Calibration
-from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds, embed_texts
+from clapometer.embedding.pipeline import Embedded, Progress, embed_files, embed_texts
 from clapometer.embedding.store import VectorStore
 from clapometer.similarity import clap_score_of, paired_cosine
 from clapometer.types import Score, Window
@@ -23,30 +24,35 @@ from clapometer.types import Score, Window
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-_ROWS_AT_A_TIME = 4096
+_ROWS_PER_BLOCK = 4096
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Different contents among the sounds or texts of some pairs."""
+    """Different contents among the audio or texts of some pairs."""
 
     unique: int
     computed: int
     """Embedded in this run, or found to be unreadable."""
     reused: int
-    """Stored from an earlier run."""
+    """Stored by an earlier run."""
+
+    @classmethod
+    def of(cls, embedded: Embedded) -> Counts:
+        """The counts of some embedded items."""
+        return cls(embedded.computed + embedded.reused, embedded.computed, embedded.reused)
 
 
 @dataclass(frozen=True)
 class ScoredPairs:
-    """Scores, and how they came about."""
+    """Scores of pairs and what was computed for them."""
 
     scores: list[Score]
-    """One a pair, in order."""
+    """One per pair, in order."""
     sounds: Counts
     texts: Counts
-    cut: list[str]
-    """Texts of which the model read only the beginning, each once."""
+    truncated: list[str]
+    """Texts that are longer than the model's input and were truncated, each once."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +60,17 @@ class Summary:
     """The distribution of some scores."""
 
     n: int
-    """Pairs that have a score."""
+    """Pairs with a score."""
     failed: int
-    """Pairs that have none."""
+    """Pairs without."""
     mean: float | None
     quartiles: tuple[float, float, float] | None
-    """A quarter, a half and three quarters of the scores are at most this; linear between neighbours."""
+    """First quartile, median and third quartile, linearly interpolated."""
 
 
 def score_pairs(
     clap: Clap,
-    pairs: Iterable[tuple[str | os.PathLike[str], str]],
+    pairs: Iterable[tuple[Sound, str]],
     *,
     window: Window | None = None,
     batch_size: int | None = None,
@@ -73,66 +79,58 @@ def score_pairs(
     progress: Progress | None = None,
     calibration: Calibration | None = None,
 ) -> ScoredPairs:
-    """Score pairs of a sound file and a text; sounds and texts that repeat are embedded once.
+    """Score pairs of audio and text; audio and texts that repeat are embedded once.
 
     Args:
         clap: the model, from `clapometer.load`.
-        pairs: (file, text), any number.
+        pairs: (audio, text), any number; audio is a file or `(array, sample_rate)`.
         window: treatment of short and long clips; default: the model card's.
-        batch_size: windows or texts a forward pass; default: the model's, which is 1 on a CPU.
+        batch_size: windows or texts per forward pass; default: the model's, which is 1 on a CPU.
         workers: threads that decode and embed; default: as many as the processors can feed.
-        store: where vectors are taken from and kept, such as `clapometer.embedding.store.shared_store()`; default:
+        store: where vectors are looked up and stored, such as `clapometer.embedding.store.shared_store()`; default:
             nowhere.
-        progress: told of sounds and texts as they finish.
+        progress: called as clips and texts finish.
         calibration: the map from cosines to ratings, from `clapometer.calibration.read_calibration`; default: no
             ratings.
 
     Returns:
-        A score for each pair, in order, with what of it the model has learned from (`clapometer.seen`). A pair that
+        A score for each pair, in order, with what of it the model was trained on (`clapometer.seen`). A pair that
         cannot be scored has an `error` in place of a score and does not stop the others.
 
     Raises:
         BadOption: batch size or workers below 1.
 
     Example:
-        >>> import clapometer
-        >>> clap = clapometer.load("mini")
-        >>> scored = clapometer.score_pairs(clap, [("dog.wav", "a dog barks"), ("dog.wav", "rain")])
-        >>> [pair.score for pair in scored.scores]  # doctest: +SKIP
-        [0.412..., 0.031...]
+        >>> import clapometer, numpy
+        >>> clap = clapometer.load("mini", device="cpu")
+        >>> noise = numpy.random.default_rng(0).normal(scale=0.1, size=16000)
+        >>> scored = clapometer.score_pairs(clap, [((noise, 16000), "white noise"), ("missing.wav", "rain")])
+        >>> [pair.score is not None for pair in scored.scores]
+        [True, False]
     """
-    named = [(os.fspath(sound), text) for sound, text in pairs]
-    sounds = embed_sounds(
-        clap,
-        [sound for sound, _ in named],
-        window=window,
-        batch_size=batch_size,
-        workers=workers,
-        store=store,
-        progress=progress,
+    pairs = list(pairs)
+    audio, texts = [one for one, _ in pairs], [text for _, text in pairs]
+    sounds = embed_files(
+        clap, audio, window=window, batch_size=batch_size, workers=workers, store=store, progress=progress
     )
-    texts = embed_texts(
-        clap, [text for _, text in named], batch_size=batch_size, workers=workers, store=store, progress=progress
-    )
-    errors = [sound or text for sound, text in zip(sounds.errors, texts.errors, strict=True)]
-    seen = clap.seen.labels(sounds.digests, [text for _, text in named])
-    scores = [
-        Score(sound, text, None, None, error)
-        if error
-        else Score(
-            sound,
-            text,
-            clap_score_of(cosine),
-            cosine,
-            rating=None if calibration is None else calibration.rating(cosine),
-            seen=label,
-        )
-        for (sound, text), error, cosine, label in zip(
-            named, errors, _cosines(sounds, texts).tolist(), seen, strict=True
-        )
-    ]
-    good = dict.fromkeys(text for (_, text), error in zip(named, texts.errors, strict=True) if not error)
-    return ScoredPairs(scores, _counts(sounds), _counts(texts), [text for text in good if clap.is_truncated(text)])
+    read = embed_texts(clap, texts, batch_size=batch_size, workers=workers, store=store, progress=progress)
+    cosines = _cosines(sounds, read).tolist()
+    seen = clap.seen.labels(sounds.digests, texts)
+    scores = []
+    for number, text in enumerate(texts):
+        name, cosine, error = audio_name(audio[number]), cosines[number], sounds.errors[number] or read.errors[number]
+        if error:
+            scores.append(Score(name, text, None, None, error))
+        else:
+            rating = None if calibration is None else calibration.rating(cosine)
+            scores.append(Score(name, text, clap_score_of(cosine), cosine, rating=rating, seen=seen[number]))
+    valid = dict.fromkeys(text for text, error in zip(texts, read.errors, strict=True) if not error)
+    return ScoredPairs(scores, Counts.of(sounds), Counts.of(read), [text for text in valid if clap.is_truncated(text)])
+
+
+def audio_name(audio: Sound) -> str:
+    """What a result calls its audio: the path as it was given, or `array`."""
+    return "array" if isinstance(audio, tuple) else os.fspath(audio)
 
 
 def summarise(scores: Sequence[Score]) -> Summary:
@@ -148,11 +146,7 @@ def _cosines(sounds: Embedded, texts: Embedded) -> npt.NDArray[np.float64]:
     """(pairs,); NaN for a pair without both vectors."""
     cosines = np.full(len(sounds.index), np.nan)
     both = np.flatnonzero((sounds.index >= 0) & (texts.index >= 0))
-    for start in range(0, len(both), _ROWS_AT_A_TIME):
-        some = both[start : start + _ROWS_AT_A_TIME]
+    for start in range(0, len(both), _ROWS_PER_BLOCK):
+        some = both[start : start + _ROWS_PER_BLOCK]
         cosines[some] = paired_cosine(sounds.unique[sounds.index[some]], texts.unique[texts.index[some]])
     return cosines
-
-
-def _counts(embedded: Embedded) -> Counts:
-    return Counts(embedded.computed + embedded.reused, embedded.computed, embedded.reused)

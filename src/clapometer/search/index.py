@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clapometer.embedding.pipeline import embed_sounds, embed_texts
+from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.search import storage
@@ -107,10 +107,10 @@ class SoundIndex:
             BadOption: the model is not that of the index.
         """
         self.check_model(clap)
-        embedded = embed_sounds(clap, [path], window=self.window, store=store)
-        if embedded.errors[0]:
-            raise BadAudio(embedded.errors[0])
-        vector: Vectors = embedded.vectors[0]
+        found = embed_files(clap, [path], window=self.window, store=store)
+        if found.errors[0]:
+            raise BadAudio(found.errors[0])
+        vector: Vectors = found.vectors[0]
         return vector
 
     @property

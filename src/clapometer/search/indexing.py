@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clapometer.audio.files import audio_files_below
-from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds
+from clapometer.embedding.pipeline import Embedded, Progress, embed_files
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
 from clapometer.models.fingerprint import provenance
@@ -90,7 +90,7 @@ def index_folder(
         now = _list_files(root)
         reused = _reusable_rows(before, now)
         to_embed = np.flatnonzero(reused < 0)
-        embedded = embed_sounds(
+        embedded = embed_files(
             clap,
             [root / now.paths[number] for number in to_embed],
             window=window,

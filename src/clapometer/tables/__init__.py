@@ -4,22 +4,38 @@ A table that cannot be used at all raises `BadTable`. A problem of one row stays
 others. Nothing here imports torch.
 """
 
+from clapometer.tables.memory import DataFrame, Records, table_in_memory
 from clapometer.tables.reading import read_table
-from clapometer.tables.records import check_output, finite, record_path, write_json, write_with_record
+from clapometer.tables.records import (
+    check_output,
+    extended_rows,
+    finite,
+    record_path,
+    renamed_columns,
+    write_extended,
+    write_json,
+    write_with_record,
+)
 from clapometer.tables.table import Format, Row, Table, format_of
 from clapometer.tables.writing import atomic_write, clear_names, write_rows
 
 __all__ = [
+    "DataFrame",
     "Format",
+    "Records",
     "Row",
     "Table",
     "atomic_write",
     "check_output",
     "clear_names",
+    "extended_rows",
     "finite",
     "format_of",
     "read_table",
     "record_path",
+    "renamed_columns",
+    "table_in_memory",
+    "write_extended",
     "write_json",
     "write_rows",
     "write_with_record",

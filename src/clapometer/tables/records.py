@@ -6,13 +6,13 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from clapometer.errors import BadOption
-from clapometer.tables.table import format_of
-from clapometer.tables.writing import atomic_write, write_rows
+from clapometer.tables.table import Row, Table, format_of
+from clapometer.tables.writing import atomic_write, clear_names, write_rows
 
 
 def record_path(output: Path) -> Path:
@@ -67,6 +67,52 @@ def write_with_record(
         file.seek(0)
         written = {"file": output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
         write_json(record_path(output), {**record, "output": written})
+
+
+def extended_rows(table: Table, added: Mapping[str, type], values: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
+    """The rows of a table with further columns; a column of the table that is called like one gets another name.
+
+    Args:
+        table: the rows.
+        added: names and types of the further columns.
+        values: theirs, per row.
+    """
+    names = clear_names(table.columns, tuple(added))
+    for row, more in zip(table.rows, values, strict=True):
+        yield {names[name]: row[name] for name in names if name in row} | dict(more)
+
+
+def write_extended(
+    output: Path,
+    table: Table,
+    added: Mapping[str, type],
+    values: Iterable[Mapping[str, Any]],
+    record: Mapping[str, Any],
+) -> None:
+    """Write a table with further columns, and beside it its record, which lists the columns that were renamed.
+
+    Args:
+        output: as for `write_with_record`.
+        table: the rows; a Parquet schema is kept.
+        added: names of the further columns, and `float` or `str`.
+        values: theirs, per row.
+        record: how the further columns were computed.
+
+    Raises:
+        BadOption: they cannot be written.
+    """
+    names = clear_names(table.columns, tuple(added))
+    types: dict[str, Any] = dict(added)
+    if table.schema is not None:
+        types |= {names[name]: table.schema.field(name).type for name in table.columns}
+    record = {**record, "renamed_columns": renamed_columns(table, added)}
+    write_with_record(output, [*names.values(), *added], extended_rows(table, added, values), record, types)
+
+
+def renamed_columns(table: Table, added: Iterable[str]) -> dict[str, str]:
+    """The new names of the columns of a table that are called like further ones."""
+    names = clear_names(table.columns, tuple(added))
+    return {old: new for old, new in names.items() if old != new}
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

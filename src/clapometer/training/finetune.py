@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
+from clapometer.embedding.pipeline import Progress, embed_files, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load, resolve
@@ -84,7 +84,7 @@ class RatedAgreement:
         Raises:
             BadAudio: a sound cannot be read.
         """
-        sounds, texts = embed_sounds(clap, self.pairs.audio), embed_texts(clap, self.pairs.texts)
+        sounds, texts = embed_files(clap, self.pairs.audio), embed_texts(clap, self.pairs.texts)
         for error in filter(None, sounds.errors):
             raise BadAudio(error)
         cosine = paired_cosine(sounds.vectors, texts.vectors)

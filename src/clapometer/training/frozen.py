@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from clapometer.embedding.pipeline import Embedded, Progress, embed_sounds, embed_texts
+from clapometer.embedding.pipeline import Embedded, Progress, embed_files, embed_texts
 from clapometer.errors import BadAudio, BadInput, BadText
 from clapometer.models.clap import Clap
 from clapometer.training.objective import KnownRows
@@ -45,7 +45,7 @@ def known_sounds(
         return _before_projection(clap, "audio", sounds, clap.embed_audio, progress and progress("sounds", len(sounds)))
     if "audio" in learning:
         return None
-    return Known(_rows(embed_sounds(clap, sounds, progress=progress), BadAudio), None)
+    return Known(_rows(embed_files(clap, sounds, progress=progress), BadAudio), None)
 
 
 def known_texts(clap: Clap, learning: set[str], texts: Sequence[str], progress: Progress | None) -> Known | None:

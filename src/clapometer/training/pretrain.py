@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from clapometer.classification.classifier import class_vectors
-from clapometer.embedding.pipeline import Progress, embed_sounds, embed_texts
+from clapometer.embedding.pipeline import Progress, embed_files, embed_texts
 from clapometer.errors import BadAudio, BadOption, BadTable, BadText, first_of
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
 from clapometer.models.clap import Clap
@@ -75,7 +75,7 @@ class ZeroShot:
             BadAudio: a sound cannot be read.
         """
         classes = sorted(set(self.labels))
-        embedded = embed_sounds(clap, self.sounds)
+        embedded = embed_files(clap, self.sounds)
         for error in filter(None, embedded.errors):
             raise BadAudio(error)
         similarity = embedded.vectors.astype(np.float64) @ class_vectors(clap, classes, self.templates).T
@@ -104,7 +104,7 @@ class Retrieval:
         Raises:
             BadAudio, BadText: a sound or a text cannot be embedded.
         """
-        audio, text = embed_sounds(clap, self.sounds), embed_texts(clap, self.texts)
+        audio, text = embed_files(clap, self.sounds), embed_texts(clap, self.texts)
         for error in filter(None, audio.errors):
             raise BadAudio(error)
         for error in filter(None, text.errors):

@@ -13,7 +13,7 @@ from conftest import noise
 
 import clapometer.models.backends
 from clapometer.audio.reading import Sound
-from clapometer.cli.engine import Engine
+from clapometer.cli.options import InferenceOptions, load_model
 from clapometer.errors import BadOption
 from clapometer.models.backends import engage
 from clapometer.models.backends.int8 import group_of
@@ -125,7 +125,7 @@ def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.Monkey
     with pytest.raises(BadOption, match=r"pip install 'clapometer\[openvino\]'"):
         load("mini", engine="openvino")
     with pytest.raises(BadOption, match=r"pip install 'clapometer\[openvino\]'"):
-        Engine("mini", "auto", "fp32", None, None, "", True, True, "openvino-int8")
+        InferenceOptions(engine="openvino-int8")
 
 
 def test_an_engine_that_cannot_run_the_model_as_it_is_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +135,9 @@ def test_an_engine_that_cannot_run_the_model_as_it_is_says_so(monkeypatch: pytes
     with pytest.raises(BadOption, match="bf16"):
         engage(clap, "openvino")
     with pytest.raises(BadOption, match="--precision fp32"):
-        Engine("mini", "cpu", "bf16", None, None, "", True, True, "openvino")
+        InferenceOptions(device="cpu", precision="bf16", engine="openvino")
     with pytest.raises(BadOption, match="--device cpu"):
-        Engine("mini", "cuda", "fp32", None, None, "", True, True, "openvino")
+        InferenceOptions(device="cuda", engine="openvino")
 
 
 def test_an_unknown_engine_is_answered_with_the_known_ones() -> None:
@@ -168,9 +168,8 @@ def test_rounded_weights_are_within_half_a_step(openvino: None) -> None:
 
 
 def test_the_command_line_loads_with_the_engine_that_is_asked_for() -> None:
-    engine = Engine("mini", "auto", "fp32", None, None, "", True, True, "onednn")
     before = torch.get_num_threads()
     try:
-        assert engine.load().engine == "onednn"
+        assert load_model(InferenceOptions(engine="onednn")).engine == "onednn"
     finally:
         torch.set_num_threads(before)

@@ -1,0 +1,50 @@
+"""Options of zero-shot classification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clapometer.errors import BadOption
+from clapometer.labels import DEFAULT_TEMPLATE, checked_templates
+from clapometer.types import option
+
+LABEL = "label"
+"""The column that is taken for the true labels if no other is named."""
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """How to classify, and what to compare with.
+
+    Raises:
+        BadOption: a template has no `{}`, or groups are to be compared and no column names them.
+    """
+
+    template: tuple[str, ...] = option(
+        (DEFAULT_TEMPLATE,),
+        f"The text of a label, which goes where `{{}}` stands; may be given several times, and is averaged; default: "
+        f"`{DEFAULT_TEMPLATE}`.",
+        metavar="TEXT",
+    )
+    top_k: int = option(1, "Labels per clip, the most probable first.")
+    true: str = option(LABEL, "The table's column with the true labels.", metavar="COLUMN")
+    group: str | None = option(
+        None,
+        "A column that says which clips belong together, such as speaker or recording: they are resampled together for "
+        "the intervals. Default: clips are taken as independent.",
+        metavar="COLUMN",
+    )
+    apart_from: Path | None = option(
+        None,
+        "What the model was trained on: refused if a --group, such as a speaker, is in both tables.",
+        metavar="TABLE",
+    )
+
+    def __post_init__(self) -> None:
+        checked_templates(self.template)
+        if self.apart_from is not None and self.group is None:
+            raise BadOption("--apart-from compares groups: say by --group which column names them, such as speaker")
+
+
+DEFAULTS = ClassifyOptions()

@@ -1,0 +1,343 @@
+"""Classify the audio of a table: labels, agreement with true labels, and a record of how they were computed."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clapometer.classification.classifier import Classification, ClassifiedSounds, checked_top_k, classify
+from clapometer.classification.options import DEFAULTS, LABEL, ClassifyOptions
+from clapometer.embedding import options as embedding_options
+from clapometer.embedding.inputs import AudioInputs, read_audio_inputs
+from clapometer.embedding.options import EmbedOptions
+from clapometer.embedding.pipeline import Progress
+from clapometer.embedding.store import VectorStore
+from clapometer.errors import BadOption, BadTable
+from clapometer.labels import checked_labels, true_labels
+from clapometer.models.fingerprint import provenance
+from clapometer.scoring.score_table import rounded, store_notes
+from clapometer.stats.grouped import SpeechFigures, check_apart, figures_of
+from clapometer.tables import Row, extended_rows, read_table, write_extended
+from clapometer.types import Window
+
+if TYPE_CHECKING:
+    from clapometer.models.clap import Clap
+
+FORMULA = (
+    "probability = softmax over the labels of exp(logit_scale) * cosine; a label's vector is the mean of the unit "
+    "vectors of its templates, brought back to unit length"
+)
+
+
+@dataclass(frozen=True)
+class ClassifyInputs:
+    """Audio to classify, checked without a model.
+
+    Attributes:
+        audio: the rows.
+        labels: the classes.
+        options: how to classify.
+        true: for each row its true label, None if it is not known; None if there are none to compare with.
+        groups: for each row what it belongs to, such as its speaker; None if clips are taken as independent.
+        notes: what a reader should know, in sentences.
+    """
+
+    audio: AudioInputs
+    labels: tuple[str, ...]
+    options: ClassifyOptions
+    true: list[str | None] | None
+    groups: list[str] | None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ClassifiedTable:
+    """A table with the most probable labels for each of its rows.
+
+    Attributes:
+        inputs: the table that was classified, labels and true labels.
+        clips: one per row, in order, with the audio as the table names it.
+        metrics: agreement with the true labels, with intervals; None if there are none.
+        notes: what a reader of the labels should know, in sentences.
+        record: how the labels were computed (model, weights, window, versions, counts, ...), and their summary.
+    """
+
+    inputs: ClassifyInputs
+    clips: list[Classification]
+    metrics: SpeechFigures | None
+    notes: list[str]
+    record: dict[str, Any]
+
+    @property
+    def problems(self) -> list[str]:
+        """For each row why it has no label; empty if it has one."""
+        return [clip.error for clip in self.clips]
+
+    @property
+    def failed(self) -> int:
+        """Rows without a label."""
+        return sum(map(bool, self.problems))
+
+    @property
+    def columns(self) -> dict[str, type]:
+        """The columns that are added to those of the table."""
+        columns: dict[str, type] = {"predicted": str, "probability": float}
+        for number in range(2, self.inputs.options.top_k + 1):
+            columns |= {f"predicted_{number}": str, f"probability_{number}": float}
+        return columns | {"error": str}
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the table with the added columns; a column of that name in the table becomes `input_...`."""
+        return extended_rows(self.inputs.audio.table, self.columns, self._added())
+
+    def to_records(self) -> list[Row]:
+        """For each row audio, predicted labels, their probabilities, error, and the true label if there are any."""
+        records = [{"audio": clip.audio, **added} for clip, added in zip(self.clips, self._added(), strict=True)]
+        if self.inputs.true is None:
+            return records
+        return [{**record, "label": true} for record, true in zip(records, self.inputs.true, strict=True)]
+
+    def _added(self) -> Iterator[Row]:
+        for clip in self.clips:
+            pairs = zip(clip.labels, clip.probabilities, strict=True)
+            values = [value for label, probability in pairs for value in (label, rounded(probability))]
+            row: Row = dict.fromkeys(self.columns)
+            yield row | dict(zip(self.columns, values, strict=False)) | {"error": clip.error}
+
+
+def read_classify_inputs(
+    table: Any,
+    labels: Sequence[str],
+    *,
+    options: ClassifyOptions = DEFAULTS,
+    audio_root: str | os.PathLike[str] | None = None,
+) -> ClassifyInputs:
+    """Read and check what is to be classified; arguments and errors as `classify_table`."""
+    labels = checked_labels(labels)
+    checked_top_k(options.top_k, labels)
+    audio = read_audio_inputs(table, audio_root=audio_root)
+    true, notes = _true_labels(audio, labels, options.true)
+    return ClassifyInputs(audio, labels, options, true, _groups(audio, options, true is not None), notes)
+
+
+def classify_table(
+    clap: Clap,
+    table: Any,
+    labels: Sequence[str] = (),
+    *,
+    options: ClassifyOptions = DEFAULTS,
+    embedding: EmbedOptions = embedding_options.DEFAULTS,
+    audio_root: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    store: VectorStore | None = None,
+) -> ClassifiedTable:
+    """Zero-shot classification of the audio of a table, with a record of how the labels were computed.
+
+    Args:
+        clap: the model, from `clapometer.load`.
+        table: the path of a table with the column `audio`, a `Table`, a DataFrame or a list of records; an audio file,
+            a folder, `(array, sample_rate)`, or a list of these; or what `read_classify_inputs` made of one, which also
+            has the labels and the options.
+        labels: two or more names of classes; underscores are read as spaces.
+        options: templates, number of labels, true labels and groups.
+        embedding: window, batch size and workers.
+        audio_root: where relative paths begin; default: the folder of a table file, else the working directory.
+        progress: called as clips finish.
+        store: where vectors are looked up and stored; default: nowhere.
+
+    Returns:
+        The labels in the order of the rows, and, if the table has a column of true labels, the agreement with them. A
+        row that cannot be classified has an `error` and does not stop the others. Nothing is written; see
+        `write_classified_table` and `write_confusion_matrix`.
+
+    Raises:
+        BadTable: the table cannot be used at all, or some true labels are among the labels and others are not.
+        BadAudio: a listed file or folder is missing, or a folder contains no audio.
+        BadText: a label is empty.
+        BadOption: fewer than two labels, two that read the same, `top_k` out of range, a column that is not there, a
+            group that is in both tables, an audio root that is not a folder, or a window that the model cannot encode.
+
+    Example:
+        >>> import clapometer, numpy
+        >>> clap = clapometer.load("mini", device="cpu")
+        >>> noise = numpy.random.default_rng(0).normal(scale=0.1, size=16000)
+        >>> rows = [{"audio": (noise, 16000), "label": "rain"}, {"audio": "missing.wav", "label": "a bell"}]
+        >>> found = clapometer.classify_table(clap, rows, ["rain", "a bell"])
+        >>> found.failed, found.record["summary"]["with_true_label"]
+        (1, 1)
+    """
+    if isinstance(table, ClassifyInputs):
+        inputs = table
+    else:
+        inputs = read_classify_inputs(table, labels, options=options, audio_root=audio_root)
+    window = clap.window_of(embedding.window)
+    classified = classify(
+        clap,
+        [inputs.audio.audio[number] for number in inputs.audio.valid],
+        inputs.labels,
+        templates=inputs.options.template,
+        top_k=inputs.options.top_k,
+        window=window,
+        batch_size=embedding.batch_size,
+        workers=embedding.workers,
+        store=store,
+        progress=progress,
+    )
+    clips = _in_place(inputs.audio, classified.clips)
+    metrics = _metrics(inputs, clips)
+    record = _record(clap, inputs, clips, classified, metrics, window, embedding)
+    return ClassifiedTable(inputs, clips, metrics, [*inputs.notes, *store_notes(store)], record)
+
+
+def write_classified_table(result: ClassifiedTable, output: str | os.PathLike[str]) -> None:
+    """Write a table with its labels, and beside it its record as JSON; the table appears last.
+
+    Args:
+        result: of `classify_table`.
+        output: a file whose name ends in .csv, .tsv, .jsonl or .parquet.
+
+    Raises:
+        BadTable: another extension.
+        BadOption: they cannot be written.
+    """
+    write_extended(Path(output), result.inputs.audio.table, result.columns, result._added(), result.record)  # noqa: SLF001
+
+
+def write_confusion_matrix(result: ClassifiedTable, path: str | os.PathLike[str]) -> bool:
+    """Draw the true against the predicted labels; returns False if no row has both.
+
+    Args:
+        result: of `classify_table`.
+        path: a file whose name ends in .png, .svg or .pdf.
+
+    Raises:
+        BadOption: it cannot be written.
+    """
+    from clapometer.plots.figures import confusion_matrix
+
+    if result.metrics is None:
+        return False
+    found = result.metrics.figures
+    title = (
+        f"{result.record['model']['name']} on {found.n} clips\naccuracy {found.accuracy:.3f}, balanced accuracy "
+        f"{found.balanced_accuracy:.3f}, macro-F1 {found.macro_f1:.3f}"
+    )
+    confusion_matrix(found.confusion, found.labels, Path(path), title=title)
+    return True
+
+
+def _true_labels(audio: AudioInputs, labels: tuple[str, ...], column: str) -> tuple[list[str | None] | None, list[str]]:
+    """The true label of each row, and notes."""
+    table = audio.table
+    if column not in table.columns:
+        if column != LABEL:
+            raise BadOption(f"--true {column}: no such column; there are {', '.join(table.columns)}")
+        return None, []
+    # Tables of JSON lines and Parquet may have numbers for labels, which `texts` would leave out.
+    cells = [str(cell) if (cell := row.get(column)) is not None else "" for row in table.rows]
+    true = true_labels(cells, labels, where=audio.where, name=column)
+    if true is not None:
+        return true, []
+    note = f"nothing in its column `{column}` is among --labels, so that there are no true labels to compare with"
+    return None, [f"{table.path}: {note}"]
+
+
+def _groups(audio: AudioInputs, options: ClassifyOptions, is_labelled: bool) -> list[str] | None:
+    """What each row belongs to, such as its speaker."""
+    column, table = options.group, audio.table
+    if column is None:
+        return None
+    if not is_labelled:
+        raise BadOption(f"--group {column}: intervals need true labels, a column `label` or the one of --true")
+    if column not in table.columns:
+        raise BadOption(f"--group {column}: no such column; there are {', '.join(table.columns)}")
+    cells = ["" if (cell := row.get(column)) is None else str(cell).strip() for row in table.rows]
+    if "" in cells:
+        raise BadTable(
+            f"{audio.where(cells.index(''))}: {column} is empty; every clip must belong to one, or leave it out"
+        )
+    if options.apart_from is not None:
+        other = read_table(options.apart_from, (column,))
+        check_apart(cells, [str(row.get(column, "")).strip() for row in other.rows], column)
+    return cells
+
+
+def _in_place(audio: AudioInputs, classified: Sequence[Classification]) -> list[Classification]:
+    """One classification per row, in the order of the table, with the names in it."""
+    clips = [Classification(name, (), (), why) for name, why in zip(audio.names, audio.problems, strict=True)]
+    for number, clip in zip(audio.valid, classified, strict=True):
+        clips[number] = replace(clip, audio=audio.names[number])
+    return clips
+
+
+def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> SpeechFigures | None:
+    """Agreement with the true labels; None if no row has both a true label and a prediction."""
+    if inputs.true is None:
+        return None
+    rows = zip(inputs.true, clips, inputs.groups or [""] * len(clips), strict=True)
+    known = [(true, clip.labels[0], group) for true, clip, group in rows if true and not clip.error]
+    if not known:
+        return None
+    true, predicted, groups = map(list, zip(*known, strict=True))
+    return figures_of(true, predicted, None if inputs.groups is None else groups, inputs.labels)
+
+
+def _record(
+    clap: Clap,
+    inputs: ClassifyInputs,
+    clips: Sequence[Classification],
+    classified: ClassifiedSounds,
+    metrics: SpeechFigures | None,
+    window: Window,
+    embedding: EmbedOptions,
+) -> dict[str, Any]:
+    failed = sum(1 for clip in clips if clip.error)
+    return {
+        "command": "classify",
+        **provenance(clap, window=window, batch_size=embedding.batch_size or clap.default_batch_size),
+        "formula": FORMULA,
+        "logit_scale": round(clap.logit_scale.item(), 6),
+        "labels": list(inputs.labels),
+        "templates": list(inputs.options.template),
+        "input": inputs.audio.as_record(),
+        "counts": {
+            "rows": len(clips),
+            "classified": len(clips) - failed,
+            "failed": failed,
+            "sounds": asdict(classified.sounds),
+        },
+        "summary": _summary(clips, metrics),
+    }
+
+
+def _summary(clips: Sequence[Classification], metrics: SpeechFigures | None) -> dict[str, Any]:
+    """How often each label was predicted, and the agreement with true labels if there are some."""
+    failed = sum(1 for clip in clips if clip.error)
+    predicted = Counter(clip.labels[0] for clip in clips if not clip.error)
+    summary: dict[str, Any] = {
+        "n": len(clips) - failed,
+        "failed": failed,
+        "predicted": dict(sorted(predicted.items(), key=lambda item: (-item[1], item[0]))),
+    }
+    if metrics is None:
+        return summary
+    found = metrics.figures
+    summary |= {
+        "with_true_label": found.n,
+        "accuracy": round(found.accuracy, 6),
+        "balanced_accuracy": round(found.balanced_accuracy, 6),
+        "macro_f1": round(found.macro_f1, 6),
+        "confusion": {"labels": list(found.labels), "true_by_predicted": found.confusion.tolist()},
+    }
+    if metrics.speakers is not None:
+        summary["groups"] = metrics.speakers
+    named = {"accuracy": metrics.accuracy, "balanced_accuracy": metrics.uar, "macro_f1": metrics.macro_f1}
+    summary["intervals"] = {
+        name: None if math.isnan(one.low) else [round(one.low, 6), round(one.high, 6)] for name, one in named.items()
+    }
+    return summary

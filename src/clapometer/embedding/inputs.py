@@ -1,0 +1,179 @@
+"""What the functions on tables take: a table file, a DataFrame, records, pairs, audio files, folders or arrays.
+
+All of them become `AudioInputs`, which is checked without a model. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeGuard, get_args
+
+from clapometer.audio.files import audio_files_below, check_files, resolve_audio_path
+from clapometer.audio.reading import Sound, is_one_sound
+from clapometer.errors import BadAudio, BadOption, BadTable
+from clapometer.provenance import file_hash
+from clapometer.tables import DataFrame, Format, Table, read_table, table_in_memory
+from clapometer.tables.memory import IN_MEMORY
+from clapometer.tables.table import checked
+
+TABLE_EXTENSIONS = tuple(f".{name}" for name in get_args(Format))
+
+
+@dataclass(frozen=True)
+class AudioInputs:
+    """Rows with the audio of each.
+
+    Attributes:
+        table: the rows; where a row holds an array, its cell `audio` is a name such as `array 1`.
+        audio: the file or `(array, sample_rate)` of each row.
+        problems: for each row why it cannot be used, as far as it shows without a model; empty if nothing does.
+        root: the folder where relative paths begin; None if paths are taken as they are.
+        is_file: whether the table is a file.
+    """
+
+    table: Table
+    audio: list[Sound]
+    problems: list[str]
+    root: Path | None
+    is_file: bool
+
+    @property
+    def names(self) -> list[str]:
+        """The audio of each row as the table names it."""
+        return self.table.texts("audio")
+
+    @property
+    def valid(self) -> list[int]:
+        """The rows without a problem, counted from 0."""
+        return [number for number, problem in enumerate(self.problems) if not problem]
+
+    def where(self, number: int) -> str:
+        """How to find row `number`, counted from 0, such as `pairs.csv line 7`."""
+        return self.table.where(number) if self.is_file else f"row {number + 1}"
+
+    def as_record(self) -> dict[str, str]:
+        """The input in the record of a result: file, SHA-256 and audio root; empty if the table is not a file."""
+        if not self.is_file:
+            return {}
+        return {"file": str(self.table.path), "sha256": file_hash(self.table.path), "audio_root": str(self.root)}
+
+
+def read_pairs(given: Any, *, audio_root: str | os.PathLike[str] | None = None) -> AudioInputs:
+    """Read pairs of audio and text.
+
+    Args:
+        given: the path of a table with the columns `audio` and `text`; a `Table`, a DataFrame or a list of records with
+            these columns; or a list of (audio, text). In memory, audio may be `(array, sample_rate)`.
+        audio_root: where relative paths begin; default: the folder of a table file, else the working directory.
+
+    Raises:
+        BadTable: the table cannot be used.
+        BadOption: the audio root is not a folder.
+    """
+    return _inputs(given, ("audio", "text"), audio_root)
+
+
+def read_audio_inputs(given: Any, *, audio_root: str | os.PathLike[str] | None = None) -> AudioInputs:
+    """Read audio.
+
+    Args:
+        given: the path of a table with the column `audio`; a `Table`, a DataFrame or a list of records with it; or an
+            audio file, a folder, `(array, sample_rate)`, or a list of these. Folders are searched with their
+            subfolders, in the order of the paths; hidden files are left out.
+        audio_root: where relative paths begin; default: the folder of a table file, else the working directory.
+
+    Raises:
+        BadTable: the table cannot be used.
+        BadAudio: a listed file or folder is missing, or a folder contains no audio.
+        BadOption: a table beside other things; the audio root is not a folder, or there is no table.
+    """
+    if is_one_sound(given):
+        given = [given]
+    if isinstance(given, Sequence) and all(map(is_one_sound, given)):
+        tables = [one for one in given if _is_table(one)]
+        if tables and len(given) > 1:
+            raise BadOption(f"{tables[0]} is a table and stands beside other arguments; give one table, or audio")
+        if not tables:
+            if audio_root is not None:
+                raise BadOption("--audio-root belongs to a table; files and folders are found by their own paths")
+            given = list(_listed(given))
+        else:
+            given = tables[0]
+    return _inputs(given, ("audio",), audio_root)
+
+
+def row_problems(table: Table, audio: Sequence[Sound]) -> list[str]:
+    """For each row what is wrong as far as it shows without a model: of the row itself, or of its file."""
+    paths = [os.fspath(one) if isinstance(one, (str, os.PathLike)) else "" for one in audio]
+    bad = check_files(path for path, problem in zip(paths, table.problems, strict=True) if path and not problem)
+    return [problem or bad.get(path, "") for problem, path in zip(table.problems, paths, strict=True)]
+
+
+def _inputs(given: Any, required: Sequence[str], audio_root: str | os.PathLike[str] | None) -> AudioInputs:
+    arrays: dict[int, Sound] = {}
+    if isinstance(given, (str, os.PathLike)):
+        table = read_table(given, required)
+    elif isinstance(given, Table):
+        table = checked(replace(given, problems=list(given.problems)), required)
+    else:
+        table = table_in_memory(_records(given, required), required=())
+        for number, row in enumerate(table.rows):
+            audio = row.get("audio")
+            if _is_array(audio):
+                arrays[number], row["audio"] = audio, f"array {number + 1}"
+            elif isinstance(audio, os.PathLike):
+                row["audio"] = os.fspath(audio)
+        table = checked(table, required)
+    is_file = table.path != IN_MEMORY
+    root = Path(audio_root) if audio_root is not None else table.path.parent if is_file else None
+    if root is not None and not root.is_dir():
+        raise BadOption(f"--audio-root {root}: no such folder")
+    names = table.texts("audio")
+    paths = names if root is None else [resolve_audio_path(root, name) for name in names]
+    audio = [arrays.get(number, path) for number, path in enumerate(paths)]
+    return AudioInputs(table, audio, row_problems(table, audio), root, is_file)
+
+
+def _records(given: Any, required: Sequence[str]) -> Any:
+    """A DataFrame as it is; a list of records, pairs or audio as records."""
+    if isinstance(given, DataFrame) or not isinstance(given, Iterable):
+        return given
+    return [_record(number, one, required) for number, one in enumerate(given, 1)]
+
+
+def _record(number: int, given: Any, required: Sequence[str]) -> Mapping[str, Any]:
+    if isinstance(given, Mapping):
+        return given
+    if len(required) == 1 and is_one_sound(given):
+        return {"audio": given}
+    if len(required) == 2 and isinstance(given, Sequence) and not isinstance(given, str) and len(given) == 2:
+        return dict(zip(required, given, strict=True))
+    kind = "(audio, text)" if len(required) == 2 else "audio"
+    raise BadTable(f"row {number} is {type(given).__name__}; give {kind}, or a mapping with {' and '.join(required)}")
+
+
+def _is_array(value: Any) -> TypeGuard[tuple[Any, int]]:
+    return isinstance(value, tuple) and is_one_sound(value)
+
+
+def _is_table(given: Any) -> bool:
+    if not isinstance(given, (str, os.PathLike)):
+        return False
+    path = Path(given)
+    return path.suffix.lower() in TABLE_EXTENSIONS and not path.is_dir()
+
+
+def _listed(given: Sequence[Sound]) -> Iterator[Sound]:
+    """Files, arrays, and the files in folders."""
+    paths = [one for one in given if not isinstance(one, tuple)]
+    missing = [str(path) for path in paths if not Path(path).exists()]
+    if missing:
+        raise BadAudio(f"no such file or folder: {', '.join(missing)}; check the names")
+    for one in given:
+        if not isinstance(one, tuple) and Path(one).is_dir():
+            yield from map(str, audio_files_below(Path(one)))
+        else:
+            yield one

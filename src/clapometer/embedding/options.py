@@ -1,0 +1,48 @@
+"""Options of every function that embeds many files or texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clapometer.errors import BadOption
+from clapometer.types import Window, option
+
+
+def check_counts(batch_size: int | None, workers: int | None) -> None:
+    """Check a batch size and a number of worker threads; None stands for the default.
+
+    Raises:
+        BadOption: one is below 1.
+    """
+    for what, value in (("batch size", batch_size), ("workers", workers)):
+        if value is not None and value < 1:
+            raise BadOption(f"{what} must be at least 1, not {value}")
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """How to embed.
+
+    Raises:
+        BadOption: the window is not understood, or a count is below 1.
+    """
+
+    window: Window | str = option(
+        "",
+        "Treatment of long and short clips, such as `hop=5`, `head` or `seconds=10,short=repeat`; default: the model's "
+        "own.",
+        metavar="CHANGES",
+        parse=str,
+    )
+    batch_size: int | None = option(
+        None, "Windows or texts per forward pass; default: 1 on a CPU, where more costs memory and time, 32 on a GPU."
+    )
+    workers: int | None = option(None, "Threads that decode and embed; default: one per processor, 16 at most.")
+
+    def __post_init__(self) -> None:
+        check_counts(self.batch_size, self.workers)
+        if self.window and not isinstance(self.window, Window):  # the model's own is not known yet
+            Window.check(self.window)
+
+
+DEFAULTS = EmbedOptions()

@@ -1,0 +1,117 @@
+"""CLAPScore as a function of tensors, files or arrays; `clapometer.scoring.metric` is the class for loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, cast, get_args
+
+import torch
+from torch import Tensor
+
+from clapometer.audio.reading import Sound, is_one_sound
+from clapometer.errors import BadOption
+from clapometer.models.clap import Clap
+from clapometer.models.registry import DEFAULT_MODEL, load
+from clapometer.similarity import clap_score_of, paired_cosine
+from clapometer.types import Window
+
+Reduction = Literal["mean", "none"]
+
+
+def clap_score(
+    audio: Sound | Sequence[Sound] | Tensor,
+    texts: str | Sequence[str],
+    model: Clap | str = DEFAULT_MODEL,
+    *,
+    sample_rate: int | None = None,
+    reduction: Reduction = "mean",
+    clipped: bool = True,
+    window: Window | None = None,
+    batch_size: int | None = None,
+) -> Tensor:
+    r"""How well audio matches text: :math:`\max(\cos(a, t), 0)` of each pair, and their mean.
+
+    The score of a pair is that of `clapometer score`: nothing is cropped at random, and it does not depend on the other
+    pairs.
+
+    Args:
+        audio: files or `(array, sample_rate)`, one or a list; or a tensor (n, samples) or (n, channels, samples),
+            -1..1, with its `sample_rate`.
+        texts: as many texts.
+        model: a model, or the name or folder of one, which is then loaded in each call.
+        sample_rate: of a tensor, in Hz.
+        reduction: `mean` of all pairs, or `none`.
+        clipped: False for the cosines, -1..1, in place of the scores.
+        window: treatment of short and long clips; default: the model card's.
+        batch_size: windows or texts per forward pass; default: the model's, which is 1 on a CPU.
+
+    Returns:
+        float32: a scalar, NaN if there are no pairs; or (pairs,) with reduction `none`.
+
+    Raises:
+        BadAudio: a clip cannot be read.
+        BadText: a text is empty.
+        BadOption: the numbers of clips and texts differ, a tensor comes without its sample rate, an unknown reduction,
+            or a window that the model cannot encode.
+
+    Example:
+        >>> import torch
+        >>> noise = 0.1 * torch.randn(2, 16000, generator=torch.Generator().manual_seed(0))
+        >>> score = clap_score(noise, ["white noise", "a dog barks"], "mini", sample_rate=16000)
+        >>> score.shape, 0 <= score.item() <= 1
+        (torch.Size([]), True)
+    """
+    check_reduction(reduction)
+    clap = model if isinstance(model, Clap) else load(model)
+    return reduced(
+        pair_scores(audio, texts, clap, sample_rate=sample_rate, clipped=clipped, window=window, batch_size=batch_size),
+        reduction,
+    )
+
+
+def pair_scores(
+    audio: Sound | Sequence[Sound] | Tensor,
+    texts: str | Sequence[str],
+    clap: Clap,
+    *,
+    sample_rate: int | None,
+    clipped: bool,
+    window: Window | None,
+    batch_size: int | None,
+) -> Tensor:
+    """The score of each pair, float64 (pairs,) on the CPU; arguments and errors as `clap_score`."""
+    clips = _clips(audio, sample_rate)
+    texts = [texts] if isinstance(texts, str) else list(texts)
+    if len(clips) != len(texts):
+        raise BadOption(f"{len(clips)} clips and {len(texts)} texts do not form pairs; give as many of both")
+    audio_vectors = clap.embed_audio(clips, window=window, batch_size=batch_size)
+    text_vectors = clap.embed_text(texts, batch_size=batch_size)
+    cosines = paired_cosine(audio_vectors.numpy(), text_vectors.numpy())
+    return torch.from_numpy(clap_score_of(cosines) if clipped else cosines)
+
+
+def reduced(scores: Tensor, reduction: Reduction) -> Tensor:
+    """The result of the scores of pairs, float32."""
+    return (scores.mean() if reduction == "mean" else scores).float()
+
+
+def check_reduction(reduction: str) -> None:
+    """Check the name of a reduction.
+
+    Raises:
+        BadOption: it is unknown.
+    """
+    if reduction not in get_args(Reduction):
+        raise BadOption(f"reduction must be one of {', '.join(get_args(Reduction))}, not {reduction!r}")
+
+
+def _clips(audio: Sound | Sequence[Sound] | Tensor, sample_rate: int | None) -> list[Sound]:
+    if isinstance(audio, Tensor):
+        if sample_rate is None:
+            raise BadOption("a tensor of audio needs its sample_rate, in Hz")
+        if audio.ndim not in (2, 3):
+            raise BadOption(f"a tensor of shape {tuple(audio.shape)}; give (n, samples) or (n, channels, samples)")
+        return [(one, sample_rate) for one in audio.detach().float().cpu().numpy()]
+    if sample_rate is not None:
+        raise BadOption("sample_rate belongs to a tensor; files know theirs, and arrays come as (array, sample_rate)")
+    return [audio] if is_one_sound(audio) else list(cast("Sequence[Sound]", audio))

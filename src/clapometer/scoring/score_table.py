@@ -1,0 +1,267 @@
+"""Score a table of pairs: the scores, a summary, and a record of how they were computed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clapometer.calibration import FILE, Calibration, read_calibration
+from clapometer.embedding.inputs import AudioInputs, read_pairs
+from clapometer.embedding.options import DEFAULTS, EmbedOptions
+from clapometer.embedding.pipeline import Progress
+from clapometer.embedding.store import VectorStore
+from clapometer.models.fingerprint import provenance
+from clapometer.scoring.pairs import ScoredPairs, Summary, score_pairs, summarise
+from clapometer.seen import COLUMN, exclusion
+from clapometer.similarity import FORMULA
+from clapometer.tables import Row, extended_rows, write_extended
+from clapometer.types import Score, Window
+
+if TYPE_CHECKING:
+    from clapometer.models.clap import Clap
+
+STATISTICS = ("n", "failed", "mean", "q1", "median", "q3")
+"""What a summary of scores consists of."""
+SHOWN_LINES = 20
+"""Lines that a note names."""
+
+
+@dataclass(frozen=True)
+class ScoredTable:
+    """A table with a score for each of its rows.
+
+    Attributes:
+        inputs: the table that was scored.
+        scores: one per row, in order, with the audio as the table names it.
+        notes: what a reader of the scores should know, in sentences.
+        record: how the scores were computed (model, weights, window, versions, counts, ...), and their summary.
+    """
+
+    inputs: AudioInputs
+    scores: list[Score]
+    notes: list[str]
+    record: dict[str, Any]
+
+    @property
+    def problems(self) -> list[str]:
+        """For each row why it has no score; empty if it has one."""
+        return [score.error for score in self.scores]
+
+    @property
+    def failed(self) -> int:
+        """Rows without a score."""
+        return sum(map(bool, self.problems))
+
+    @property
+    def columns(self) -> dict[str, type]:
+        """The columns that are added to those of the table; `rating` only if the model is calibrated."""
+        rating = {"rating": float} if "calibration" in self.record else {}
+        return {"score": float, "cosine": float, **rating, COLUMN: str, "error": str}
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of the table with the added columns; a column of that name in the table becomes `input_...`."""
+        return extended_rows(self.inputs.table, self.columns, self._added())
+
+    def to_records(self) -> list[Row]:
+        """For each row audio, text, score, cosine, rating, seen and error."""
+        return [
+            {"audio": score.audio, "text": score.text, **added}
+            for score, added in zip(self.scores, self._added(), strict=True)
+        ]
+
+    def _added(self) -> Iterator[Row]:
+        for score in self.scores:
+            values = ((name, kind, getattr(score, name)) for name, kind in self.columns.items())
+            yield {name: rounded(value) if kind is float else value for name, kind, value in values}
+
+
+def score_table(
+    clap: Clap,
+    table: Any,
+    *,
+    options: EmbedOptions = DEFAULTS,
+    audio_root: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    store: VectorStore | None = None,
+) -> ScoredTable:
+    """Score a table of pairs of audio and text, with a record of how the scores were computed.
+
+    Args:
+        clap: the model, from `clapometer.load`. If a calibration is stored beside it, rows get a `rating`.
+        table: the path of a table with the columns `audio` and `text`, a `Table`, a DataFrame, a list of records, or a
+            list of (audio, text), where audio is a file or `(array, sample_rate)`; or what `read_pairs` made of these.
+        options: window, batch size and workers.
+        audio_root: where relative paths begin; default: the folder of a table file, else the working directory.
+        progress: called as clips and texts finish.
+        store: where vectors are looked up and stored; default: nowhere.
+
+    Returns:
+        The scores in the order of the rows. A row that cannot be scored has an `error` and does not stop the others.
+        Nothing is written; see `write_scored_table`.
+
+    Raises:
+        BadTable: the table cannot be used at all.
+        BadOption: the audio root is not a folder, or the model cannot encode clips by that window.
+
+    Example:
+        >>> import clapometer, numpy
+        >>> clap = clapometer.load("mini", device="cpu")
+        >>> noise = numpy.random.default_rng(0).normal(scale=0.1, size=16000)
+        >>> scored = clapometer.score_table(clap, [((noise, 16000), "white noise"), ((noise, 16000), "")])
+        >>> scored.failed, scored.record["counts"]["rows"], scored.problems[1]
+        (1, 2, 'text is empty; describe the sound in words')
+    """
+    inputs = table if isinstance(table, AudioInputs) else read_pairs(table, audio_root=audio_root)
+    window = clap.window_of(options.window)
+    calibration, notes = calibration_of(clap, window)
+    texts = inputs.table.texts("text")
+    scored = score_pairs(
+        clap,
+        [(inputs.audio[number], texts[number]) for number in inputs.valid],
+        window=window,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        store=store,
+        progress=progress,
+        calibration=calibration,
+    )
+    scores = _in_place(inputs, scored.scores)
+    record = _record(clap, inputs, scores, scored, calibration, window, options)
+    notes += store_notes(store)
+    notes += _notes(inputs, record)
+    return ScoredTable(inputs, scores, notes, record)
+
+
+def write_scored_table(result: ScoredTable, output: str | os.PathLike[str]) -> None:
+    """Write a table with its scores, and beside it its record as JSON; the table appears last.
+
+    Args:
+        result: of `score_table`.
+        output: a file whose name ends in .csv, .tsv, .jsonl or .parquet.
+
+    Raises:
+        BadTable: another extension.
+        BadOption: they cannot be written.
+    """
+    write_extended(Path(output), result.inputs.table, result.columns, result._added(), result.record)  # noqa: SLF001
+
+
+def calibration_of(clap: Clap, window: Window) -> tuple[Calibration | None, list[str]]:
+    """The map from cosines to ratings that is stored beside a model, if it was fitted to these weights; and notes.
+
+    Args:
+        clap: the model.
+        window: treatment of short and long clips with which it encodes.
+    """
+    from clapometer.models.weights.safetensors import weights_hash
+
+    if clap.origin is None:
+        return None, []
+    path = clap.origin.folder / FILE
+    found = read_calibration(clap.origin.folder)
+    if found is not None and found.weights != weights_hash(clap):
+        return None, [f"{path} was fitted to other weights than the model's; there are no ratings"]
+    if found is not None and found.window != str(window):
+        return found, [f"{path} was fitted to scores of the window {found.window}, not {window}"]
+    return found, []
+
+
+def store_notes(store: VectorStore | None) -> list[str]:
+    """What is to be said of a store that was used."""
+    if store is None or not store.ignored:
+        return []
+    return [f"{store.path}: {store.ignored} stored vectors were damaged and have been computed again"]
+
+
+def rounded(value: float | None) -> float | None:
+    """Six decimals, and no minus before a zero."""
+    return None if value is None else round(value, 6) + 0.0
+
+
+def _in_place(inputs: AudioInputs, scored: Sequence[Score]) -> list[Score]:
+    """One score per row, in the order of the table, with the names in it."""
+    texts = inputs.table.texts("text")
+    rows = zip(inputs.names, texts, inputs.problems, strict=True)
+    scores = [Score(name, text, None, None, problem) for name, text, problem in rows]
+    for number, score in zip(inputs.valid, scored, strict=True):
+        scores[number] = replace(score, audio=inputs.names[number])
+    return scores
+
+
+def _record(
+    clap: Clap,
+    inputs: AudioInputs,
+    scores: Sequence[Score],
+    scored: ScoredPairs,
+    calibration: Calibration | None,
+    window: Window,
+    options: EmbedOptions,
+) -> dict[str, Any]:
+    failed = sum(1 for score in scores if score.error)
+    truncated = set(scored.truncated)
+    lines = [
+        inputs.table.lines[number] for number, score in enumerate(scores) if not score.error and score.text in truncated
+    ]
+    return {
+        "command": "score",
+        **provenance(clap, window=window, batch_size=options.batch_size or clap.default_batch_size),
+        "formula": FORMULA,
+        **({} if calibration is None else {"calibration": asdict(calibration)}),
+        "input": inputs.as_record(),
+        "counts": {
+            "rows": len(scores),
+            "scored": len(scores) - failed,
+            "failed": failed,
+            "sounds": asdict(scored.sounds),
+            "texts": asdict(scored.texts),
+        },
+        "texts_cut": {
+            "meaning": "the model reads only the beginning of these texts",
+            "texts": len(scored.truncated),
+            "rows": len(lines),
+            "lines": lines,
+        },
+        "seen": {
+            **clap.seen.as_record(),
+            "rows": dict(Counter(score.seen for score in scores if score.seen)),
+            "excluded_by_evaluate": sum(1 for score in scores if exclusion(score.seen)),
+        },
+        "summary": _summary(inputs, scores),
+    }
+
+
+def _summary(inputs: AudioInputs, scores: Sequence[Score]) -> dict[str, Any]:
+    """Count, mean and quartiles of all scores, and by `system` if the table has that column."""
+    summary: dict[str, Any] = _statistics(summarise(scores))
+    if "system" in inputs.table.columns:
+        groups: dict[str, list[Score]] = {}
+        for row, score in zip(inputs.table.rows, scores, strict=True):
+            name = row.get("system")
+            groups.setdefault("" if name is None else str(name), []).append(score)
+        summary["systems"] = {name: _statistics(summarise(groups[name])) for name in sorted(groups)}
+    return summary
+
+
+def _statistics(summary: Summary) -> dict[str, Any]:
+    quartiles = summary.quartiles or (None, None, None)
+    return dict(zip(STATISTICS, (summary.n, summary.failed, *map(rounded, (summary.mean, *quartiles))), strict=True))
+
+
+def _notes(inputs: AudioInputs, record: dict[str, Any]) -> list[str]:
+    notes = []
+    if lines := record["texts_cut"]["lines"]:
+        first = ", ".join(map(str, lines[:SHOWN_LINES])) + (", ..." if len(lines) > SHOWN_LINES else "")
+        notes.append(
+            f"texts longer than the model's input are truncated and scored by their beginning: {len(lines)} "
+            f"row{'s' * (len(lines) > 1)} ({inputs.table.unit} {first})"
+        )
+    if excluded := record["seen"]["excluded_by_evaluate"]:
+        notes.append(
+            f"{excluded} of {record['counts']['rows']} rows are training or validation data of the model (column "
+            f"{COLUMN}); `clapometer evaluate` leaves them out"
+        )
+    return notes
