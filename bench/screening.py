@@ -25,6 +25,8 @@ RULES = ("none", "near=5", "near=2", "near=1", "rest=0", "rest=0.2", "constant")
 BY_ANCHORS = ("relate", "anchors=0.3")
 """With three anchors on a scale of 0 to 10, anchors=0.17 keeps the same listeners as relate."""
 PAIRS, EACH, LISTENERS, ANCHORS = 200, 4, 80, 3
+_IN_USE = 14
+"""Intervals that the product uses."""
 MANY = 40
 """Ratings per pair before a rule by anchors, of which few are left."""
 
@@ -43,7 +45,7 @@ def main() -> None:
     print("| rule | ratings kept | ICC(1) of those | its interval excludes 0 | so do at most, of those in use |")
     print("| --- " * 5 + "|")
     for rule in (*RULES, *BY_ANCHORS):
-        found = np.mean([of_clickers(rule, seed) for seed in range(runs)], axis=0)
+        found = np.nanmean([of_clickers(rule, seed) for seed in range(runs)], axis=0)
         cells = [*found[1:3], found[3:].max()]
         print(f"| {rule} | {found[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells)} |", flush=True)
 
@@ -100,6 +102,8 @@ def of_clickers(rule: str, seed: int) -> tuple[float, ...]:
     """
     study = _clickers(rule, seed)
     keep = kept(study, rule)
+    if not keep.any():
+        return (0.0, np.nan, *[False] * (1 + _IN_USE))
     of_kept = icc(study.rating[keep], np.unique(study.pair[keep], return_inverse=True)[1]).single
     # After a rule that selects by agreement, the product uses what it used before.
     used = used_of(seed, "none" if rule.startswith(("near", "rest")) else rule)
