@@ -72,7 +72,7 @@ class SoundIndex:
             BadOption: the vector has another length, or `count` is below 1.
         """
         query = np.asarray(query, np.float32)
-        dimension = self.record["model"]["dimension"]
+        dimension = self.record["model"]["embedding_dim"]
         if query.shape != (dimension,):
             raise BadOption(f"the query has shape {query.shape}; the index holds vectors of {dimension} numbers")
         if count < 1:

@@ -83,7 +83,7 @@ def index_folder(
     about["root"] = str(root)
     with storage.exclusive_lock(folder):
         record = None if rebuild else storage.read_record(folder)
-        before, old_vectors = NO_FILES, np.zeros((0, about["model"]["dimension"]), np.float32)
+        before, old_vectors = NO_FILES, np.zeros((0, about["model"]["embedding_dim"]), np.float32)
         if record is not None:
             check_same(folder, record, about)
             before, old_vectors = storage.read_sounds(folder, record), storage.read_vectors(folder, record)
@@ -197,7 +197,7 @@ def _write(
     names = {"sounds": f"sounds.{generation}.parquet", "vectors": f"vectors.{generation}.npy"}
     count = int(now.has_vector.sum())
     storage.write_sounds(folder / names["sounds"], now)
-    storage.write_vectors(folder / names["vectors"], blocks, count, about["model"]["dimension"])
+    storage.write_vectors(folder / names["vectors"], blocks, count, about["model"]["embedding_dim"])
     storage.write_record(
         folder,
         {

@@ -101,7 +101,7 @@ def read_vectors(folder: Path, record: Mapping[str, Any]) -> Vectors:
     Raises:
         BadOption: the file is damaged.
     """
-    path, expected = folder / record["files"]["vectors"], (record["counts"]["sounds"], record["model"]["dimension"])
+    path, expected = folder / record["files"]["vectors"], (record["counts"]["sounds"], record["model"]["embedding_dim"])
     try:
         if expected[0] == 0:  # an empty array cannot be mapped
             return np.zeros(expected, np.float32)
