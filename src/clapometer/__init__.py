@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from clapometer.models.clap import Clap
     from clapometer.models.registry import list_models, load, save
     from clapometer.ratings.reading import read_ratings
+    from clapometer.ratings.study import summarize_ratings
     from clapometer.scoring.pairs import score_pairs
     from clapometer.stats.agreement import agreement
     from clapometer.training.finetune import finetune
@@ -39,6 +40,7 @@ _HOMES = {
     "read_ratings": "ratings.reading",
     "save": "models.registry",
     "score_pairs": "scoring.pairs",
+    "summarize_ratings": "ratings.study",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "read_ratings",
     "save",
     "score_pairs",
+    "summarize_ratings",
 ]
 
 

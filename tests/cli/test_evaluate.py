@@ -244,13 +244,13 @@ def test_a_calibration_goes_to_the_model_that_gave_the_scores(run, tmp_path, mod
 
 
 def test_ratings_are_screened_and_the_ceiling_is_labelled(run):
-    done = run("good.csv", "--screen", "near=1", "--ceiling", "--json")
-    assert "note: screening: near=1 removed" in done.stderr
+    done = run("good.csv", "--screen", "near-another=1", "--ceiling", "--json")
+    assert "note: screening: near-another=1 removed" in done.stderr
     assert "note: noise ceiling: the design is partly crossed" in done.stderr
     assert "is not valid, for they were kept because they agree" in done.stderr
     with_, without = (
         next(row for row in figures(run("good.csv", "--json", *screen))["agreement"] if row["predictor"] == "good")
-        for screen in (("--screen", "near=1"), ())
+        for screen in (("--screen", "near-another=1"), ())
     )
     assert with_ != without
     refused = run("good.csv", "--screen", "good", status=2)

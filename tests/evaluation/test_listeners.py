@@ -291,7 +291,7 @@ def test_the_ceiling_does_not_depend_on_the_order_of_rows(tmp_path, ratings):
 def test_screening_keeps_listeners_and_the_ceiling_is_that_before_selection_by_agreement(tmp_path, ratings):
     file = scores(tmp_path / "a.csv")
     plain = evaluate(file, ratings, Options(resamples=QUICK))
-    found = evaluate(file, ratings, Options(resamples=QUICK, screen=("near=1",)))
+    found = evaluate(file, ratings, Options(resamples=QUICK, screen=("near-another=1",)))
     assert len(found.ratings) < len(plain.ratings)
     assert found.ratings.has_listeners
     # Of the pairs that are left, from all their ratings.
@@ -302,7 +302,7 @@ def test_screening_keeps_listeners_and_the_ceiling_is_that_before_selection_by_a
     kept = ceilings(found.ratings, [])[0]
     assert kept.lcc.value > found.row("ceiling").lcc.value
     assert any(f"SRCC {kept.srcc.value:.3f} and LCC {kept.lcc.value:.3f}, is not valid" in note for note in found.notes)
-    assert any(note.startswith("screening: near=1 removed") for note in found.notes)
+    assert any(note.startswith("screening: near-another=1 removed") for note in found.notes)
     # Rules that look at other things than agreement make no difference between both.
     other = evaluate(file, ratings, Options(resamples=QUICK, screen=("constant",)))
     assert other.row("ceiling") == plain.row("ceiling")
@@ -312,7 +312,7 @@ def test_screening_keeps_listeners_and_the_ceiling_is_that_before_selection_by_a
 
 
 def test_ceilings_of_groups_are_those_of_their_pairs_after_screening_too(tmp_path, ratings):
-    found = evaluate(scores(tmp_path / "a.csv"), ratings, Options(resamples=QUICK, screen=("near=1",)))
+    found = evaluate(scores(tmp_path / "a.csv"), ratings, Options(resamples=QUICK, screen=("near-another=1",)))
     given = read_ratings(ratings)
     left = {*zip(found.pairs.audio, found.pairs.text, strict=True)}
     own = [key in left and system == "tango"

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from clapometer.cli.engine import JsonOption, QuietOption
-from clapometer.cli.ratings import Screen
+
 from clapometer.errors import BadOption
 
+Screen = Annotated[list[str] | None, typer.Option("--screen")]
 Scores = Annotated[
     list[str],
     typer.Argument(

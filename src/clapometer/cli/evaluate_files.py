@@ -23,7 +23,7 @@ from clapometer.evaluation import export, sentences
 from clapometer.evaluation.join import IS_ANCHOR, Loose
 from clapometer.evaluation.listeners import Options, evaluate
 from clapometer.evaluation.result import BETWEEN, Evaluation
-from clapometer.ratings.formats import parse_columns
+from clapometer.ratings.options import parse_columns
 from clapometer.ratings.reading import read_ratings
 from clapometer.seen import MARK
 from clapometer.stats.bootstrap import Estimate

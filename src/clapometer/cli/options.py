@@ -13,6 +13,8 @@ from typing import Annotated, Any, get_origin, get_type_hints
 
 import typer
 
+from clapometer.errors import BadOption
+
 Command = Callable[..., None]
 
 
@@ -40,8 +42,9 @@ def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[
             if parameter.name in groups:
                 parameters += _parameters(groups[parameter.name], leave_out)
             else:
-                parameters.append(parameter.replace(annotation=hints[parameter.name]))
-        # Parameters without a default come first; typer reads all of them by name.
+                kind = inspect.Parameter.KEYWORD_ONLY  # typer passes all of them by name
+                parameters.append(parameter.replace(kind=kind, annotation=hints[parameter.name]))
+        # Parameters without a default come first.
         parameters.sort(key=lambda parameter: parameter.default is not inspect.Parameter.empty)
 
         def run(**given: Any) -> None:
@@ -70,8 +73,12 @@ def _parameters(group: Any, leave_out: Collection[str]) -> list[inspect.Paramete
     return [_parameter(one, hints[one.name], _default(group, one)) for one in _offered(group, leave_out)]
 
 
+def _flag(one: Field[Any]) -> str:
+    return one.metadata["flag"] or f"--{one.name.replace('_', '-')}"
+
+
 def _parameter(one: Field[Any], hint: Any, default: Any) -> inspect.Parameter:
-    flag = one.metadata["flag"] or f"--{one.name.replace('_', '-')}"
+    flag = _flag(one)
     if hint is bool and default is True and "/" not in flag:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     shown: dict[str, Any] = {"help": one.metadata["help"]}
@@ -87,6 +94,13 @@ def _parameter(one: Field[Any], hint: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+def _parsed(one: Field[Any], value: Any) -> Any:
+    try:
+        return one.metadata["parse"](value)
+    except BadOption as error:
+        raise BadOption(f"{_flag(one)}: {error}") from error
+
+
 def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:
     """The dataclass, from what was typed, which is taken out of `given`."""
     values = {}
@@ -95,7 +109,7 @@ def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:
         if value in (None, "", []) and (parse is not None or isinstance(_default(group, one), (dict, list, tuple))):
             value = _default(group, one)
         elif parse is not None:
-            value = parse(value)
+            value = _parsed(one, value)
         elif isinstance(value, list):
             value = tuple(value)
         values[one.name] = value

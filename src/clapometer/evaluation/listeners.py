@@ -66,8 +66,8 @@ class Options:
     events: Path | None = None
     """List of words for `event`; default: that of the package."""
     screen: tuple[str, ...] = ()
-    """Rules of screening, such as `rest=0`, applied to all ratings in their order; see `clapometer ratings --help`.
-    After a rule that selects by agreement the ceiling is that of the ratings before it."""
+    """Rules of screening, such as `leave-one-out=0`, applied to all ratings in their order; see `clapometer ratings
+    --help`. After a rule that selects by agreement the ceiling is that of the ratings before it."""
     ceiling: bool = True
     """Whether to say what a perfect predictor could reach, which takes seconds."""
     include_seen: bool = False

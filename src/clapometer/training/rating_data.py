@@ -100,7 +100,7 @@ def read_material(
     Args:
         ratings: from `clapometer.read_ratings`.
         audio_root: folder of the sounds; default: that of the file.
-        screen: rules such as `near=5`, in their order; see `clapometer ratings --help`.
+        screen: rules such as `near-another=5`, in their order; see `clapometer ratings --help`.
         targets: what the score of a pair is brought to.
         validation_share: share of the pairs, where the file has no validation; at least ten pairs.
         test_share: share of the pairs, where the file has neither validation nor test; no test split is created if
@@ -158,9 +158,6 @@ def read_material(
     listeners = made[TRAIN].ratings.listeners[1]
     if ratings.has_listeners and len(listeners) == 1:
         notes.append(f"all ratings are those of one listener, {listeners[0]}")
-    if not ratings.scale_stated:
-        low, high = ratings.scale
-        notes.append(f"no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale")
     return Material(
         train=made[TRAIN],
         validation=made[VALIDATION],
