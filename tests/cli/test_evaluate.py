@@ -254,4 +254,4 @@ def test_ratings_are_screened_and_the_ceiling_is_labelled(run):
     )
     assert with_ != without
     refused = run("good.csv", "--screen", "good", status=2)
-    assert "'good' is none of relate" in str(refused.exception)
+    assert "'good' is not one of relate" in str(refused.exception)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from clapometer.cli.engine import JsonOption, QuietOption
-
 from clapometer.errors import BadOption
 
 Screen = Annotated[list[str] | None, typer.Option("--screen")]
