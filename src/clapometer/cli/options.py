@@ -7,7 +7,7 @@ was declared with `clapometer.types.option`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Annotated, Any, get_origin, get_type_hints
 
@@ -84,11 +84,14 @@ def _parameter(one: Field[Any], hint: Any, default: Any) -> inspect.Parameter:
     shown: dict[str, Any] = {"help": one.metadata["help"]}
     if one.metadata["metavar"]:
         shown["metavar"] = one.metadata["metavar"]
+    shown_default = _shown(default) if one.metadata["parse"] is not None else ""
     if (get_origin(hint) is tuple and one.metadata["parse"] is None) or isinstance(default, (dict, list)):
         hint, default = list[str] | None, None
     elif one.metadata["parse"] is not None:
         hint, default = str, ""
-    if default in (None, ""):
+    if shown_default:
+        shown["show_default"] = shown_default
+    elif default in (None, ""):
         shown["show_default"] = False
     annotation = Annotated[hint, typer.Option(flag, **shown)]
     return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -99,6 +102,13 @@ def _parsed(one: Field[Any], value: Any) -> Any:
         return one.metadata["parse"](value)
     except BadOption as error:
         raise BadOption(f"{_flag(one)}: {error}") from error
+
+
+def _shown(default: Any) -> str:
+    """A default as it would be typed."""
+    if isinstance(default, Mapping):
+        return ",".join(f"{name}={value}" for name, value in default.items())
+    return ",".join(map(str, default)) if isinstance(default, (tuple, list)) else str(default or "")
 
 
 def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:

@@ -73,6 +73,38 @@ class Step:
     """Whether it keeps ratings because they agree with others."""
 
 
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """Which ratings rules of screening keep.
+
+    Attributes:
+        kept: (ratings,): those that are left.
+        valid: (ratings,): those from which reliability and noise ceiling are computed: without the rules that select by
+            agreement. None where these removed nothing.
+        steps: what each rule removed.
+    """
+
+    kept: Mask
+    valid: Mask | None
+    steps: tuple[Step, ...]
+
+
+def screen(ratings: Ratings, start: Mask, rules: Sequence[str]) -> Screening:
+    """Apply rules of screening one after the other, each to what the ones before it left.
+
+    Args:
+        ratings: all, including those of anchors.
+        start: (ratings,): which of them are screened; no anchors.
+        rules: such as `near-another=5`, in the order in which they apply.
+
+    Raises:
+        BadOption: an unknown rule, or one that does not fit the file or removes everything.
+    """
+    parsed = [parse_rule(rule, ratings) for rule in rules]
+    kept, steps = screened(ratings, start, parsed)
+    return Screening(kept, unselected(ratings, start, parsed), tuple(steps))
+
+
 def parse_rule(text: str, ratings: Ratings) -> Rule:
     """A rule as written on a command line: `relate`, `anchors=0.2`, `near-another=5`, `leave-one-out=0.2`, `constant`.
 

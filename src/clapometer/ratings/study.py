@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from clapometer.ratings.options import SummaryOptions
 from clapometer.ratings.reading import RatingsSource, read_ratings
-from clapometer.ratings.screening import Step, against_relate, parse_rule, screened, tried, unselected, usual_rules
+from clapometer.ratings.screening import Step, against_relate, screen, tried, usual_rules
 from clapometer.ratings.summary import Summary, summarize
 from clapometer.ratings.table import Problem, Ratings
 from clapometer.stats.screening import Mask
@@ -109,12 +108,10 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
     """
     options = options or SummaryOptions()
     given = read_ratings(ratings, columns=options.columns, listeners=options.listeners, scale=options.scale)
-    rules = [parse_rule(rule, given) for rule in options.screen]
     real = ~given.is_anchor
-    start = _selected(given, real, options.split, screened=bool(rules))
-    left, steps = screened(given, start, rules) if rules else (start, _tried(given, start))
-    before = unselected(given, start, rules)
-    used = given.take(left)
+    start = _selected(given, real, options)
+    screening = screen(given, start, options.screen)
+    used = given.take(screening.kept)
     excluded = int((real & ~start & (given.split == EXCLUDED)).sum())
     left_out = {
         "of anchors": int((~real).sum()),
@@ -125,19 +122,18 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
         ratings=given,
         used=used,
         left_out={reason: count for reason, count in left_out.items() if count},
-        applied=bool(rules),
-        steps=tuple(steps),
+        applied=bool(options.screen),
+        steps=screening.steps if options.screen else tuple(_tried(given, start)),
         relate_rule=against_relate(given),
-        summary=summarize(used, None if before is None else given.take(before)),
+        summary=summarize(used, None if screening.valid is None else given.take(screening.valid)),
     )
 
 
-def _selected(ratings: Ratings, real: Mask, split: Sequence[str], *, screened: bool) -> Mask:
+def _selected(ratings: Ratings, real: Mask, options: SummaryOptions) -> Mask:
     """(ratings,): which ones are summarized, or screened first."""
-    if split and tuple(split) != EVERY:
-        ratings.only(split=split)  # raises and lists the splits where one is missing
-        real = real & np.isin(ratings.split.astype(str), split)
-    elif not split and not screened and (ratings.split[real] != EXCLUDED).any():
+    if options.split and options.split != EVERY:
+        real = real & ratings.in_splits(options.split)
+    elif not options.split and not options.screen and (ratings.split[real] != EXCLUDED).any():
         real = real & (ratings.split != EXCLUDED)
     return real
 
