@@ -21,7 +21,8 @@ from clapometer.stats.reliability import against_rest, split_half
 from clapometer.stats.screening import Mask, by_anchors, like_the_rest, near_another, not_constant
 from simulation_ratings import Random, Study, clickers
 
-RULES = ("none", "near=5", "near=2", "near=1", "rest=0", "rest=0.2", "constant")
+NEAR, REST = "near-another", "leave-one-out"
+RULES = ("none", f"{NEAR}=5", f"{NEAR}=2", f"{NEAR}=1", f"{REST}=0", f"{REST}=0.2", "constant")
 BY_ANCHORS = ("relate", "anchors=0.3")
 """With three anchors on a scale of 0 to 10, anchors=0.17 keeps the same listeners as relate."""
 PAIRS, EACH, LISTENERS, ANCHORS = 200, 4, 80, 3
@@ -62,9 +63,9 @@ def honest(rng: Random) -> Study:
 def kept(study: Study, rule: str) -> Mask:
     assert study.listener is not None
     name, _, number = rule.partition("=")
-    if name == "near":
+    if name == NEAR:
         return near_another(study.rating, study.pair, float(number)).keep
-    if name == "rest":
+    if name == REST:
         return like_the_rest(study.rating, study.pair, study.listener, float(number)).keep
     if rule in BY_ANCHORS:
         return _by_anchors(study, rule)
@@ -106,7 +107,7 @@ def of_clickers(rule: str, seed: int) -> tuple[float, ...]:
         return (0.0, np.nan, *[False] * (1 + _IN_USE))
     of_kept = icc(study.rating[keep], np.unique(study.pair[keep], return_inverse=True)[1]).single
     # After a rule that selects by agreement, the product uses what it used before.
-    used = used_of(seed, "none" if rule.startswith(("near", "rest")) else rule)
+    used = used_of(seed, "none" if rule.startswith((NEAR, REST)) else rule)
     return keep.mean(), of_kept.value, of_kept.is_clear, *used
 
 

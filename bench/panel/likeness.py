@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clapometer.ratings.reading import read_ratings
-from clapometer.ratings.summary import summarise
+from clapometer.ratings.summary import summarize
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Estimate
 
@@ -33,7 +33,7 @@ def side_by_side(simulated: Ratings, data: Path) -> dict[str, Figures]:
 
 def figures(ratings: Ratings, systems: list[str]) -> Figures:
     """What is compared of a set of ratings; systems are named by their place in `LIKE`."""
-    summary = summarise(ratings)
+    summary = summarize(ratings)
     reliability, ceiling = summary.reliability, summary.ceilings[0][1]
     if reliability is None or ceiling is None:
         raise ValueError(f"{ratings.path}: too few pairs have two ratings")

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from clapometer.evaluation.listeners import Options, evaluate
+from clapometer.evaluation.listeners import evaluate
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.result import ALL, Evaluation, Row
 from clapometer.ratings.reading import read_ratings
 from clapometer.ratings.table import Ratings
@@ -43,7 +44,7 @@ def results(study: Path, data: Path, folders: dict[str, Path], methods: list[Met
     """
     ratings = read_ratings(study / "ratings.csv")
     first = [BASE, *(method.name for method in methods if not method.seed)]
-    options = Options(by=("kind",), split=("test",), train=("validation",))
+    options = EvaluationOptions(by=("kind",), split=("test",), train=("validation",))
     found = evaluate([f"{name}={folders[name] / 'scores.csv'}" for name in first], ratings, options)
     return {
         "what": WHAT,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clapometer.models.clap import Clap
     from clapometer.models.registry import list_models, load, save
     from clapometer.ratings.reading import read_ratings
+    from clapometer.ratings.study import summarize_ratings
     from clapometer.scoring.pairs import score_pairs
     from clapometer.scoring.score_table import score_table
     from clapometer.stats.agreement import agreement
@@ -43,6 +44,7 @@ _HOMES = {
     "save": "models.registry",
     "score_pairs": "scoring.pairs",
     "score_table": "scoring.score_table",
+    "summarize_ratings": "ratings.study",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "save",
     "score_pairs",
     "score_table",
+    "summarize_ratings",
 ]
 
 

@@ -52,6 +52,35 @@ def option(
     return field(default=default, metadata=metadata)
 
 
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names separated by commas, as a command line gives them.
+
+    Example:
+        >>> parse_names("test, validation")
+        ('test', 'validation')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """Lowest and highest value, separated by a comma, as a command line gives them.
+
+    Raises:
+        BadOption: it is not two numbers, the lower one first.
+
+    Example:
+        >>> parse_range("0,10")
+        (0.0, 10.0)
+    """
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise BadOption(f"{text!r} is not a range: give the lowest and the highest value, such as 0,10") from None
+    if not low < high:
+        raise BadOption(f"{text!r} is not a range: the first value must be lower than the second")
+    return low, high
+
+
 @dataclass(frozen=True)
 class Window:
     """How clips shorter or longer than the model's input window are handled.

@@ -55,11 +55,11 @@ def test_without_a_signal_the_interval_holds_0() -> None:
 def test_screening_of_clickers_makes_no_reliability_that_is_used() -> None:
     import screening
 
-    for rule in ("none", "near=5", "near=1", "rest=0", "constant", "relate"):
+    for rule in ("none", "near-another=5", "near-another=1", "leave-one-out=0", "constant", "relate"):
         found = np.mean([screening.of_clickers(rule, seed) for seed in range(60)], axis=0)
         # 5 % each; the largest of fourteen shares of 60 studies is above 17 % in one of a hundred tests.
         assert found[3:].max() <= 0.17
-        if rule in ("near=1", "rest=0"):
+        if rule in ("near-another=1", "leave-one-out=0"):
             assert found[1] > 0.2
             assert found[2] > 0.9
 
@@ -68,10 +68,10 @@ def test_screening_costs_honest_listeners() -> None:
     import screening
 
     rows = {}
-    for rule in ("none", "near=1", "rest=0.2"):
+    for rule in ("none", "near-another=1", "leave-one-out=0.2"):
         studies = [(screening.honest(np.random.default_rng(seed)), rule, seed) for seed in range(4)]
         rows[rule] = np.mean([screening.row(*study) for study in studies], axis=0)
-    for rule in ("near=1", "rest=0.2"):
+    for rule in ("near-another=1", "leave-one-out=0.2"):
         kept, icc, ceiling, truth, _ = rows[rule] - rows["none"]
         assert kept < -0.2
         assert icc > 0.1

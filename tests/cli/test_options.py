@@ -11,7 +11,8 @@ import typer
 from typer.testing import CliRunner
 
 from clapometer.cli.options import with_options
-from clapometer.types import option
+from clapometer.errors import BadOption
+from clapometer.types import option, parse_range
 
 
 def factors(given: list[str]) -> dict[str, float]:
@@ -27,6 +28,11 @@ class Options:
     screen: tuple[str, ...] = option((), "Rules.")
     lr_scale: Mapping[str, float] = option({}, "Factors.", metavar="NAME=FACTOR", parse=factors)
     hidden: int = 3
+
+
+@dataclass(frozen=True)
+class Bounded:
+    bounds: tuple[float, float] | None = option(None, "Lowest and highest.", parse=parse_range)
 
 
 def called(*arguments: str, group: object = Options, **more: object) -> Options:
@@ -79,3 +85,9 @@ def test_what_is_left_out_is_no_option() -> None:
 def test_a_field_without_help_is_no_option() -> None:
     with pytest.raises(AssertionError, match="No such option"):
         called("--hidden", "3")
+
+
+def test_what_cannot_be_parsed_names_its_option() -> None:
+    with pytest.raises(BadOption, match=r"^--bounds: 'x' is not a range"):
+        called("--bounds", "x", group=Bounded)
+    assert called("--bounds", "1,5", group=Bounded) == Bounded((1.0, 5.0))

@@ -106,7 +106,7 @@ def test_bins_and_measures_serve_another_corpus(
     assert run(monkeypatch, high, "-o", folder / "own.csv", "--mode", "all") == 0
     assert said(rows_of(folder / "own.csv"), "8.wav")["pitch"] == "low"
     # The same from the measures that were kept, without hearing anything.
-    monkeypatch.setattr("clapometer.cli.queries_table.extract", None)
+    monkeypatch.setattr("clapometer.voice.table.extract", None)
     again = ("--features", measures, "--quiet")
     assert run(monkeypatch, table, "-o", folder / "again.csv", *again) == 0
     assert rows_of(folder / "again.csv") == rows_of(folder / "q.csv")
@@ -135,7 +135,7 @@ def test_bad_rows_are_told_and_the_others_have_their_queries(
         "speech.csv line 16: ",
         "gone.wav: no such file",
         "speech.csv line 17: audio is empty",
-        "3 of 16 rows have less said of them",
+        "3 of 16 rows are described in part",
         "speech.csv line 12: silent for all its 0.50 s",
         "arousal is 'x', which is no number",
         "speech.csv line 13: 0.020 s is too short for pitch",
@@ -166,7 +166,7 @@ def test_one_clip_has_no_bins_but_what_is_known_of_it(
 
 
 def test_labels_alone_need_no_measures(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clapometer.cli.queries_table.extract", None)
+    monkeypatch.setattr("clapometer.voice.table.extract", None)
     out = table.with_name("q.csv")
     assert run(monkeypatch, table, "-o", out, "--mode", "label", "--queries", 1, "--quiet") == 0
     assert [row["says"] for row in rows_of(out)] == ["emotion=anger"] * 5

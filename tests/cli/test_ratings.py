@@ -77,7 +77,7 @@ def test_a_summary_to_read(ratings: Command, study: Path) -> None:
     for said in (
         "study.csv: canonical columns, scale 1 to 5",
         "180 ratings of 60 pairs by 12 listeners",
-        "ratings a pair        3 to 3, median 3, mean 3.00",
+        "ratings per pair      3 to 3, median 3, mean 3.00",
         "design: partly crossed, listeners rated several but not all pairs",
         "ICC(A,k), k = 3.00",
         "ICC(C,1)",
@@ -85,7 +85,7 @@ def test_a_summary_to_read(ratings: Command, study: Path) -> None:
         "split half, SRCC, Spearman-Brown",
         "noise ceiling",
         "screening, each rule alone",
-        "near=2",
+        "near-another=2",
         "nothing of this was removed",
     ):
         assert said in done.out, said
@@ -95,10 +95,10 @@ def test_a_summary_to_read(ratings: Command, study: Path) -> None:
 
 
 def test_figures_for_programs(ratings: Command, study: Path) -> None:
-    figures = json.loads(ratings(study, "--json", "--screen", "near=1", "--screen", "constant").out)
+    figures = json.loads(ratings(study, "--json", "--screen", "near-another=1", "--screen", "constant").out)
     assert figures["all"]["ratings"] + sum(step["ratings"] for step in figures["screening"]["steps"]) == 180
     assert figures["screening"]["applied"]
-    assert [step["rule"] for step in figures["screening"]["steps"]] == ["near=1", "constant"]
+    assert [step["rule"] for step in figures["screening"]["steps"]] == ["near-another=1", "constant"]
     assert figures["scale"] == {"low": 1, "high": 5, "stated": True}
     single = figures["reliability"]["icc"]["single"]
     assert single["low"] < single["value"] < single["high"]
@@ -109,7 +109,7 @@ def test_figures_for_programs(ratings: Command, study: Path) -> None:
 
 def test_one_row_a_pair(ratings: Command, study: Path, tmp_path: Path) -> None:
     done = ratings(study, "--aggregate", tmp_path / "out.csv", "--standardise", "--split", "test")
-    assert "written: " in done.err
+    assert "wrote " in done.err
     rows = rows_of(tmp_path / "out.csv")
     assert len(rows) == 20
     assert list(rows[0]) == [
@@ -128,7 +128,7 @@ def test_one_row_a_pair(ratings: Command, study: Path, tmp_path: Path) -> None:
     # What was written is a table of ratings again.
     again = read_ratings(tmp_path / "out.csv")
     assert (len(again), again.scale, again.scale_stated, again.has_listeners) == (20, (1, 5), True, False)
-    assert "the file does not say who rated" in ratings(tmp_path / "out.csv").out
+    assert "the file has no column of listeners" in ratings(tmp_path / "out.csv").out
 
 
 def test_a_pair_with_one_rating_has_no_spread(ratings: Command, tmp_path: Path) -> None:
@@ -166,17 +166,17 @@ def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
         (["none.csv"], BadTable, "none.csv: cannot be read"),
         (["study.csv", "--columns", "audio"], BadOption, "'audio' is not understood"),
         (["study.csv", "--columns", "audio=clip"], BadTable, "no column 'clip' for audio"),
-        (["study.csv", "--scale", "ten"], BadOption, "--scale ten: give the lowest and the highest rating"),
-        (["study.csv", "--scale", "5,1"], BadOption, "5 to 1 is none"),
+        (["study.csv", "--scale", "ten"], BadOption, "--scale: 'ten' is not a range"),
+        (["study.csv", "--scale", "5,1"], BadOption, "--scale: '5,1' is not a range"),
         (["study.csv", "--split", "dev"], BadOption, "no ratings in the split 'dev'"),
-        (["study.csv", "--screen", "good"], BadOption, "'good' is none of relate"),
+        (["study.csv", "--screen", "good"], BadOption, "'good' is not one of relate"),
         (["study.csv", "--screen", "relate"], BadOption, "no column 'in AudioCaps'"),
         (["study.csv", "--standardise"], BadOption, "adds a column to --aggregate"),
-        (["study.csv", "-o", "study.csv"], BadOption, "is the table itself"),
+        (["study.csv", "-o", "study.csv"], BadOption, "is the input table itself"),
         (["study.csv", "-o", "no/out.csv"], BadOption, "there is no folder"),
         (["study.csv", "-o", "out.xlsx"], BadTable, "tables end in"),
         (["study.csv", "--listeners", "study.csv"], BadTable, "stands in it"),
-        (["nobody.csv", "-o", "out.csv", "--standardise"], BadOption, "does not say who rated"),
+        (["nobody.csv", "-o", "out.csv", "--standardise"], BadOption, "has no column of listeners"),
     ],
 )
 def test_what_cannot_be_used_is_refused(
@@ -230,7 +230,7 @@ def test_a_crossed_panel_of_shifted_listeners_is_perfect(ratings: Command, tmp_p
     for each in (found["split_half"]["lcc"], found["split_half"]["srcc_corrected"], found["against_rest"]["srcc"]):
         assert each["value"] == pytest.approx(1)
     # Screening by nearness removes nothing here, and is not shown as less than nothing.
-    assert not re.search(r"(?<!\S)-0(?!\S)", ratings(given, "--screen", "near").out)
+    assert not re.search(r"(?<!\S)-0(?!\S)", ratings(given, "--screen", "near-another").out)
 
 
 def test_selection_by_agreement_does_not_vouch_for_itself(ratings: Command, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_selection_by_agreement_does_not_vouch_for_itself(ratings: Command, tmp_
         (f"{p}.wav", "x", f"L{n}", int(rng.integers(11)), 0, 10) for p in range(100) for n in rng.permutation(40)[:4]
     ]
     given = written(tmp_path / "r.csv", ("audio", "text", "listener", "rating", "scale_min", "scale_max"), rows)
-    plain, kept = (json.loads(ratings(given, "--json", *screen).out) for screen in ((), ("--screen", "near=1")))
+    plain, kept = (json.loads(ratings(given, "--json", *screen).out) for screen in ((), ("--screen", "near-another=1")))
     assert kept["all"]["ratings"] < 300
     assert kept["reliability"] == plain["reliability"]
     assert kept["ceilings"] == plain["ceilings"]
@@ -248,7 +248,7 @@ def test_selection_by_agreement_does_not_vouch_for_itself(ratings: Command, tmp_
     assert not selected["valid"]
     assert selected["ratings"] == 400
     assert selected["icc"] > 0.5
-    done = ratings(given, "--screen", "near=1")
+    done = ratings(given, "--screen", "near-another=1")
     assert "of the 400 ratings before selection by agreement; of those that were kept ICC" in done.out
     assert "which is not valid: they were kept because they agree" in done.out
 
@@ -256,7 +256,7 @@ def test_selection_by_agreement_does_not_vouch_for_itself(ratings: Command, tmp_
 def test_standardising_warns(ratings: Command, study: Path, tmp_path: Path) -> None:
     assert "warning" not in ratings(study, "-o", tmp_path / "a.csv", "--standardise").err
     done = ratings(study, "-o", tmp_path / "b.csv", "--standardise", "--split", "test")
-    assert "warning: --standardise: half of the listeners gave 5 ratings or fewer; below 8" in done.err
+    assert "warning: standardised: half of the listeners gave 5 ratings or fewer; below 8" in done.err
     [warning] = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["standardised"]["warnings"]
     assert "adds more noise than it removes" in warning
 

@@ -68,11 +68,18 @@ def test_a_moved_file_joins_by_its_name_if_that_is_the_only_one(tmp_path):
     assert np.isnan(several.score).all()
 
 
-def test_blanks_and_compositions_of_letters_in_texts_do_not_matter(tmp_path):
-    pairs = rated(tmp_path, ("a.wav", "caf\u00e9  noise "), ("a.wav", "Caf\u00e9 noise")).pairs
-    found = joined(tmp_path, pairs, ("a.wav", "cafe\u0301 noise", 0.5))
+def test_whitespace_case_and_compositions_of_letters_in_texts_do_not_matter(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "caf\u00e9  noise "), ("b.wav", "x")).pairs
+    found = joined(tmp_path, pairs, ("a.wav", "Cafe\u0301 noise", 0.5))
     assert found.score[0] == 0.5
-    assert np.isnan(found.score[1])
+
+
+def test_where_texts_of_one_sound_differ_in_case_alone_the_exact_one_decides(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "a dog"), ("a.wav", "A dog")).pairs
+    found = joined(tmp_path, pairs, ("a.wav", "A dog", 0.5), ("a.wav", "a DOG", 0.7))
+    assert np.isnan(found.score[0])
+    assert found.score[1] == 0.5
+    assert "2 rated pairs could be meant" in found.loose[0].why
 
 
 def test_rows_of_one_pair_agree_or_do_not_count(tmp_path):

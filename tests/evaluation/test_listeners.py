@@ -12,16 +12,16 @@ from clapometer.errors import BadOption, BadTable
 from clapometer.evaluation.baselines import systems_mean
 from clapometer.evaluation.ceiling import ceilings
 from clapometer.evaluation.groups import by_system
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN
 from clapometer.stats.bootstrap import Resamples
 
 QUICK = Resamples(200)
 
 
-def quick(**options) -> Options:
+def quick(**options) -> EvaluationOptions:
     """Options without the ceiling, which takes longer than all else."""
-    return Options(**{"resamples": QUICK, "ceiling": False, **options})
+    return EvaluationOptions(**{"resamples": QUICK, "ceiling": False, **options})
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_the_systems_mean_is_that_of_the_training_split(tmp_path):
     predicted = np.array([known[name] for name in found.pairs.system])
     assert found.row(GENERATOR).mse.value == pytest.approx(np.mean((predicted - found.pairs.mean) ** 2) / 100)
     assert not found.calibrated
-    assert "scores for 0 of the 60 pairs of the training split" in found.notes[-1]
+    assert "on the training split: a map from cosine to rating needs 50 pairs, got 0" in found.notes[-1]
 
 
 def test_the_better_of_two_scores_is_found_and_a_twin_is_not_better(tmp_path, ratings):
@@ -282,7 +282,7 @@ def test_the_ceiling_does_not_depend_on_the_order_of_rows(tmp_path, ratings):
     file = scores(tmp_path / "a.csv")
     given = read_ratings(ratings)
     order = np.random.default_rng(0).permutation(len(given))
-    one, other = (evaluate(file, each, Options(resamples=QUICK)) for each in (given, given.take(order)))
+    one, other = (evaluate(file, each, EvaluationOptions(resamples=QUICK)) for each in (given, given.take(order)))
     assert one.row("ceiling") == other.row("ceiling")
     assert any(note == "noise ceiling: the design is partly crossed: listeners rated several but not all pairs"
                for note in one.notes)  # fmt: skip
@@ -290,8 +290,8 @@ def test_the_ceiling_does_not_depend_on_the_order_of_rows(tmp_path, ratings):
 
 def test_screening_keeps_listeners_and_the_ceiling_is_that_before_selection_by_agreement(tmp_path, ratings):
     file = scores(tmp_path / "a.csv")
-    plain = evaluate(file, ratings, Options(resamples=QUICK))
-    found = evaluate(file, ratings, Options(resamples=QUICK, screen=("near=1",)))
+    plain = evaluate(file, ratings, EvaluationOptions(resamples=QUICK))
+    found = evaluate(file, ratings, EvaluationOptions(resamples=QUICK, screen=("near-another=1",)))
     assert len(found.ratings) < len(plain.ratings)
     assert found.ratings.has_listeners
     # Of the pairs that are left, from all their ratings.
@@ -302,17 +302,19 @@ def test_screening_keeps_listeners_and_the_ceiling_is_that_before_selection_by_a
     kept = ceilings(found.ratings, [])[0]
     assert kept.lcc.value > found.row("ceiling").lcc.value
     assert any(f"SRCC {kept.srcc.value:.3f} and LCC {kept.lcc.value:.3f}, is not valid" in note for note in found.notes)
-    assert any(note.startswith("screening: near=1 removed") for note in found.notes)
+    assert any(note.startswith("screening: near-another=1 removed") for note in found.notes)
     # Rules that look at other things than agreement make no difference between both.
-    other = evaluate(file, ratings, Options(resamples=QUICK, screen=("constant",)))
+    other = evaluate(file, ratings, EvaluationOptions(resamples=QUICK, screen=("constant",)))
     assert other.row("ceiling") == plain.row("ceiling")
     assert not any("not valid" in note for note in other.notes)
-    with pytest.raises(BadOption, match="none of relate"):
+    with pytest.raises(BadOption, match="not one of relate"):
         evaluate(file, ratings, quick(screen=("good",)))
 
 
 def test_ceilings_of_groups_are_those_of_their_pairs_after_screening_too(tmp_path, ratings):
-    found = evaluate(scores(tmp_path / "a.csv"), ratings, Options(resamples=QUICK, screen=("near=1",)))
+    found = evaluate(
+        scores(tmp_path / "a.csv"), ratings, EvaluationOptions(resamples=QUICK, screen=("near-another=1",))
+    )
     given = read_ratings(ratings)
     left = {*zip(found.pairs.audio, found.pairs.text, strict=True)}
     own = [key in left and system == "tango"
@@ -333,7 +335,7 @@ def test_a_score_above_the_ceiling_is_remarked_on(tmp_path, ratings):
         {"audio": audio, "text": text, "score": mean / 10}
         for audio, text, mean in zip(means.audio, means.text, means.mean, strict=True)
     ])  # fmt: skip
-    found = evaluate([fitted, scores(tmp_path / "poor.csv", noise=5)], ratings, Options(resamples=QUICK))
+    found = evaluate([fitted, scores(tmp_path / "poor.csv", noise=5)], ratings, EvaluationOptions(resamples=QUICK))
     above = [note for note in found.notes if "above the noise ceiling" in note]
     assert len(above) == 1
     limit = found.row("ceiling").srcc.value

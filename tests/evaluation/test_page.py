@@ -12,7 +12,7 @@ from helpers.ratings import SYSTEMS, read, scores, study, table
 from clapometer import evaluate
 from clapometer.errors import BadOption
 from clapometer.evaluation.folder import PAGE, TABLES, check_folder, write_report
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.page import page
 from clapometer.stats.bootstrap import Resamples
 
@@ -65,8 +65,8 @@ def folder(tmp_path_factory):
         path = folder / SYSTEMS[pair % 3] / f"{pair}.wav"
         path.parent.mkdir(exist_ok=True)
         soundfile.write(path, 0.1 * np.random.default_rng(pair).standard_normal((8000, 2)), 16000)
-    found = evaluate(files, ratings, Options(by=("event", "text"), resamples=Resamples(200)))
-    write_report(found, folder / "report", {"command": "evaluate", "hashes": {"good.csv": "f" * 64}}, [folder])
+    found = evaluate(files, ratings, EvaluationOptions(by=("event", "text"), resamples=Resamples(200)))
+    write_report(found, folder / "report")
     return folder
 
 
@@ -132,7 +132,7 @@ def test_numbers_stand_beside_the_page(folder):
 def test_one_score_without_systems_or_listeners_makes_a_page_too(tmp_path):
     rows = [{"audio": f"{n}.wav", "text": f"<text> & {n}", "rating": n % 5, "score": (n % 7) / 7} for n in range(40)]
     ratings, given = table(tmp_path / "r.csv", [{k: row[k] for k in ("audio", "text", "rating")} for row in rows]), rows
-    found = evaluate(table(tmp_path / "s.csv", given), ratings, Options(resamples=Resamples(100)))
+    found = evaluate(table(tmp_path / "s.csv", given), ratings, EvaluationOptions(resamples=Resamples(100)))
     text = page(found)
     checked(text)
     assert "&lt;text&gt; &amp; " in text
@@ -145,7 +145,7 @@ def test_scores_that_are_all_zero_make_a_page_too(tmp_path):
     found = evaluate(
         [zeros, scores(tmp_path / "some.csv")],
         study(tmp_path),
-        Options(ceiling=False, resamples=Resamples(1000)),
+        EvaluationOptions(ceiling=False, resamples=Resamples(1000)),
     )
     assert np.isnan(found.row("zeros").srcc.value)
     assert "Mean score of each system by zeros" in page(found, [])
@@ -163,7 +163,7 @@ def test_thousands_of_pairs_are_drawn_as_cells(tmp_path):
         for n in range(7000)
     ]
     files = [table(tmp_path / name, rows) for name in ("s.csv", "r.csv")]
-    found = evaluate(files[0], files[1], Options(resamples=Resamples(100), ceiling=False))
+    found = evaluate(files[0], files[1], EvaluationOptions(resamples=Resamples(100), ceiling=False))
     text = page(found)
     checked(text)
     assert len(text) < 400_000
@@ -184,7 +184,7 @@ def small(folder, score, name="s"):
     return table(folder / f"{name}.csv", [{k: row[k] for k in ("audio", "text", "score")} for row in rows]), ratings
 
 
-QUICK = Options(ceiling=False, resamples=Resamples(400))
+QUICK = EvaluationOptions(ceiling=False, resamples=Resamples(400))
 
 
 def test_a_reversed_score_is_no_good_news(tmp_path):

@@ -14,7 +14,7 @@ from scipy import stats
 from clapometer import evaluate
 from clapometer.evaluation.baselines import constant, systems_mean
 from clapometer.evaluation.groups import ORIGIN, SYSTEM, Group
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.resampled_agreement import figures
 from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN
 from clapometer.evaluation.units import design
@@ -68,7 +68,7 @@ def test_what_counts_within_systems_is_said(tmp_path):
     given = table(
         tmp_path / "s.csv", [{"audio": one["audio"], "text": one["text"], "score": one["rating"] / 9} for one in rows]
     )
-    found = evaluate(given, table(tmp_path / "r.csv", rows), Options(ceiling=False, resamples=Resamples(100)))
+    found = evaluate(given, table(tmp_path / "r.csv", rows), EvaluationOptions(ceiling=False, resamples=Resamples(100)))
     assert found.systems_within == ("a", "b")
     assert found.row("s", WITHIN).n == 50
     assert "within systems: 2 of 3 systems count, those of 20 pairs or more" in found.notes
@@ -140,7 +140,7 @@ def test_intervals_of_listeners_stay_in_range(drawn, turned, tmp_path):
     rating = np.clip(np.round(np.arange(25)[:, None] / 3 + 1 + rng.normal(0, 1.5, (25, 4))), 0, 10).astype(int)
     score = rating.mean(axis=1) / 10
     files = write(tmp_path, rating.tolist(), (1 - score if turned else score).tolist(), scale_min=0, scale_max=10)
-    found = evaluate(*files, Options(ceiling=False, resamples=Resamples(600, drawn))).row("s")
+    found = evaluate(*files, EvaluationOptions(ceiling=False, resamples=Resamples(600, drawn))).row("s")
     for one in (found.srcc, found.lcc, found.ktau):
         assert one.value == pytest.approx(-1 if turned else 1)
         assert -1 <= one.low < one.high <= 1
@@ -154,7 +154,7 @@ def test_means_of_decimals_are_tied_whatever_the_order(tmp_path):
     score = [0.11, 0.12, 0.13, 0.71, 0.72, 0.73, 0.41, 0.42]
     for some in (ratings, [one[::-1] for one in ratings]):
         files = write(tmp_path, some, score, scale_min=0, scale_max=1)
-        found = evaluate(*files, Options(ceiling=False, resamples=Resamples(100))).row("s")
+        found = evaluate(*files, EvaluationOptions(ceiling=False, resamples=Resamples(100))).row("s")
         assert (found.srcc.value, found.ktau.value) == pytest.approx((0.945, 0.866), abs=5e-4)
 
 
@@ -167,7 +167,7 @@ def test_a_scale_that_does_not_begin_at_0(low, tmp_path):
     rows = [line.split(",") for line in path.read_text().splitlines()]
     lines = [",".join([*cells, "system" if n == 0 else f"s{int(cells[0][1:-4]) % 2}"]) for n, cells in enumerate(rows)]
     path.write_text("\n".join(lines) + "\n")
-    found = evaluate(given, path, Options(ceiling=False, resamples=Resamples(100)))
+    found = evaluate(given, path, EvaluationOptions(ceiling=False, resamples=Resamples(100)))
     assert found.row("s").mse.value == pytest.approx(0, abs=1e-20)
     assert [one.rating.value for one in found.systems] == pytest.approx([rating[k::2].mean() for k in range(2)])
 
@@ -191,19 +191,19 @@ def trained(folder, offset, n=120):
 def test_an_offset_makes_no_difference_in_mse(tmp_path):
     """Finding 14: A and A - 0.15 agree equally; their MSE as they are differs, calibrated it does not."""
     files, ratings = trained(tmp_path, 0.15)
-    found = evaluate(files, ratings, Options(ceiling=False, resamples=Resamples(400)))
+    found = evaluate(files, ratings, EvaluationOptions(ceiling=False, resamples=Resamples(400)))
     assert found.row("b").mse.value > 1.3 * found.row("a").mse.value
     difference = found.difference("a", "b")
     assert (difference.srcc.value, difference.mse.value) == pytest.approx((0, 0), abs=1e-9)
     assert not difference.mse.is_clear
     assert found.rank("a", "mse").best == found.rank("b", "mse").best == 1
-    without = evaluate(files, ratings, Options(ceiling=False, resamples=Resamples(100), train=()))
+    without = evaluate(files, ratings, EvaluationOptions(ceiling=False, resamples=Resamples(100), train=()))
     assert math.isnan(without.difference("a", "b").mse.value)
 
 
 def test_calibrated_errors_are_compared_with_a_constant_from_the_training_split(tmp_path):
     files, ratings = trained(tmp_path, 0.15)
-    found = evaluate(files, ratings, Options(ceiling=False, resamples=Resamples(400)))
+    found = evaluate(files, ratings, EvaluationOptions(ceiling=False, resamples=Resamples(400)))
     train = read_ratings(ratings).only(split="train").pairs.mean.mean()
     expected = np.mean((found.pairs.mean - train) ** 2) / 100
     assert found.row(CONSTANT).mse.value == pytest.approx(expected)
@@ -224,7 +224,7 @@ def test_ratings_that_were_predicted_can_be_compared_in_mse(tmp_path):
             {"audio": f"c{k}.wav", "text": f"t{k}", "rating": 5 + (1 + n) * scores[k, n]} for k in range(60)])
         for n, name in enumerate("ab")
     ]  # fmt: skip
-    options = Options(ceiling=False, resamples=Resamples(200), score_column="rating")
+    options = EvaluationOptions(ceiling=False, resamples=Resamples(200), score_column="rating")
     found = evaluate(files, table(tmp_path / "r.csv", rows), options)
     assert found.difference("a", "b").mse.value == pytest.approx(found.row("a").mse.value - found.row("b").mse.value)
 
@@ -248,7 +248,7 @@ def test_neither_trivial_predictor_has_seen_the_pair(tmp_path):
         tmp_path / "s.csv",
         [{"audio": one["audio"], "text": one["text"], "score": k / 40} for k, one in enumerate(rows)],
     )
-    found = evaluate(given, table(tmp_path / "r.csv", rows), Options(ceiling=False, resamples=Resamples(300)))
+    found = evaluate(given, table(tmp_path / "r.csv", rows), EvaluationOptions(ceiling=False, resamples=Resamples(300)))
     each = [stats.spearmanr(known[half == k], found.pairs.mean[half == k])[0] for k in range(2)]
     assert found.row(GENERATOR).srcc.value == pytest.approx(np.mean(each))
     assert all(math.isnan(value) for value in (found.row(CONSTANT).srcc.value, found.row(CONSTANT).ktau.value))

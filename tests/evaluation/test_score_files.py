@@ -36,7 +36,7 @@ def test_the_record_beside_the_scores_is_read(tmp_path):
     (tmp_path / "s.json").write_text("[1]", encoding="utf-8")
     assert read_scores(str(path)).model == ""
     (tmp_path / "s.json").write_text("{", encoding="utf-8")
-    with pytest.raises(BadTable, match=r"should say how the scores of s\.csv came about"):
+    with pytest.raises(BadTable, match=r"should say how the scores of s\.csv were made"):
         read_scores(str(path))
 
 

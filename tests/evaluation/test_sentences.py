@@ -8,7 +8,7 @@ from helpers.ratings import scores, study, table
 
 from clapometer import evaluate
 from clapometer.evaluation import export, sentences
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.result import Difference
 from clapometer.stats.bootstrap import Estimate, Resamples
 
@@ -22,7 +22,7 @@ def found(tmp_path_factory):
         scores(folder / "twin.csv", 180, noise=0.5, seed=2),
     ]
     ratings = study(folder, 90, train=90)
-    return evaluate(files, ratings, Options(by=("event",), resamples=Resamples(300, "pairs"), ceiling=False))
+    return evaluate(files, ratings, EvaluationOptions(by=("event",), resamples=Resamples(300, "pairs"), ceiling=False))
 
 
 def test_the_better_stands_first_and_chance_is_said(found):
@@ -58,7 +58,7 @@ def test_methods_name_what_a_reader_must_know(found):
 
 def test_one_file_has_a_verdict_too(tmp_path):
     ratings = study(tmp_path)
-    options = Options(resamples=Resamples(200, "pairs"), ceiling=False)
+    options = EvaluationOptions(resamples=Resamples(200, "pairs"), ceiling=False)
     good = evaluate(scores(tmp_path / "good.csv", noise=0.5), ratings, options)
     assert sentences.verdict(good).startswith("good orders the pairs as listeners do: SRCC 0.")
     rows = [{"audio": f"{n}.wav", "score": 0.5} for n in range(90)]
@@ -128,7 +128,7 @@ def ranked(folder, score, name="s", pairs=12):
     return table(folder / f"{name}.csv", scored), table(folder / "r.csv", rows)
 
 
-QUICK = Options(resamples=Resamples(1000), ceiling=False)
+QUICK = EvaluationOptions(resamples=Resamples(1000), ceiling=False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from helpers.ratings import PEOPLE, read, scores, study, table
 import clapometer
 from clapometer import evaluate, read_ratings
 from clapometer.errors import BadOption
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.units import design
 from clapometer.scoring.pairs import score_pairs
 from clapometer.stats.bootstrap import Resamples, Votes
@@ -94,7 +94,7 @@ def test_a_sound_in_ten_wordings_says_no_more_than_in_one(tmp_path):
     for times in (1, 10):
         files = wordings(tmp_path, times)
         for drawn in ("auto", "pairs"):
-            options = Options(ceiling=False, resamples=Resamples(2000, drawn))
+            options = EvaluationOptions(ceiling=False, resamples=Resamples(2000, drawn))
             found[times, drawn] = evaluate(*files, options)
     srcc = {key: one.row(f"s{key[0]}").srcc for key, one in found.items()}
     assert all(one.value == pytest.approx(0.547, abs=5e-4) for one in srcc.values())
@@ -116,7 +116,7 @@ def test_nothing_depends_on_the_order_of_rows(drawn, tmp_path):
     for number in range(2):
         table(ratings, [rows[n] for n in (rng.permutation(len(rows)) if number else range(len(rows)))])
         table(given, [scored[n] for n in (rng.permutation(len(scored)) if number else range(len(scored)))])
-        options = Options(ceiling=False, resamples=Resamples(300, drawn), by=("text",))
+        options = EvaluationOptions(ceiling=False, resamples=Resamples(300, drawn), by=("text",))
         found.append(evaluate(given, ratings, options))
     for name in ("rows", "differences", "systems", "group_differences"):
         assert repr(getattr(found[0], name)) == repr(getattr(found[1], name)), name  # repr: NaN is not NaN
@@ -138,11 +138,11 @@ def test_real_listeners_by_pairs_and_by_sounds(tmp_path):
     ]
     given = table(tmp_path / "mini.csv", rows)
     for drawn, low, high in (("pairs", 0.143, 0.493), ("audio", 0.120, 0.506)):
-        options = Options(ceiling=False, split=("all",), resamples=Resamples(drawn=drawn))
+        options = EvaluationOptions(ceiling=False, split=("all",), resamples=Resamples(drawn=drawn))
         srcc = evaluate(given, ratings, options).row("mini").srcc
         assert srcc.value == pytest.approx(0.324, abs=0.01)  # of the embedded model of version 0.1
         assert (srcc.low, srcc.high) == pytest.approx((low, high), abs=0.02)
-    screened = evaluate(given, ratings, Options(ceiling=False, resamples=Resamples(100)))
+    screened = evaluate(given, ratings, EvaluationOptions(ceiling=False, resamples=Resamples(100)))
     assert len(screened.pairs) == 76
     assert screened.drawn == "sounds with all their pairs"
     assert screened.row("mini").srcc.value == pytest.approx(0.225, abs=0.01)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from clapometer import read_ratings
 from clapometer.errors import BadOption, BadTable, ClapometerError
-from clapometer.ratings.formats import parse_columns, relate_system
+from clapometer.ratings.formats import relate_system
+from clapometer.ratings.options import parse_columns
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -166,7 +167,7 @@ def test_columns_that_are_not_understood(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "error", "said"),
     [
-        ({"audoi": "a"}, BadOption, "'audoi' is none of audio.*; audio?"),
+        ({"audoi": "a"}, BadOption, "'audoi' is not one of audio.*; audio?"),
         ({"audio": "nosuch", "rating": "b"}, BadTable, "no column 'nosuch' for audio; its columns are 'a', 'b'"),
         ({"audio": "a"}, BadTable, "no column is named for rating; add rating=..."),
     ],

@@ -13,7 +13,7 @@ import pytest
 
 from clapometer import read_ratings
 from clapometer.ratings.screening import against_relate, parse_rule, screened
-from clapometer.ratings.summary import summarise
+from clapometer.ratings.summary import summarize
 from clapometer.ratings.table import Ratings
 from clapometer.stats.ceiling import noise_ceiling
 from clapometer.stats.icc import icc
@@ -106,7 +106,7 @@ def test_the_ceiling_of_a_generator(system: str, lcc: float) -> None:
 
 @pytest.mark.slow
 def test_the_summary_holds_all_of_it() -> None:
-    summary = summarise(relate("REL").only(split="test,validation"))
+    summary = summarize(relate("REL").only(split="test,validation"))
     assert (summary.all.pairs, summary.all.ratings, summary.all.listeners) == (2598, 7797, 873)
     assert [group.name for group in summary.splits] == ["test", "validation"]
     assert [name for name, _ in summary.ceilings] == ["", "audioldm", "audioldm2", "natural", "tango", "tango2"]

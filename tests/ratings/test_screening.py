@@ -12,7 +12,7 @@ import pytest
 from clapometer import read_ratings
 from clapometer.errors import BadOption
 from clapometer.ratings.screening import against_relate, parse_rule, screened, unselected, usual_rules
-from clapometer.ratings.summary import summarise
+from clapometer.ratings.summary import summarize
 from clapometer.ratings.table import Ratings
 
 
@@ -38,9 +38,9 @@ def ratings(tmp_path: Path) -> Ratings:
 
 def test_rules_apply_in_their_order_to_what_is_left(ratings: Ratings) -> None:
     start = ~ratings.is_anchor
-    rules = [parse_rule(text, ratings) for text in ("anchors=0.5", "constant", "near=1")]
+    rules = [parse_rule(text, ratings) for text in ("anchors=0.5", "constant", "near-another=1")]
     kept, steps = screened(ratings, start, rules)
-    assert [step.rule for step in steps] == ["anchors=0.5", "constant", "near=1"]
+    assert [step.rule for step in steps] == ["anchors=0.5", "constant", "near-another=1"]
     assert [(step.ratings, step.listeners, step.pairs) for step in steps] == [(12, 1, 0), (12, 1, 0), (0, 0, 0)]
     assert [step.by_agreement for step in steps] == [False, False, True]
     assert set(ratings.listener[kept]) == {"l0", "l1", "l2"}
@@ -51,16 +51,17 @@ def test_rules_apply_in_their_order_to_what_is_left(ratings: Ratings) -> None:
 
 
 def test_correlation_with_the_rest_by_name(ratings: Ratings) -> None:
-    _, [step] = screened(ratings, ~ratings.is_anchor, [parse_rule("rest=0.3", ratings)])
+    _, [step] = screened(ratings, ~ratings.is_anchor, [parse_rule("leave-one-out=0.3", ratings)])
     assert (step.ratings, step.listeners, step.unjudged) == (12, 1, 12)
 
 
 def test_the_usual_rules_are_those_that_fit_the_file(ratings: Ratings, tmp_path: Path) -> None:
-    assert [str(rule) for rule in usual_rules(ratings)] == ["anchors=0.17", "near=5", "rest=0", "constant"]
+    expected = ["anchors=0.17", "near-another=5", "leave-one-out=0", "constant"]
+    assert [str(rule) for rule in usual_rules(ratings)] == expected
     nobody = made(tmp_path / "n.csv", [("a", "x", 1, "", ""), ("a", "x", 2, "", "")], listener=False)
-    assert [str(rule) for rule in usual_rules(nobody)] == ["near=5"]
+    assert [str(rule) for rule in usual_rules(nobody)] == ["near-another=5"]
     assert against_relate(nobody) is None
-    for name in ("constant", "rest", "anchors"):
+    for name in ("constant", "leave-one-out", "anchors"):
         with pytest.raises(BadOption, match="does not say who rated"):
             screened(nobody, np.ones(2, bool), [parse_rule(name, nobody)])
 
@@ -68,13 +69,13 @@ def test_the_usual_rules_are_those_that_fit_the_file(ratings: Ratings, tmp_path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nosuch", "'nosuch' is none of relate, anchors, near, rest, constant"),
-        ("near=far", "near needs a number, as in near=5"),
+        ("nosuch", "'nosuch' is not one of relate, anchors, near-another, leave-one-out, constant"),
+        ("near-another=far", "near-another needs a number, as in near-another=5"),
         ("constant=3", "constant takes no number"),
-        ("near=-1", "0 or more"),
+        ("near-another=-1", "0 or more"),
         ("anchors=5", "from 0 .lowest rating. to 1 .highest., such as anchors=0.17"),
         ("relate", "no column 'in AudioCaps'; use anchors"),
-        ("near=0.1", "leaves no rating"),
+        ("near-another=0.1", "leaves no rating"),
     ],
 )
 def test_rules_that_cannot_be_used(text: str, said: str, tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_rules_that_cannot_be_used(text: str, said: str, tmp_path: Path) -> None
 
 
 def test_a_summary_of_ratings_by_nobody_and_of_few(tmp_path: Path) -> None:
-    few = summarise(made(tmp_path / "f.csv", [("a", "x", 1.5, "", ""), ("b", "x", 2, "", "")], listener=False))
+    few = summarize(made(tmp_path / "f.csv", [("a", "x", 1.5, "", ""), ("b", "x", 2, "", "")], listener=False))
     assert few.reliability is None
     assert few.per_listener is None
     assert few.all.listeners is None
@@ -95,7 +96,7 @@ def test_a_summary_of_ratings_by_nobody_and_of_few(tmp_path: Path) -> None:
 def test_bins_of_a_fine_scale(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = [(f"{n}.wav", "x", float(value), "", "p") for n, value in enumerate(rng.uniform(0, 10, 300))]
-    found = summarise(made(tmp_path / "r.csv", rows)).distribution
+    found = summarize(made(tmp_path / "r.csv", rows)).distribution
     assert len(found) == 11
     assert (found[0][0], found[-1][1]) == (0, 10)
     assert sum(count for _, _, count in found) == 300
@@ -124,7 +125,7 @@ def clickers(path: Path, seed: int = 0) -> Ratings:
     return made(path, rows)
 
 
-@pytest.mark.parametrize("rule", ["near=5", "near=1", "rest=0"])
+@pytest.mark.parametrize("rule", ["near-another=5", "near-another=1", "leave-one-out=0"])
 def test_random_clickers_are_no_panel_whatever_screening_keeps(rule: str, tmp_path: Path) -> None:
     ratings = clickers(tmp_path / "r.csv")
     start, rules = ~ratings.is_anchor, [parse_rule(rule, ratings)]
@@ -132,8 +133,8 @@ def test_random_clickers_are_no_panel_whatever_screening_keeps(rule: str, tmp_pa
     assert before is not None
     assert before.all()
     kept = screened(ratings, start, rules)[0]
-    summary = summarise(ratings.take(kept), ratings.take(before))
-    plain = summarise(ratings)
+    summary = summarize(ratings.take(kept), ratings.take(before))
+    plain = summarize(ratings)
     # What is used is that of all ratings; that of the kept ones stands beside, for what it is.
     assert summary.reliability == plain.reliability
     assert summary.ceilings == plain.ceilings
@@ -150,8 +151,8 @@ def test_only_rules_that_select_by_agreement_leave_reliability_as_it_was(ratings
     assert unselected(ratings, start, []) is None
     assert unselected(ratings, start, [parse_rule("anchors=0.5", ratings)]) is None
     # Removes nothing, so that there is no selection.
-    assert unselected(ratings, start, [parse_rule("near=10", ratings)]) is None
-    both = [parse_rule(rule, ratings) for rule in ("anchors=0.5", "near=0", "constant")]
+    assert unselected(ratings, start, [parse_rule("near-another=10", ratings)]) is None
+    both = [parse_rule(rule, ratings) for rule in ("anchors=0.5", "near-another=0", "constant")]
     before = unselected(ratings, start, both)
     assert before is not None
     assert set(ratings.listener[before]) == {"l0", "l1", "l2"}
@@ -160,7 +161,7 @@ def test_only_rules_that_select_by_agreement_leave_reliability_as_it_was(ratings
 def test_a_summary_does_not_depend_on_the_order_of_rows(ratings: Ratings) -> None:
     real = ratings.only()
     order = np.random.default_rng(0).permutation(len(real))
-    assert summarise(real) == summarise(real.take(order))
+    assert summarize(real) == summarize(real.take(order))
 
 
 def test_ten_pairs_are_enough_for_a_reliability(tmp_path: Path) -> None:
@@ -168,9 +169,9 @@ def test_ten_pairs_are_enough_for_a_reliability(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     rows = [(f"{pair}.wav", "x", int(np.clip(pair + rng.normal(0, 1), 0, 10)), "", f"l{listener}")
             for pair in range(10) for listener in range(3)]  # fmt: skip
-    found = summarise(made(tmp_path / "r.csv", rows))
+    found = summarize(made(tmp_path / "r.csv", rows))
     assert found.reliability is not None
     assert found.reliability.icc.design == "crossed"
     assert found.reliability.icc.single.value > 0.7
     assert found.ceilings[0][1] is not None
-    assert summarise(made(tmp_path / "few.csv", rows[:27])).ceilings == (("", None),)
+    assert summarize(made(tmp_path / "few.csv", rows[:27])).ceilings == (("", None),)

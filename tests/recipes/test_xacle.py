@@ -19,7 +19,7 @@ import torch
 from helpers.relate import RECIPES, call, commands, replay, tone
 
 from clapometer import evaluate, save
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.models.families.mini import tiny
 from clapometer.stats.bootstrap import Resamples
 
@@ -129,7 +129,7 @@ def test_its_figures_are_those_of_evaluate(name: str, split: str, folder: Path) 
     found = evaluate(
         f"it={folder / 'out' / name / f'inference_result_for_{split}.csv'}",
         folder / "out" / "ratings.csv",
-        Options(
+        EvaluationOptions(
             split=(split,), score_column="pred_score", score_scale=(0, 10), ceiling=False, resamples=Resamples(100)
         ),
     ).row("it")

@@ -117,7 +117,7 @@ def test_a_validation_that_was_selected_by_agreement_has_no_ceiling(model: Path,
     rated_tones(tmp_path, ("",), count=144)
     shares = {"validation_share": 0.4, "test_share": 0}
     plain = run(tmp_path, model, "plain", epochs=1, **shares).outcome.evaluation
-    kept = run(tmp_path, model, "kept", epochs=1, screen=["near=9"], **shares).outcome.evaluation
+    kept = run(tmp_path, model, "kept", epochs=1, screen=["near-another=9"], **shares).outcome.evaluation
     assert plain.ceiling
     assert "ceiling" in (tmp_path / "plain" / "CARD.md").read_text()
     assert not kept.ceiling

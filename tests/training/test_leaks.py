@@ -17,7 +17,7 @@ from helpers.rated_tones import rated_tones, read, write
 from clapometer import evaluate, finetune, load, save, score_pairs
 from clapometer.calibration import read_calibration
 from clapometer.errors import BadOption, BadTable
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.models.families.mini import tiny
 from clapometer.provenance import file_hash
 from clapometer.seen import read_seen
@@ -85,7 +85,9 @@ def test_evaluate_leaves_out_what_a_model_derived_from_a_derived_model_has_learn
     # Only the 24 sounds that the first model was not trained on could become validation or test.
     own = read_seen(tmp_path / "second").parts
     assert not trained & {key for (kind, key), part in own.items() if kind == "audio" and part == "test"}
-    found = evaluate(scored(tmp_path, tmp_path / "second", first), first, Options(ceiling=False, include_seen=True))
+    found = evaluate(
+        scored(tmp_path, tmp_path / "second", first), first, EvaluationOptions(ceiling=False, include_seen=True)
+    )
     counts = found.exclusion.counts(found.candidates)
     assert sum(counts.values()) >= 96
 

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from clapometer import evaluate, finetune, load, read_ratings, save, score_pairs
-from clapometer.evaluation.listeners import Options
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.result import ALL
 from clapometer.models.families.mini import MODELS, MiniClap, MiniConfig
 from clapometer.models.nets.mobilenet import AudioEncoderConfig
@@ -106,7 +106,7 @@ def outcome(folder: Path, seed: int, *, shuffled: bool, options: TrainOptions = 
             table.writerow(("audio", "text", "score", "cosine", "seen"))
             table.writerows((Path(one.audio).name, one.text, one.score, one.cosine, one.seen) for one in scored)
     files = [str(folder / "last.csv"), str(folder / "base.csv")]
-    evaluation = evaluate(files, folder / "ratings.csv", Options(ceiling=False, resamples=Resamples(2000)))
+    evaluation = evaluate(files, folder / "ratings.csv", EvaluationOptions(ceiling=False, resamples=Resamples(2000)))
     counts = evaluation.exclusion.as_json(evaluation.candidates)
     assert counts["pairs"] == sum(counts["reasons"].values()) == PAIRS - TEST
     assert counts["reasons"] == {"audio:train": PAIRS - TEST - VALIDATION, "audio:validation": VALIDATION}
@@ -176,7 +176,9 @@ def test_choosing_among_equal_states_claims_no_gain(tmp_path: Path) -> None:
                     table.writerow((*pair[:2], score, f"audio:{pair[2]}"))
         files = [str(tmp_path / f"{name}.csv") for name in kept]
         for on in claims:
-            options = Options(split=(on,), ceiling=False, resamples=Resamples(500), include_seen=on == "validation")
+            options = EvaluationOptions(
+                split=(on,), ceiling=False, resamples=Resamples(500), include_seen=on == "validation"
+            )
             found = evaluate(files, tmp_path / "ratings.csv", options)
             claims[on] += any("after agrees better" in one for one in Measured(found, on, None, "").verdicts)
     assert claims["validation"] == 0  # it is said of none, though the state that was chosen is better on it

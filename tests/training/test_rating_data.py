@@ -125,7 +125,7 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_learnt(tmp_path: P
     refused(rows[:24], "8 pairs for training and validation together; at least 20 are needed")
     refused([*rows[:-1], [*rows[-1][:4], "train"]], "one pair is in two splits")
     refused(rows, "targets must be one of", targets="median")
-    refused(rows, "unknown|none of", screen=["gut feeling"])
+    refused(rows, "not one of", screen=["gut feeling"])
     unnamed = [[row[0], row[1], row[3], row[4]] for row in rows if row[2] == "ann"]
     with pytest.raises(BadOption, match="does not say who rated"):
         material(write(path, unnamed, ("audio", "text", "rating", "split")), targets="standardised")

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from clapometer.errors import BadOption
 from clapometer.voice.bins import Bins, Edges, bins_of, read_bins, save_bins
+from clapometer.voice.options import QueryOptions
 from clapometer.voice.phrasebook import Phrasebook, filled, read_phrasebook
-from clapometer.voice.queries import Facts, Query, QueryOptions, make_queries, statements
+from clapometer.voice.queries import Facts, Query, make_queries, statements
 
 BOOK = read_phrasebook()
 MEASURES = sorted({column for scale in BOOK.scales.values() for column in scale.columns})

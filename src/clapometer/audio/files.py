@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clapometer.audio.reading import check_file
-from clapometer.errors import BadAudio
+from clapometer.errors import BadAudio, BadOption
 
 # Some of these cannot be decoded here; their rows then say so, instead of being left out silently.
 _EXTENSIONS = "aif aifc aiff au caf flac m4a mp3 oga ogg opus rf64 w64 wav wave wma"
@@ -53,6 +53,16 @@ def resolve_audio_path(folder: str | os.PathLike[str], name: str) -> str:
         inside = os.path.join(folder, name.lstrip("/\\"))  # noqa: PTH118
         return inside if os.path.isfile(inside) else path  # noqa: PTH113
     return path
+
+
+def check_audio_root(folder: str | os.PathLike[str] | None) -> None:
+    """Refuse a folder of audio that does not exist.
+
+    Raises:
+        BadOption: it does not.
+    """
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112
+        raise BadOption(f"--audio-root {folder}: no such folder")
 
 
 def check_files(paths: Iterable[str]) -> dict[str, str]:

@@ -12,12 +12,15 @@ import typer
 
 from clapometer.cli import console, training
 from clapometer.cli.options import DeviceOption, JsonOption, QuietOption, WindowOption
-from clapometer.cli.ratings import Columns, Scale, Screen, scale_of
 from clapometer.errors import BadOption
+from clapometer.types import parse_range
 
 if TYPE_CHECKING:
     from clapometer.training.finetune import Finetuned, Reminder
 
+Columns = Annotated[str, typer.Option("--columns", metavar="ROLES", help="Which column is which.")]
+Scale = Annotated[str, typer.Option("--scale", metavar="LOW,HIGH", help="Lowest and highest possible rating.")]
+Screen = Annotated[list[str] | None, typer.Option("--screen", metavar="RULE", help="Keep what a rule keeps.")]
 Given = Annotated[
     Path | None,
     typer.Argument(metavar="RATINGS", help="A table with one rating a row (.csv, .tsv, ...).", show_default=False),
@@ -192,7 +195,7 @@ def finetune(
         targets=targets,
         screen=screen or (),
         columns=_columns(columns),
-        scale=scale_of(scale) if scale else None,
+        scale=parse_range(scale) if scale else None,
         audio_root=audio_root,
         validation_share=validation,
         test_share=test,
@@ -217,7 +220,7 @@ def _only_repeat(context: typer.Context) -> None:
 
 
 def _columns(text: str) -> dict[str, str] | None:
-    from clapometer.ratings.formats import parse_columns
+    from clapometer.ratings.options import parse_columns
 
     return dict(parse_columns(text)) if text else None
 

@@ -7,7 +7,7 @@ was declared with `clapometer.types.option`. Imports that cost time stand in fun
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints
@@ -20,7 +20,6 @@ from clapometer.types import TORCH, EngineName, Precision, option
 
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
-
 Command = Callable[..., None]
 MINI = "mini"
 MINI_IS_SMALL = (
@@ -121,21 +120,42 @@ def _parameters(group: Any, leave_out: Collection[str]) -> list[inspect.Paramete
     return [_parameter(one, hints[one.name], _default(group, one)) for one in _offered(group, leave_out)]
 
 
+def _flag(one: Field[Any]) -> str:
+    return one.metadata["flag"] or f"--{one.name.replace('_', '-')}"
+
+
 def _parameter(one: Field[Any], hint: Any, default: Any) -> inspect.Parameter:
-    flag = one.metadata["flag"] or f"--{one.name.replace('_', '-')}"
+    flag = _flag(one)
     if hint is bool and default is True and "/" not in flag:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     shown: dict[str, Any] = {"help": one.metadata["help"]}
     if one.metadata["metavar"]:
         shown["metavar"] = one.metadata["metavar"]
+    shown_default = _shown(default) if one.metadata["parse"] is not None else ""
     if (get_origin(hint) is tuple and one.metadata["parse"] is None) or isinstance(default, (dict, list)):
         hint, default = list[str] | None, None
     elif one.metadata["parse"] is not None:
         hint, default = str, ""
-    if default in (None, ""):
+    if shown_default:
+        shown["show_default"] = shown_default
+    elif default in (None, ""):
         shown["show_default"] = False
     annotation = Annotated[hint, typer.Option(flag, **shown)]
     return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _parsed(one: Field[Any], value: Any) -> Any:
+    try:
+        return one.metadata["parse"](value)
+    except BadOption as error:
+        raise BadOption(f"{_flag(one)}: {error}") from error
+
+
+def _shown(default: Any) -> str:
+    """A default as it would be typed."""
+    if isinstance(default, Mapping):
+        return ",".join(f"{name}={value}" for name, value in default.items())
+    return ",".join(map(str, default)) if isinstance(default, (tuple, list)) else str(default or "")
 
 
 def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:
@@ -146,7 +166,7 @@ def _made(group: Any, leave_out: Collection[str], given: dict[str, Any]) -> Any:
         if value in (None, "", []) and (parse is not None or isinstance(_default(group, one), (dict, list, tuple))):
             value = _default(group, one)
         elif parse is not None:
-            value = parse(value)
+            value = _parsed(one, value)
         elif isinstance(value, list):
             value = tuple(value)
         values[one.name] = value

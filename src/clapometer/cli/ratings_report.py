@@ -1,21 +1,17 @@
-"""What `clapometer ratings` prints."""
+"""Printed output of `clapometer ratings`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 from clapometer.cli import console
 from clapometer.cli.console import SHOWN_PROBLEMS, print_table
-from clapometer.cli.ratings_study import Study
+from clapometer.ratings.study import RatingsSummary
 from clapometer.ratings.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling
-from clapometer.tables import finite
 
 _BAR = 40
 _DESIGNS = {
@@ -31,23 +27,19 @@ _DIALECTS = {
 }
 
 
-def report(study: Study, *, as_json: bool, output: Path | None) -> None:
-    """Print everything: figures on standard output, what is wrong with rows on standard error."""
-    _tell_problems(study.given)
-    if as_json:
-        console.print_json(finite(_figures(study, output)))
-        return
-    _print_head(study)
-    _print_groups("split", study.summary.splits)
-    _print_groups("system", study.summary.systems)
-    _print_distribution(study.summary)
-    _print_reliability(study.summary)
-    _print_ceilings(study.summary)
-    _print_screening(study)
+def print_summary(found: RatingsSummary) -> None:
+    """Print the summary as tables for people, on standard output."""
+    _print_head(found)
+    _print_groups("split", found.summary.splits)
+    _print_groups("system", found.summary.systems)
+    _print_distribution(found.summary)
+    _print_reliability(found.summary)
+    _print_ceilings(found.summary)
+    _print_screening(found)
 
 
-def _tell_problems(ratings: Ratings) -> None:
-    """The first twenty rows of each kind of severity, and counts of all kinds."""
+def print_problems(ratings: Ratings) -> None:
+    """Print problems and notes on standard error: counts of all kinds, and the first twenty rows of each severity."""
     for dropped, what in ((True, "cannot be used and are left out"), (False, "are read otherwise than they say")):
         found = [problem for problem in ratings.problems if problem.dropped == dropped]
         if not found:
@@ -61,61 +53,21 @@ def _tell_problems(ratings: Ratings) -> None:
             console.say(f"  ... and {len(found) - SHOWN_PROBLEMS} more; --json lists all")
     for note in ratings.notes:
         console.say(f"note: {note}")
-    if not ratings.scale_stated:
-        low, high = ratings.scale
-        console.say(
-            f"note: no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale LOW,HIGH"
-        )
 
 
-def _figures(study: Study, output: Path | None) -> dict[str, Any]:
-    given, summary = study.given, study.summary
-    figures: dict[str, Any] = {
-        "file": str(given.path),
-        "dialect": given.dialect,
-        "scale": {"low": given.scale[0], "high": given.scale[1], "stated": given.scale_stated},
-        "notes": list(given.notes),
-        "problems": {
-            "by_kind": given.problem_counts(),
-            "rows": [asdict(problem) for problem in given.problems],
-        },
-        "left_out": study.left_out,
-        "screening": {"applied": study.applied, "steps": [asdict(step) for step in study.steps]},
-        "all": asdict(summary.all),
-        "splits": [asdict(group) for group in summary.splits],
-        "systems": [asdict(group) for group in summary.systems],
-        "ratings_a_pair": asdict(summary.per_pair),
-        "ratings_a_listener": None if summary.per_listener is None else asdict(summary.per_listener),
-        "distribution": [{"low": low, "high": high, "ratings": count} for low, high, count in summary.distribution],
-        "reliability": None if summary.reliability is None else asdict(summary.reliability),
-        "ceilings": [
-            {"system": name or None, **({"too_few": True} if ceiling is None else asdict(ceiling))}
-            for name, ceiling in summary.ceilings
-        ],
-        "after_selection_by_agreement": None
-        if summary.selected is None
-        else {"valid": False} | asdict(summary.selected),
-    }
-    if study.own_rule is not None:
-        figures["relate_rule"] = {"exceptions": study.own_rule[0], "ratings": study.own_rule[1]}
-    if output is not None:
-        figures |= {"output": str(output), "provenance": str(output.with_suffix(".json"))}
-    return figures
-
-
-def _print_head(study: Study) -> None:
-    given, whole = study.given, study.summary.all
+def _print_head(found: RatingsSummary) -> None:
+    given, whole = found.ratings, found.summary.all
     who = "" if whole.listeners is None else f" by {whole.listeners:,} listeners"
     low, high = given.scale
     print(f"{given.path.name}: {_DIALECTS[given.dialect]}, scale {low:g} to {high:g}")
     print(f"{whole.ratings:,} ratings of {whole.pairs:,} pairs{who}")
-    if study.left_out:
-        print("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in study.left_out.items()))
-    _print_spread("ratings a pair", study.summary.per_pair, "pairs have")
-    if study.summary.per_listener is None:
-        print("ratings a listener    not known: the file does not say who rated")
+    if found.left_out:
+        print("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in found.left_out.items()))
+    _print_spread("ratings per pair", found.summary.per_pair, "pairs have")
+    if found.summary.per_listener is None:
+        print("ratings per listener  unknown: the file has no column of listeners")
     else:
-        _print_spread("ratings a listener", study.summary.per_listener, "listeners have given")
+        _print_spread("ratings per listener", found.summary.per_listener, "listeners have given")
     print(f"{'mean of the pairs':<22}{whole.mean:.2f}, standard deviation {whole.sd:.2f}")
 
 
@@ -225,21 +177,21 @@ def _ceiling_cells(ceiling: Ceiling | None) -> tuple[str, ...]:
     return (f"{ceiling.pairs:,}", *shown, f"{_number(ceiling.mse.value, 4)}  {_interval(ceiling.mse, 4)}")
 
 
-def _print_screening(study: Study) -> None:
-    if not study.steps:
+def _print_screening(found: RatingsSummary) -> None:
+    if not found.steps:
         return
     print()
-    name = "screening" if study.applied else "screening, each rule alone"
+    name = "screening" if found.applied else "screening, each rule alone"
     columns = (name, "ratings", "pairs", "listeners", "not judged", "keeps")
     rows = [
         (step.rule, *map(_less, (step.ratings, step.pairs, step.listeners)), f"{step.unjudged:,}", step.about)
-        for step in study.steps
+        for step in found.steps
     ]
     print_table(columns, rows, right=columns[1:5], wrap=("keeps",))
-    if not study.applied:
+    if not found.applied:
         print("nothing of this was removed; --screen RULE removes it")
-    if study.own_rule is not None:
-        exceptions, of = study.own_rule
+    if found.relate_rule is not None:
+        exceptions, of = found.relate_rule
         print(f"RELATE's rule selects as the file says, with {exceptions:,} exceptions in {of:,} ratings")
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import platform
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from clapometer._version import __version__
+from clapometer.audio.files import check_audio_root
 from clapometer.errors import BadOption
 from clapometer.evaluation import export
 from clapometer.evaluation.page import page
 from clapometer.evaluation.result import Evaluation
-from clapometer.tables import atomic_write, write_rows
+from clapometer.provenance import file_hash
+from clapometer.tables import atomic_write, write_json, write_rows
+from clapometer.tables.memory import IN_MEMORY
 
 PAGE = "index.html"
 TABLES: Mapping[str, Callable[[Evaluation], tuple[list[str], list[dict[str, Any]]]]] = {
@@ -35,30 +42,41 @@ def check_folder(folder: Path) -> None:
         raise BadOption(f"{folder}: there is no folder {folder.absolute().parent}; make it first")
 
 
-def write_report(found: Evaluation, folder: Path, record: Mapping[str, Any], roots: Sequence[Path] = ()) -> None:
+def write_report(found: Evaluation, folder: Path, *, audio_root: Path | None = None) -> None:
     """Write the page, `evaluation.json` and the tables; the page appears last.
 
     Args:
-        found: what is reported.
+        found: the evaluation.
         folder: made where it is missing; files of a former report in it are replaced.
-        record: how it came about: versions, files, hashes.
-        roots: folders in which the sounds may lie.
+        audio_root: folder of the sounds, which the page plays; default: the folders of the score files.
 
     Raises:
-        BadOption: it cannot be written.
+        BadOption: it cannot be written, or the folder of sounds does not exist.
     """
     check_folder(folder)
+    check_audio_root(audio_root)
     folder.mkdir(exist_ok=True)
-    figures = {**record, **export.as_json(found)}
-    with atomic_write(folder / "evaluation.json") as file:
-        file.write((json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    record = _record(found)
+    write_json(folder / "evaluation.json", {**record, **export.as_json(found)})
     for name, table in TABLES.items():
         columns, rows = table(found)
         with atomic_write(folder / name) as file:
             write_rows(file, "csv", columns, rows, {name: float for name in columns if _is_figure(name)})
-    text = page(found, roots, sources=record.get("hashes"))
+    roots = [audio_root] if audio_root else list(dict.fromkeys(one.path.parent for one in found.files))
+    text = page(found, roots, sources=record["hashes"])
     with atomic_write(folder / PAGE) as file:
         file.write(text.encode("utf-8", "replace"))
+
+
+def _record(found: Evaluation) -> dict[str, Any]:
+    """How the report was made: versions, time, and hashes of the files."""
+    paths = [path for path in (*(file.path for file in found.files), found.ratings.path) if path != IN_MEMORY]
+    return {
+        "command": "evaluate",
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"clapometer": __version__, "python": platform.python_version(), "numpy": np.__version__},
+        "hashes": {str(path): file_hash(path) for path in paths},
+    }
 
 
 def _is_figure(name: str) -> bool:

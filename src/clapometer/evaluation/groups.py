@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.evaluation.events import NONE_OF_THEM, memberships, read_events
+from clapometer.evaluation.options import EVENT, NATURAL
 from clapometer.ratings.table import Ratings
 from clapometer.tables import Table
 
 Places = npt.NDArray[np.int64]
-SYSTEM, ORIGIN, EVENT = "system", "origin", "event"
-NATURAL = ("natural", "gt", "ground truth", "ground_truth", "ground-truth", "real", "original", "reference", "recorded")
-"""Systems that are none, but recordings; in any case of letters."""
+SYSTEM, ORIGIN = "system", "origin"
 SMALL = 10
 """A group of fewer pairs has no figures of its own."""
 MANY = 12

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from clapometer.evaluation.score_files import Numbers, ScoreFile
 from clapometer.ratings.table import Pairs
+from clapometer.text import text_key
 
 Places = npt.NDArray[np.int64]
 Key = tuple[tuple[str, ...], str]
@@ -53,8 +54,8 @@ def join(file: ScoreFile, pairs: Pairs, anchors: Pairs | None = None) -> Joined:
     """Find the pair of each score.
 
     Paths are the same if one ends in the other: `RELATE_wave/tango/test/5.wav` is `/tango/test/5.wav`. Where neither
-    does, the file's name decides, if it stands only once with this text on both sides. Blanks around and runs of
-    blanks within a text do not matter. Several rows of one pair must agree.
+    does, the file's name decides, if it stands only once with this text on both sides. Two
+    texts are the same if their `text_key` is. Several rows of one pair must agree.
 
     Args:
         file: the scores.
@@ -97,7 +98,7 @@ class _Finder:
         # Where one side has no texts, the sounds alone decide.
         self.texts = file.text if any(pairs.text) else None
         self.keys = _keys(file.audio, self.texts)
-        self.rated = self._keys_of(pairs)
+        self.rated, self.rated_texts = self._keys_of(pairs), pairs.text.tolist()
         self.exact: dict[Key, list[int]] = defaultdict(list)
         self.named: dict[Key, list[int]] = defaultdict(list)
         for pair, key in enumerate(self.rated):
@@ -120,6 +121,8 @@ class _Finder:
         same = self.exact.get(key) or [
             pair for pair in self.named.get(_name(key), ()) if _ends_in(key[0], self.rated[pair][0])
         ]
+        if len(same) > 1 and self.texts is not None:  # texts that differ in case, say
+            same = [pair for pair in same if self.rated_texts[pair] == self.texts[number]] or same
         if len(same) == 1:
             return same[0], False, ""
         if same:
@@ -138,17 +141,13 @@ class _Finder:
 
 def _keys(sounds: Sequence[str], texts: Sequence[str] | None) -> list[Key]:
     named = zip(sounds, texts if texts is not None else [""] * len(sounds), strict=True)
-    return [(_parts(sound), _plain(text)) for sound, text in named]
+    return [(_parts(sound), text_key(text)) for sound, text in named]
 
 
 def _parts(path: str) -> tuple[str, ...]:
     """The steps of a path, without those that lead nowhere; an empty path has one empty step."""
     steps = unicodedata.normalize("NFC", path.strip()).replace("\\", "/").split("/")
     return tuple(step for step in steps if step not in ("", ".")) or ("",)
-
-
-def _plain(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def _name(key: Key) -> Key:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
 from clapometer.evaluation.baselines import constant, systems_mean
+from clapometer.evaluation.calibration import fit_map
 from clapometer.evaluation.ceiling import before_selection, ceilings, remarks
 from clapometer.evaluation.exclusion import SEEN, UNSEEN, Exclusion, excluded
 from clapometer.evaluation.groups import (
-    EVENT,
-    NATURAL,
     ORIGIN,
     SYSTEM,
     Group,
@@ -27,74 +26,49 @@ from clapometer.evaluation.groups import (
     column_values,
 )
 from clapometer.evaluation.join import Joined, Loose, join, without_score
+from clapometer.evaluation.options import EVENT, EvaluationOptions
 from clapometer.evaluation.resampled_agreement import figures, within_systems
 from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers, Row
 from clapometer.evaluation.score_files import ScoreFile, read_all_scores
 from clapometer.evaluation.units import design, in_name_order
-from clapometer.ratings.reading import read_ratings
-from clapometer.ratings.screening import parse_rule, screened, unselected
+from clapometer.ratings.reading import RatingsSource, read_ratings
+from clapometer.ratings.screening import screen as apply_rules
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Design, Resamples, Votes
-from clapometer.stats.isotonic import MonotoneMap, isotonic
-from clapometer.tables.splits import EXCLUDED, TRAIN, canonical_split, splits_named
+from clapometer.stats.isotonic import MonotoneMap
+from clapometer.tables import DataFrame, Records
+from clapometer.tables.splits import EXCLUDED, canonical_split, splits_named
 
 Places = npt.NDArray[np.int64]
 Progress = Callable[[str, int], Callable[[int], None]]
 EVERY = "all"
 FEWEST = 3
 """Pairs of which a correlation can be taken at all."""
-ENOUGH_TO_FIT = 50
-"""Pairs below which no map is fitted."""
 
 
-@dataclass(frozen=True)
-class Options:
-    """How scores are held against ratings."""
-
-    by: tuple[str, ...] = ()
-    """Columns to break everything down by; `event` for the events of the captions."""
-    split: tuple[str, ...] = ()
-    """Splits whose pairs are evaluated; `all` for every one; default: all but those for training and RELATE's
-    `excluded`. Case and synonyms (`dev` for `validation`) do not matter."""
-    train: tuple[str, ...] = (TRAIN,)
-    """Splits on which trivial predictors and maps are fitted; case and synonyms (`training`) do not matter."""
-    score_column: str = "score"
-    score_scale: tuple[float, float] | None = None
-    """Lowest and highest possible score, for the MSE; default: 0 and 1, and for a column `rating` the listeners'."""
-    natural: tuple[str, ...] = NATURAL
-    """Systems that are recordings."""
-    events: Path | None = None
-    """List of words for `event`; default: that of the package."""
-    screen: tuple[str, ...] = ()
-    """Rules of screening, such as `rest=0`, applied to all ratings in their order; see `clapometer ratings --help`.
-    After a rule that selects by agreement the ceiling is that of the ratings before it."""
-    ceiling: bool = True
-    """Whether to say what a perfect predictor could reach, which takes seconds."""
-    include_seen: bool = False
-    """Whether to evaluate pairs that the model behind a score file was trained on or selected by; metrics on them do
-    not show agreement on unseen data."""
-    resamples: Resamples = field(default_factory=Resamples)
+ScoreSource = str | os.PathLike[str] | DataFrame | Records
+"""A table of scores: a path, or `name=path`; a DataFrame; or a mapping per row."""
 
 
 def evaluate(
-    scores: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    ratings: str | os.PathLike[str] | Ratings,
-    options: Options | None = None,
+    scores: ScoreSource | Sequence[ScoreSource],
+    ratings: RatingsSource,
+    options: EvaluationOptions | None = None,
     *,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """How far scores agree with listeners.
+    """Measure the agreement of scores with listeners' ratings.
 
     Everything is computed on the same pairs: those that were rated, are in the splits, have a score in every file, and
     are not in the training or validation data of a model behind the scores, as far as the column `seen` of the score
     files tells (`clapometer.seen`).
 
     Args:
-        scores: tables that `clapometer score` wrote, or others with a sound, a text and a number a row; `name=path`
-            names one. They are joined with the ratings by sound and text.
-        ratings: a file of ratings, or what `read_ratings` made of one; anchors are left out.
+        scores: tables that `clapometer score` wrote, or others with audio, text and a score per row, as paths,
+            DataFrames or lists of mappings; `name=path` names one. They are joined with the ratings by audio and text.
+        ratings: a file, a DataFrame, a list of mappings, or what `read_ratings` returned; anchors are left out.
         options: splits, breakdowns, resamples.
-        progress: called with what is counted and how many there are, gives what is told of some that are done.
+        progress: called with a label and a total, returns a function that counts finished items.
 
     Returns:
         SRCC, LCC, KTAU and MSE (ratings and scores on 0..1) with bootstrap intervals: on all pairs, within and between
@@ -111,10 +85,9 @@ def evaluate(
         >>> found.row("scores").srcc  # doctest: +SKIP
         Estimate(value=0.457, low=0.424, high=0.489)
     """
-    options = options or Options()
-    given = [scores] if isinstance(scores, (str, os.PathLike)) else list(scores)
-    files = read_all_scores([os.fspath(one) for one in given], options.score_column)
-    everything = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
+    options = options or EvaluationOptions()
+    files = read_all_scores(_listed(scores), options.score_column)
+    everything = read_ratings(ratings, columns=options.columns, scale=options.scale)
     rated, before, screening = _screened(everything, options.screen)
     chosen, training, notes = _splits(rated, options)
     anchors = everything.take(everything.is_anchor).pairs
@@ -144,6 +117,20 @@ def evaluate(
 
 
 @dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A map from the scores of a file to ratings."""
+
+    name: str
+    source: str
+    """The column that is mapped."""
+    mapping: MonotoneMap
+    n: int
+    """Pairs that it was fitted on."""
+    values: Numbers
+    """(pairs of test,): the mapped scores."""
+
+
+@dataclass(frozen=True, eq=False)
 class _Material:
     """What has been read and joined."""
 
@@ -155,9 +142,14 @@ class _Material:
     """(pairs of test,): their numbers in the joins."""
     train: tuple[Ratings, Places] | None
     exclusion: Exclusion
-    options: Options
+    options: EvaluationOptions
     unselected: Ratings
     """The ratings of these pairs before selection by agreement, from which the ceiling comes."""
+
+    @property
+    def resamples(self) -> Resamples:
+        """Of the confidence intervals."""
+        return Resamples(**asdict(self.options.resamples))
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -220,35 +212,25 @@ class _Material:
         test = self.test
         return Votes(test.pairs.index, test.listeners[0], test.target) if test.has_listeners else None
 
-    def maps(self) -> tuple[list[tuple[str, str, MonotoneMap, int, Numbers]], list[str]]:
-        """For each file its name, the column that is mapped, the map, on how many pairs it was fitted, and the mapped
-        scores; and why there are none.
-        """
+    def maps(self) -> tuple[list[_Fitted], list[str]]:
+        """A map for each file for which one can be fitted, and why others have none."""
         if self.train is None:
             return [], ["no training split: nothing to fit a map from scores to ratings on"]
-        found, notes = [], []
+        found, notes = list[_Fitted](), list[str]()
         ratings, places = self.train
         for file, joined in zip(self.files, self.joins, strict=True):
             values = joined.cosine[places]
             # Cosines of pairs that the model was trained on are too good: a map fitted on them is wrong elsewhere.
             trained = np.array([self.exclusion.by_file[file.name][place].endswith(":train") for place in places], bool)
             known = np.isfinite(values) & ~trained
-            if known.sum() < ENOUGH_TO_FIT:
-                why = f" that its model was not trained on (it was on {trained.sum()})" if trained.any() else ""
-                notes.append(
-                    f"{file.name} has scores for {known.sum()} of the {len(places)} pairs of the training split{why}; "
-                    f"a map from scores to ratings needs {ENOUGH_TO_FIT}"
-                )
-                continue
-            mapping = isotonic(values[known], ratings.pairs.mean[known])
-            if mapping.is_flat:
-                notes.append(
-                    f"{file.name}: no map from scores to ratings, since it would be flat: every pair would get "
-                    f"{mapping.y[0]:.3g}"
-                )
+            try:
+                mapping = fit_map(values[known], ratings.pairs.mean[known])
+            except BadTable as error:
+                left_out = f" ({trained.sum()} that its model was trained on left out)" if trained.any() else ""
+                notes.append(f"{file.name}: no map on the training split{left_out}: {error}")
                 continue
             source = "cosine" if file.has_cosine else file.column
-            found.append((file.name, source, mapping, int(known.sum()), mapping(joined.cosine[self.places])))
+            found.append(_Fitted(file.name, source, mapping, int(known.sum()), mapping(joined.cosine[self.places])))
         return found, notes
 
 
@@ -273,13 +255,13 @@ def _evaluated(
         constant(test.pairs, None if material.train is None else material.train[0].pairs)
     )
     maps, why_not = material.maps()
-    mapped = {_mapped(name): test.mapped(values) for name, _, _, _, values in maps}
+    mapped = {_mapped(one.name): test.mapped(one.values) for one in maps}
     groups, drawn = material.groups(), material.design()
     found = figures(
         predictors | mapped,
         test.mapped(test.pairs.mean),
         groups,
-        options.resamples,
+        material.resamples,
         drawn,
         trivial=(GENERATOR, CONSTANT, *mapped),
         progress=None if progress is None else progress("resamples", options.resamples.number),
@@ -287,7 +269,7 @@ def _evaluated(
     )
     # The MSE of scores says more of their offset than of their agreement, but for those on the scale of the ratings.
     on_scale = {name: name for name in names if options.score_column == "rating"}
-    on_scale |= {name: _mapped(name) for name, _, _, _, _ in maps}
+    on_scale |= {one.name: _mapped(one.name) for one in maps}
     large, small = within_systems(groups)
     rows = found.rows()
     mse = {row.predictor: row.mse for row in rows if row.breakdown == ALL}
@@ -310,8 +292,8 @@ def _evaluated(
         systems=found.system_means(unit, test.scale[0], high - low, low),
         systems_within=large,
         calibrated=tuple(
-            Calibrated(name, source, mapping, training, n, mse[name], mse[_mapped(name)])
-            for name, source, mapping, n, _ in maps
+            Calibrated(one.name, one.source, one.mapping, training, one.n, mse[one.name], mse[_mapped(one.name)])
+            for one in maps
         ),
         ceiling=limits,
         joined=tuple(material.joins),
@@ -320,11 +302,18 @@ def _evaluated(
         exclusion=material.exclusion,
         wanted=wanted,
         unscored=unscored,
-        resamples=options.resamples,
+        resamples=material.resamples,
         drawn=drawn.name,
         score_scale=(low, high),
         notes=(*notes, *small, *why_not),
     )
+
+
+def _listed(scores: ScoreSource | Sequence[ScoreSource]) -> list[ScoreSource]:
+    if isinstance(scores, (str, os.PathLike, DataFrame)):
+        return [scores]
+    given: list[Any] = list(scores)
+    return [given] if given and all(isinstance(one, Mapping) for one in given) else given
 
 
 def _mapped(name: str) -> str:
@@ -335,16 +324,13 @@ def _screened(everything: Ratings, screen: Sequence[str]) -> tuple[Ratings, Rati
     """The ratings that are left, those before selection by agreement where there was one, and what rules removed."""
     if not screen:
         return in_name_order(everything.only()), None, []
-    rules = [parse_rule(rule, everything) for rule in screen]
-    real = ~everything.is_anchor
-    left, steps = screened(everything, real, rules)
-    before = unselected(everything, real, rules)
-    notes = [f"screening: {step.rule} removed {step.ratings} ratings and {step.pairs} pairs" for step in steps]
-    unscreened = None if before is None else in_name_order(everything.take(before))
-    return in_name_order(everything.take(left)), unscreened, notes
+    found = apply_rules(everything, ~everything.is_anchor, screen)
+    notes = [f"screening: {step.rule} removed {step.ratings} ratings and {step.pairs} pairs" for step in found.steps]
+    unscreened = None if found.valid is None else in_name_order(everything.take(found.valid))
+    return in_name_order(everything.take(found.kept)), unscreened, notes
 
 
-def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+def _splits(rated: Ratings, options: EvaluationOptions) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
     """The splits that are evaluated, those that are fitted on, and what is to be said of the choice."""
     known = list(dict.fromkeys(rated.split.tolist()))
     if known in ([], [""]):
@@ -353,10 +339,7 @@ def _splits(rated: Ratings, options: Options) -> tuple[tuple[str, ...], tuple[st
         return (), (), []
     if options.split == (EVERY,):
         return tuple(known), (), ["evaluated: the pairs of all splits; nothing is fitted"]
-    for name in options.split:
-        if not splits_named([name], known):
-            rated.only(split=[name])  # says which splits there are
-    asked = splits_named(options.split, known)
+    asked = rated.splits_named(options.split)
     training = tuple(name for name in splits_named(options.train, known) if name not in asked)
     others = [name for name in known if name not in training and canonical_split(name) != EXCLUDED]
     chosen = asked or tuple(others)

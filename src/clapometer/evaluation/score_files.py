@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,11 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
 from clapometer.seen import COLUMN, is_label
-from clapometer.tables import Row, Table, read_table
+from clapometer.tables import DataFrame, Records, Row, Table, read_table, record_path, table_in_memory
+from clapometer.tables.memory import IN_MEMORY
 
 Numbers = npt.NDArray[np.float64]
+IN_MEMORY_NAME = "scores"
 AUDIO = ("audio", "wavname", "wav_file_name", "wave_file_name")
 """What the column of sounds may be called: ours, RELATE's, XACLE's."""
 
@@ -65,19 +68,22 @@ class ScoreFile:
         return str(self.record.get("model", {}).get("name", ""))
 
 
-def read_scores(given: str, column: str = "score") -> ScoreFile:
-    """Read a score file.
+def read_scores(given: str | os.PathLike[str] | DataFrame | Records, column: str = "score") -> ScoreFile:
+    """Read a table of scores.
 
     Args:
         given: the path of a table, or `name=path`, where the name is used in tables and sentences in place of the
-            file's.
-        column: where the scores stand.
+            file's; or a DataFrame or a list of mappings, which is called `scores`.
+        column: of the scores.
 
     Raises:
         BadTable: it cannot be read, or has no such columns or no scores.
     """
-    name, path = _name(given)
-    table = read_table(path, required=())
+    if isinstance(given, (str, os.PathLike)):
+        name, path = _name(os.fspath(given))
+        table = read_table(path, required=())
+    else:
+        name, path, table = IN_MEMORY_NAME, IN_MEMORY, table_in_memory(given, required=())
     audio = next((known for known in AUDIO if known in table.columns), None)
     if audio is None:
         raise BadTable(
@@ -104,7 +110,9 @@ def read_scores(given: str, column: str = "score") -> ScoreFile:
     return ScoreFile(name, path, column, sounds, texts, score, cosine, why, table, _record(path), seen)
 
 
-def read_all_scores(given: Sequence[str], column: str = "score") -> list[ScoreFile]:
+def read_all_scores(
+    given: Sequence[str | os.PathLike[str] | DataFrame | Records], column: str = "score"
+) -> list[ScoreFile]:
     """Several score files, whose names differ.
 
     Raises:
@@ -159,14 +167,14 @@ def _number(row: Row, column: str) -> tuple[float, str]:
 
 
 def _record(path: Path) -> dict[str, Any]:
-    beside = path.with_suffix(".json")
+    beside = record_path(path)
     if not beside.is_file():
         return {}
     try:
         record = json.loads(beside.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadTable(
-            f"{beside}: should say how the scores of {path.name} came about, and cannot be read ({error}); "
+            f"{beside}: should say how the scores of {path.name} were made, and cannot be read ({error}); "
             "put the file back, or move it away"
         ) from error
     return record if isinstance(record, dict) and record.get("command") == "score" else {}

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.ratings.table import Ratings
-from clapometer.stats.bootstrap import AUTO, BOTH, FEWEST_UNITS, LISTENERS, PAIRS, Design, Votes, Way
+from clapometer.stats.bootstrap import BOTH, FEWEST_UNITS, LISTENERS, PAIRS, Design, Votes, Way
+from clapometer.stats.options import AUTO
 
 Places = npt.NDArray[np.int64]
 AUDIO, TEXT = "audio", "text"

@@ -37,23 +37,6 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def parse_columns(text: str) -> dict[str, str]:
-    """Roles and columns as given on a command line: `audio=file,rating=mos`.
-
-    Raises:
-        BadOption: it is not that.
-    """
-    found: dict[str, str] = {}
-    for part in text.split(","):
-        role, equals, column = (piece.strip() for piece in part.partition("="))
-        if not (role and equals and column):
-            raise BadOption(f"columns: {part.strip()!r} is not understood; write audio=...,rating=... with your names")
-        if role in found:
-            raise BadOption(f"columns: {role} is given twice in {text!r}")
-        found[role] = column
-    return found
-
-
 def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
     """Recognise a file of ratings by its header.
 
@@ -73,7 +56,7 @@ def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
     for role, column in columns.items():
         if role not in ROLES:
             near = difflib.get_close_matches(role, ROLES, n=1)
-            raise BadOption(f"columns: {role!r} is none of {', '.join(ROLES)}{f'; {near[0]}?' if near else ''}")
+            raise BadOption(f"columns: {role!r} is not one of {', '.join(ROLES)}{f'; {near[0]}?' if near else ''}")
         if column not in table.columns:
             raise BadTable(f"{table.path}: no column {column!r} for {role}; its columns are {_listed(table.columns)}")
     given = {role: role for role in ROLES if role in table.columns} if found is None else dict(found.columns)

@@ -73,15 +73,47 @@ class Step:
     """Whether it keeps ratings because they agree with others."""
 
 
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """Which ratings rules of screening keep.
+
+    Attributes:
+        kept: (ratings,): those that are left.
+        valid: (ratings,): those from which reliability and noise ceiling are computed: without the rules that select by
+            agreement. None where these removed nothing.
+        steps: what each rule removed.
+    """
+
+    kept: Mask
+    valid: Mask | None
+    steps: tuple[Step, ...]
+
+
+def screen(ratings: Ratings, start: Mask, rules: Sequence[str]) -> Screening:
+    """Apply rules of screening one after the other, each to what the ones before it left.
+
+    Args:
+        ratings: all, including those of anchors.
+        start: (ratings,): which of them are screened; no anchors.
+        rules: such as `near-another=5`, in the order in which they apply.
+
+    Raises:
+        BadOption: an unknown rule, or one that does not fit the file or removes everything.
+    """
+    parsed = [parse_rule(rule, ratings) for rule in rules]
+    kept, steps = screened(ratings, start, parsed)
+    return Screening(kept, unselected(ratings, start, parsed), tuple(steps))
+
+
 def parse_rule(text: str, ratings: Ratings) -> Rule:
-    """A rule as written on a command line: `relate`, `anchors=0.2`, `near=5`, `rest=0.2`, `constant`.
+    """A rule as written on a command line: `relate`, `anchors=0.2`, `near-another=5`, `leave-one-out=0.2`, `constant`.
 
     Raises:
         BadOption: an unknown rule, or a number that does not belong to it.
     """
     name, equals, number = (part.strip() for part in text.partition("="))
     if name not in KINDS:
-        raise BadOption(f"screening: {name!r} is none of {', '.join(KINDS)}; see --help for what they keep")
+        raise BadOption(f"screening: {name!r} is not one of {', '.join(KINDS)}; see --help for what they keep")
     default = KINDS[name].default
     if not equals:
         return Rule(name, math.nan if default is None else default(ratings))
@@ -155,9 +187,9 @@ def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
 
 def usual_rules(ratings: Ratings) -> list[Rule]:
     """The rules that can be used with a file, with their usual numbers."""
-    names = ["near"]
+    names = ["near-another"]
     if ratings.has_listeners:
-        names += ["rest", "constant"]
+        names += ["leave-one-out", "constant"]
         if ratings.is_anchor.any():
             names.insert(0, "relate" if RELATE_COLUMN in ratings.extra else "anchors")
     return [parse_rule(name, ratings) for name in names]
@@ -236,13 +268,13 @@ KINDS = {
         lambda _: ANCHORS,
         _anchors,
     ),
-    "near": Kind(
+    "near-another": Kind(
         "ratings with another of the same pair within {} (SPO-CLAPScore)",
         lambda ratings: (ratings.scale[1] - ratings.scale[0]) / 2,
         _near,
         by_agreement=True,
     ),
-    "rest": Kind(
+    "leave-one-out": Kind(
         "listeners who correlate with the mean of the others by {} or more", lambda _: 0.0, _rest, by_agreement=True
     ),
     "constant": Kind("listeners who did not give the same rating 10 times or more and no other", None, _constant),

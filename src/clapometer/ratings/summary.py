@@ -1,4 +1,4 @@
-"""What there is to know of a set of ratings before anything is compared with it."""
+"""Summary of a set of ratings: counts, distribution, reliability, noise ceiling."""
 
 from __future__ import annotations
 
@@ -66,9 +66,8 @@ class Reliability:
 class Selected:
     """Reliability and ceiling of ratings that were kept because they agree: no measure of the listeners.
 
-    Rules such as `near` and `rest` turn ratings given at random into reliable ones. These figures stand beside the
-    valid ones, those of the ratings before the selection, and nothing else is computed from them; they have no
-    intervals.
+    Rules such as `near-another` and `leave-one-out` make random ratings look reliable. These metrics are shown beside
+    the valid ones, those of the ratings before the selection; they have no intervals.
     """
 
     ratings: int
@@ -81,7 +80,7 @@ class Selected:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything that is said of a set of ratings."""
+    """Summary of a set of ratings."""
 
     all: Group
     splits: tuple[Group, ...]
@@ -99,8 +98,8 @@ class Summary:
     """What selection by agreement makes of reliability and ceiling. None where there was none."""
 
 
-def summarise(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
-    """Summarise ratings; those of anchors must have been left out. The order of rows does not matter.
+def summarize(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
+    """Summarize ratings; those of anchors must have been left out. The order of rows does not matter.
 
     Args:
         ratings: those that are used.

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
+from clapometer.tables.splits import canonical_split, splits_named
+from clapometer.types import parse_names
 
 Texts = npt.NDArray[np.object_]
 """An array of `str`. Objects and not numpy's own texts, which take the room of the longest caption for every row."""
@@ -180,7 +182,7 @@ class Ratings:
         """The ratings of some splits, without those of anchors.
 
         Args:
-            split: one or several; as a text they stand with commas, such as `test,validation`; None for all.
+            split: one or several, or a string of them such as `test,validation`; None for all.
             anchors: keep ratings of anchors.
 
         Raises:
@@ -188,14 +190,35 @@ class Ratings:
         """
         keep = np.ones(len(self), bool) if anchors else ~self.is_anchor
         if split is not None:
-            wanted = [part.strip() for part in split.split(",")] if isinstance(split, str) else list(split)
-            known = Counter(self.split[keep])
-            missing = [name for name in wanted if name not in known]
-            if missing:
-                found = ", ".join(f"{name or '(none)'} ({count})" for name, count in known.most_common())
-                raise BadOption(f"{self.path}: no ratings in the split {missing[0]!r}; there are {found}")
-            keep &= np.isin(self.split.astype(str), wanted)
+            keep &= self.in_splits(parse_names(split) if isinstance(split, str) else split)
         return self.take(keep)
+
+    def splits_named(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The splits of the file that some names mean; case and synonyms do not matter.
+
+        Raises:
+            BadOption: a split has no ratings.
+        """
+        known = Counter(self.split[~self.is_anchor].tolist())
+        missing = [name for name in names if not splits_named([name], known)]
+        if missing:
+            found = ", ".join(f"{name or '(none)'} ({count})" for name, count in known.most_common())
+            raise BadOption(f"{self.path}: no ratings in the split {missing[0]!r}; there are {found}")
+        return splits_named(names, known)
+
+    def in_splits(self, names: Sequence[str]) -> Mask:
+        """(ratings,): which ones are in some splits; case and synonyms do not matter.
+
+        Raises:
+            BadOption: a split has no ratings.
+        """
+        return np.isin(self.split.astype(str), self.splits_named(names))
+
+    @property
+    def canonical_split(self) -> Texts:
+        """(ratings,): `train`, `validation` or `test` for names that stand for these, else the name, case folded."""
+        names = {name: canonical_split(name) for name in set(self.split.tolist())}
+        return texts([names[name] for name in self.split.tolist()])
 
     def sorted(self) -> Ratings:
         """The same ratings in an order that does not depend on the file: by pair, listener and rating.

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from clapometer.errors import BadOption
+from clapometer.stats.options import ResampleOptions
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
-AUTO, PAIRS, LISTENERS, BOTH = "auto", "pairs", "listeners", "both"
+PAIRS, LISTENERS, BOTH = "pairs", "listeners", "both"
 _AT_A_TIME, _FEWEST_AT_A_TIME, _NUMBERS_AT_A_TIME = 250, 20, 2_500_000
 """Resamples in a block, fewer of many pairs, so that memory stays bounded. Part of the seed's meaning."""
 _ENOUGH = 0.9
@@ -160,29 +160,8 @@ def pairs_drawn(n: int) -> Design:
     return Design("pairs", (Way(np.arange(n)),))
 
 
-@dataclass(frozen=True)
-class Resamples:
-    """What is drawn, how often, and from which seed."""
-
-    number: int = 10_000
-    """With 10,000 the bounds of an interval have a Monte-Carlo error of 0.7 % of its width."""
-    drawn: str = AUTO
-    """`pairs`; `audio`, `text` or another column: each value with all its pairs, for other sounds, texts, ...;
-    `listeners`: the same pairs with other listeners; `both`: pairs (or sounds, texts) and listeners; `auto`: sounds,
-    texts or both where they repeat over pairs, else pairs."""
-    level: float = 0.95
-    """Share of such intervals that contain the true value."""
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.number < 100:
-            raise BadOption(f"{self.number} resamples are too few for an interval; take 1000 or more")
-        if not self.drawn:
-            raise BadOption("the unit of resampling is empty; give pairs, audio, text, a column, listeners or both")
-        if not 0.5 <= self.level < 1:
-            raise BadOption(f"the level of an interval must be from 0.5 to less than 1, such as 0.95, not {self.level}")
-        if self.seed < 0:
-            raise BadOption(f"the seed must be 0 or more, not {self.seed}")
+class Resamples(ResampleOptions):
+    """Resamples of a set of pairs."""
 
     def blocks(self, ratings: Numbers, design: Design | None = None) -> Iterator[tuple[Numbers, Numbers]]:
         """Ratings and weights of the resamples, some at a time; several ways one after the other.

@@ -15,16 +15,17 @@ import numpy.typing as npt
 
 from clapometer.calibration import Calibration, write_calibration
 from clapometer.embedding.pipeline import Progress
-from clapometer.evaluation.listeners import ENOUGH_TO_FIT, Options, evaluate
+from clapometer.errors import BadTable
+from clapometer.evaluation.calibration import fit_calibration
+from clapometer.evaluation.listeners import evaluate
+from clapometer.evaluation.options import EvaluationOptions
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load, resolve, save
 from clapometer.models.weights.safetensors import weights_hash
-from clapometer.provenance import file_hash
+from clapometer.ratings.reading import file_hash_of
 from clapometer.ratings.table import Ratings
 from clapometer.scoring.pairs import ScoredPairs, score_pairs
 from clapometer.seen import COLUMN, Seen
-from clapometer.stats.agreement import mse
-from clapometer.stats.isotonic import isotonic
 from clapometer.tables import atomic_write
 from clapometer.tables.splits import TEST, VALIDATION
 from clapometer.training.card import Outcome, card
@@ -33,7 +34,6 @@ from clapometer.training.rating_data import Material, RatedPairs
 from clapometer.types import Window
 
 BEFORE, AFTER = "before", "after"
-FOLDS = 5
 Numbers = npt.NDArray[np.float64]
 
 
@@ -76,7 +76,7 @@ def outcome(
     files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
     # Screening leaves the test as it is. A validation that was selected by agreement says nothing of the listeners.
     is_valid = on == TEST or not any(step.by_agreement for step in material.steps)
-    options = Options(split=(on,), ceiling=is_valid, include_seen=on == VALIDATION)
+    options = EvaluationOptions(split=(on,), ceiling=is_valid, include_seen=on == VALIDATION)
     found = evaluate(files, _ratings(pairs), options)
     calibration, why_not = _calibrated(tuned, material, after)
     if calibration is not None:
@@ -120,41 +120,20 @@ def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> tupl
     """A map from cosines to ratings, fitted on the validation split since cosines of training pairs are too good; or
     why there is none.
     """
-    pairs, ratings = material.validation, material.validation.ratings
-    rated, cosine = ratings.pairs.mean, cosines[0]
-    if len(pairs) < ENOUGH_TO_FIT:
-        return None, f"the validation split has {len(pairs)} pairs; at least {ENOUGH_TO_FIT} are needed"
-    mapping = isotonic(cosine, rated)
-    if mapping.is_flat:
-        return None, f"the map from cosine to rating would be flat: {mapping.y[0]:.3g} for every pair"
-    if material.test is not None:
-        mapped = mapping(cosines[1])
-        constant = np.full(len(cosines[1]), rated.mean())
-        score, truth = cosines[1], material.test.mean
-    else:
-        fold = np.random.default_rng(0).permutation(len(pairs)) % FOLDS
-        mapped, constant = np.empty(len(pairs)), np.empty(len(pairs))
-        for number in range(FOLDS):
-            here = fold == number
-            mapped[here] = isotonic(cosine[~here], rated[~here])(cosine[here])
-            constant[here] = rated[~here].mean()
-        score, truth = cosine, pairs.mean
-    error, of_constant = (mse(ratings.mapped(values), truth) for values in (mapped, constant))
-    if not error < of_constant:
-        return None, (
-            f"on pairs that it was not fitted on, the map from cosine to rating is no better than a constant (MSE "
-            f"{error:.4f} and {of_constant:.4f})"
+    ratings = material.validation.ratings
+    held_out = None if material.test is None else (cosines[1], material.test.ratings.pairs.mean)
+    try:
+        found = fit_calibration(
+            cosines[0],
+            ratings.pairs.mean,
+            scale=ratings.scale,
+            held_out=held_out,
+            weights=weights_hash(tuned),
+            window=str(tuned.card.window),
+            source=ratings.path.name,
+            sha256=file_hash_of(ratings) or "",
+            splits=(VALIDATION,),
         )
-    found = Calibration(
-        mapping=mapping,
-        scale=ratings.scale,
-        weights=weights_hash(tuned),
-        window=str(tuned.card.window),
-        ratings=ratings.path.name,
-        ratings_sha256=file_hash(ratings.path),
-        splits=("validation",),
-        pairs=len(pairs),
-        mse_before=mse(np.clip(score, 0, None), truth),
-        mse_after=error,
-    )
+    except BadTable as error:
+        return None, f"validation split: {error}"
     return found, ""

@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from clapometer.audio.files import resolve_audio_path
 from clapometer.errors import SHOWN, BadOption, BadTable, first_of
-from clapometer.ratings.screening import Step, parse_rule, screened
+from clapometer.ratings.screening import Step
+from clapometer.ratings.screening import screen as apply_rules
 from clapometer.ratings.table import Ratings
 from clapometer.seen import NOTHING, Seen, exclusion
 from clapometer.stats.standardise import doubts, standardise
-from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION, canonical_split
+from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION
 from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, parted
 
 Targets = Literal["mean", "standardised", "listener", "listener-standardised"]
@@ -100,7 +101,7 @@ def read_material(
     Args:
         ratings: from `clapometer.read_ratings`.
         audio_root: folder of the sounds; default: that of the file.
-        screen: rules such as `near=5`, in their order; see `clapometer ratings --help`.
+        screen: rules such as `near-another=5`, in their order; see `clapometer ratings --help`.
         targets: what the score of a pair is brought to.
         validation_share: share of the pairs, where the file has no validation; at least ten pairs.
         test_share: share of the pairs, where the file has neither validation nor test; no test split is created if
@@ -118,13 +119,16 @@ def read_material(
     if targets != "mean" and not ratings.has_listeners:
         raise BadOption(f"targets: {ratings.path.name} does not say who rated; take mean, or name that column")
     notes = [*ratings.notes, *_problems(ratings)]
-    split, known = _splits(ratings)
+    split = ratings.canonical_split
+    if not split.astype(bool).any():
+        split[:] = TRAIN
     fitted = ~ratings.is_anchor & np.isin(split, (TRAIN, VALIDATION))
     if not fitted.any():
-        raise BadTable(f"{ratings.path}: no rating is in a split for training ({', '.join(known)} are there)")
-    keep, steps = screened(ratings, fitted, [parse_rule(rule, ratings) for rule in screen])
-    keep |= ~ratings.is_anchor & (split == TEST)
-    some = replace(ratings.take(keep), split=split[keep].astype(object))
+        known = ", ".join(dict.fromkeys(name for name in ratings.split.tolist() if name))
+        raise BadTable(f"{ratings.path}: no rating is in a split for training ({known} are there)")
+    screening = apply_rules(ratings, fitted, screen)
+    keep = screening.kept | (~ratings.is_anchor & (split == TEST))
+    some = replace(ratings.take(keep), split=split[keep])
     _check_one_split(some)
     clips = _clips(some, audio_root)
     pair_texts = some.pairs.text.tolist()
@@ -158,27 +162,15 @@ def read_material(
     listeners = made[TRAIN].ratings.listeners[1]
     if ratings.has_listeners and len(listeners) == 1:
         notes.append(f"all ratings are those of one listener, {listeners[0]}")
-    if not ratings.scale_stated:
-        low, high = ratings.scale
-        notes.append(f"no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale")
     return Material(
         train=made[TRAIN],
         validation=made[VALIDATION],
         test=made[TEST] if len(made[TEST]) else None,
         split=replace(ratings, split=everywhere),
         created=tuple(name for name, n in ((VALIDATION, leaks.validation_cut), (TEST, leaks.test_cut)) if n),
-        steps=tuple(steps),
+        steps=screening.steps,
         notes=tuple(notes),
     )
-
-
-def _splits(ratings: Ratings) -> tuple[npt.NDArray[np.str_], list[str]]:
-    """(ratings,): `train`, `validation`, `test` or empty; and the names that the file has for splits."""
-    names = list(dict.fromkeys(ratings.split.tolist()))
-    known = {name: ours for name in names if (ours := canonical_split(name)) in (TRAIN, VALIDATION, TEST)}
-    if names in ([], [""]):
-        known = {"": TRAIN}
-    return np.array([known.get(name, "") for name in ratings.split.tolist()]), [name for name in names if name]
 
 
 def _check_one_split(ratings: Ratings) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import numpy as np
 
-from clapometer.errors import BadOption
 from clapometer.labels import class_key
 from clapometer.voice.bins import Bin, Bins
+from clapometer.voice.options import QueryOptions
 from clapometer.voice.phrasebook import Phrasebook, Phrases, filled
 
-Mode = Literal["all", "sample", "label"]
 MOST_PHRASES = 5
 CHANCES = np.arange(MOST_PHRASES, 0, -1) / np.arange(MOST_PHRASES + 1).sum()
 """Of one, two, ... five phrases: linearly falling."""
 TRIES = 20
-"""Draws a query before it is taken that there are no more different ones."""
+"""Draws per query before it is assumed that there are no more different ones."""
 
 
 @dataclass(frozen=True)
@@ -54,33 +52,6 @@ class Query:
     """What it is joined of."""
     says: tuple[tuple[str, str], ...]
     """For each phrase what it is about, and the value."""
-
-
-@dataclass(frozen=True)
-class QueryOptions:
-    """How queries are made of statements.
-
-    Raises:
-        BadOption: a value that cannot be.
-    """
-
-    mode: Mode = "sample"
-    """`all` statements in one query; `sample`, one to five of them with falling probability; only that of a `label`."""
-    number: int = 3
-    """Queries a clip, all different, so fewer where there is less to say."""
-    seed: int = 0
-    always: tuple[str, ...] = ()
-    """With `sample`: what every query ends with, such as `emotion`, beside what is drawn."""
-    as_released: bool = False
-    """With `all`: every phrase of every statement, as the released data set has them; so one query a clip."""
-
-    def __post_init__(self) -> None:
-        if self.mode not in get_args(Mode):
-            raise BadOption(f"mode must be one of {', '.join(get_args(Mode))}, not {self.mode!r}")
-        if self.number < 1:
-            raise BadOption(f"the number of queries a clip must be at least 1, not {self.number}")
-        if self.seed < 0:
-            raise BadOption(f"seed must be 0 or more, not {self.seed}")
 
 
 def statements(facts: Facts, bins: Bins, book: Phrasebook) -> list[Statement]:

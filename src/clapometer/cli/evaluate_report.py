@@ -1,0 +1,94 @@
+"""Printed output of `clapometer evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clapometer.cli import console
+from clapometer.cli.console import SHOWN_PROBLEMS, print_table
+from clapometer.evaluation import export, sentences
+from clapometer.evaluation.join import IS_ANCHOR, Loose
+from clapometer.evaluation.result import BETWEEN, Evaluation
+from clapometer.seen import MARK
+from clapometer.stats.bootstrap import Estimate
+
+
+def print_problems(found: Evaluation, *, quiet: bool) -> None:
+    """Print on standard error what did not join, and unless `quiet` the notes."""
+    notes = []
+    for file, joined, unscored in zip(found.files, found.joined, found.unscored, strict=True):
+        _print_loose(f"{len(joined.loose)} of {len(file.audio)} rows of {file.path.name} did not join", joined.loose)
+        _print_loose(f"{len(unscored)} of {found.wanted} rated pairs have no score in {file.path.name}", unscored)
+        if joined.by_name:
+            notes.append(
+                f"{joined.by_name} rows of {file.path.name} joined by the name of the file alone; their folders differ "
+                "from those of the ratings"
+            )
+    dropped = found.ratings.problem_counts()
+    if dropped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in dropped.items())
+        console.say(f"{found.ratings.path.name}: rows with problems: {kinds}; `clapometer ratings` lists them")
+    for note in () if quiet else (*notes, *found.notes):
+        console.say(f"note: {note}")
+
+
+def _print_loose(what: str, loose: Sequence[Loose]) -> None:
+    if not loose:
+        return
+    reasons = export.reasons(loose)
+    console.say(f"{what}: {'; '.join(f'{why} ({count})' for why, count in reasons.items())}")
+    loose = [one for one in loose if one.why != IS_ANCHOR]  # nothing is wrong with these
+    for one in loose[:SHOWN_PROBLEMS]:
+        where = f"{one.where}: " if one.where else ""
+        console.say(f"  {where}{one.audio}, {one.text!r}: {one.why}")
+    if len(loose) > SHOWN_PROBLEMS:
+        console.say(f"  ... and {len(loose) - SHOWN_PROBLEMS} more")
+
+
+def print_evaluation(found: Evaluation) -> None:
+    """Print tables and verdicts on standard output."""
+    level = f"{found.resamples.level * 100:g} %"
+    mark = f" {MARK}" * found.includes_seen
+    print(f"{len(found.pairs)} pairs, {len(found.ratings)} ratings; SRCC with {level} intervals; MSE on 0 to 1")
+    print(f"unit of resampling: {found.drawn}\n")
+    all_rows = export.in_order((*found.rows, *found.ceiling))
+    for breakdown in dict.fromkeys(row.breakdown for row in all_rows):
+        rows = [row for row in all_rows if row.breakdown == breakdown]
+        grouped = breakdown not in sentences.ORDER
+        columns = [*([breakdown] if grouped else []), "score" if grouped else sentences.title(found, breakdown)]
+        numbers = ["systems" if breakdown == BETWEEN else "pairs", "SRCC", "LCC", "KTAU", "MSE"]
+        cells = [
+            [
+                *([row.group] if grouped else []),
+                row.predictor,
+                row.n,
+                *(f"{cell}{mark}" for cell in _cells((row.srcc, row.lcc, row.ktau, row.mse))),
+            ]
+            for row in rows
+        ]
+        print_table([*columns, *numbers], cells, right=numbers)
+        print()
+    verdicts = sentences.verdicts(found) or [sentences.verdict(found)]
+    more = (
+        *sentences.reservations(found),
+        *sentences.between_origins(found),
+        *_calibrated(found),
+        *sentences.against_constant(found),
+    )
+    for sentence in filter(None, (*verdicts, sentences.ranks(found), *more)):
+        print(f"{sentence}{mark}")
+    if found.includes_seen:
+        print(f"{MARK} includes pairs that the model was trained on or selected by")
+
+
+def _cells(figures: Sequence[Estimate]) -> list[str]:
+    """SRCC with its interval, the others without: a terminal is not wide. The report has all."""
+    return [sentences.figure(figures[0]), *(sentences.number(figure.value) for figure in figures[1:])]
+
+
+def _calibrated(found: Evaluation) -> list[str]:
+    return [
+        f"{one.predictor}: MSE {sentences.figure(one.before)} as it is, {sentences.figure(one.after)} with a monotone "
+        f"map to ratings fitted on {one.n} pairs of {' and '.join(one.splits)}."
+        for one in found.calibrated
+    ]

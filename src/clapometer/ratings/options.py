@@ -1,0 +1,72 @@
+"""Options of reading, screening and summarizing ratings. Imports nothing that takes time, for `--help`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clapometer.errors import BadOption
+from clapometer.types import option, parse_names, parse_range
+
+Scale = tuple[float, float]
+
+
+def parse_columns(given: str | Sequence[str]) -> dict[str, str]:
+    """Roles and columns as given on a command line: `audio=file,rating=mos`.
+
+    Raises:
+        BadOption: it is not that.
+    """
+    text = given if isinstance(given, str) else ",".join(given)
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        role, equals, column = (piece.strip() for piece in part.partition("="))
+        if not (role and equals and column):
+            raise BadOption(f"columns: {part.strip()!r} is not understood; write audio=...,rating=... with your names")
+        if role in found:
+            raise BadOption(f"columns: {role} is given twice in {text!r}")
+        found[role] = column
+    return found
+
+
+@dataclass(frozen=True)
+class RatingOptions:
+    """How ratings are read and screened; `summarize_ratings`, `evaluate` and `finetune` have these in common."""
+
+    columns: Mapping[str, str] = option(
+        {},
+        "Which column is which, such as `audio=file,text=caption,listener=worker,rating=mos`; not needed for `audio, "
+        "text, listener, rating` and for the files of RELATE and XACLE.",
+        metavar="ROLES",
+        parse=parse_columns,
+    )
+    scale: Scale | None = option(
+        None, "Lowest and highest possible rating; default: as the file says.", metavar="LOW,HIGH", parse=parse_range
+    )
+    screen: tuple[str, ...] = option(
+        (),
+        "Keep what a rule keeps; may be given several times, and rules apply in their order. `relate`: listeners "
+        "whose anchors sum to at most 5 (AudioCaps train) or 2 (test). `anchors=0.17`: listeners whose mean rating "
+        "of anchors is at most this share of the scale. `near-another=5`: ratings within 5 points of another "
+        "rating of the same pair. `leave-one-out=0.2`: listeners who correlate with the mean of the others by 0.2 "
+        "or more. `constant`: drop listeners who gave one rating 10 times or more and no other. After "
+        "`near-another` and `leave-one-out`, reliability and ceiling are those before them.",
+        metavar="RULE",
+    )
+
+
+@dataclass(frozen=True)
+class SummaryOptions(RatingOptions):
+    """Which ratings are summarized."""
+
+    split: tuple[str, ...] = option(
+        (),
+        "Splits to summarize, such as `test,validation`; `all` for every one; default: all but `excluded`, and with "
+        "--screen all.",
+        metavar="NAMES",
+        parse=parse_names,
+    )
+    listeners: Path | None = option(
+        None, "A table with one listener per row, such as a questionnaire; its columns are added.", metavar="TABLE"
+    )

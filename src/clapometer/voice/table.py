@@ -1,0 +1,256 @@
+"""Text queries for a table of speech."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clapometer._version import __version__
+from clapometer.audio.files import check_audio_root, check_files, resolve_audio_path
+from clapometer.embedding.store import VectorStore
+from clapometer.errors import BadTable
+from clapometer.provenance import file_hash
+from clapometer.tables import (
+    DataFrame,
+    Records,
+    Table,
+    atomic_write,
+    format_of,
+    read_table,
+    table_in_memory,
+    write_rows,
+    write_with_record,
+)
+from clapometer.tables.memory import IN_MEMORY
+from clapometer.voice.bins import Bins, Numbers, bins_of, read_bins
+from clapometer.voice.extract import Progress, extract
+from clapometer.voice.extractors import OWN, egemaps
+from clapometer.voice.facts import columns_of, known_of, same_source, table_measures, without_bins
+from clapometer.voice.options import QueryOptions, QueryTableOptions
+from clapometer.voice.phrasebook import Phrasebook, read_phrasebook
+from clapometer.voice.queries import Facts, Query, make_queries
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The measures of the rows of a table.
+
+    Attributes:
+        source: what measured them.
+        columns: by name (rows,); NaN where unknown.
+        problems: for each row why its clip could not be read; empty where it could.
+        notes: for each row what is missing or doubtful.
+    """
+
+    source: str
+    columns: dict[str, Numbers]
+    problems: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class QueriesTable:
+    """The queries of a table, and how they were made."""
+
+    table: Table
+    root: Path
+    """Folder where relative paths of the table begin."""
+    queries: list[Query]
+    measures: Measures
+    bins: Bins
+    row_notes: list[str]
+    """For each row what could not be used; empty where all could."""
+    notes: list[str]
+    """Notes on the table as a whole, one sentence each."""
+    record: dict[str, Any]
+    """How the queries were made, with counts of every phrase."""
+
+    @property
+    def problems(self) -> list[str]:
+        """For each row why its clip could not be read; empty where it could."""
+        return self.measures.problems
+
+    def audio_from(self, folder: Path, row: int) -> str:
+        """The path by which a table in a folder names the audio of a row."""
+        name = self.table.texts("audio")[row]
+        return name if os.path.isabs(name) else os.path.relpath(self.root / name, folder)  # noqa: PTH117 - often
+
+
+def queries_for_table(
+    table: str | os.PathLike[str] | DataFrame | Records,
+    *,
+    options: QueryTableOptions | None = None,
+    measure: bool = False,
+    workers: int | None = None,
+    store: VectorStore | None = None,
+    progress: Progress | None = None,
+    log: Callable[[str], None] = warnings.warn,
+) -> QueriesTable:
+    """Make text queries for a table of speech, after ParaCLAP.
+
+    Args:
+        table: a path, a DataFrame or a list of mappings, with a column `audio` and a row per clip.
+        options: how queries are made.
+        measure: measure clips even where no query needs it, for `write_measures` and `save_bins`.
+        workers: threads; default: one per processor.
+        store: where measures are read from and kept, so that an interrupted run can be resumed.
+        progress: `progress("voices", 500)` begins a count to 500 and returns a function that counts finished files.
+        log: receives the notice of openSMILE's licence.
+
+    Raises:
+        BadTable: the table cannot be used, or no query can be made.
+        BadOption: the phrases, the bins or an option cannot be used.
+
+    Example:
+        >>> found = queries_for_table("speech.csv", options=QueryTableOptions(mode="all"))  # doctest: +SKIP
+        >>> write_queries(found, Path("queries.csv"))  # doctest: +SKIP
+    """
+    options = options or QueryTableOptions()
+    book = read_phrasebook(options.phrases, as_released=options.as_released)
+    bins = None if options.bins is None else read_bins(options.bins)
+    if isinstance(table, (str, os.PathLike)):
+        rows = read_table(table, ("audio",))
+    else:
+        rows = table_in_memory(table, ("audio",))
+    check_audio_root(options.audio_root)
+    root = rows.path.parent if options.audio_root is None else options.audio_root
+    audio = [resolve_audio_path(root, name) for name in rows.texts("audio")]
+    measure = measure or options.mode != "label"
+    measures = _measures(options, rows, root, audio, measure, workers, store, progress, log)
+    known = known_of(rows, measures.columns, book, options.label)
+    row_notes = ["; ".join(filter(None, both)) for both in zip(measures.notes, known.notes, strict=True)]
+    if bins is None:
+        low = book.low if options.low is None else options.low
+        high = book.high if options.high is None else options.high
+        bins = bins_of(known.columns, low, high, measures.source)
+    notes = [] if options.mode == "label" else without_bins(known, same_source(bins, measures.source))
+    facts = [Facts() if problem else clip for clip, problem in zip(known.clips, measures.problems, strict=True)]
+    queries = make_queries(facts, bins, book, options)
+    if not queries:
+        raise BadTable(f"{rows.path}: {_why_none(options, book, rows, [*filter(None, measures.problems), *notes])}")
+    record = _record(options, rows, measures, row_notes, notes, bins, queries)
+    return QueriesTable(rows, root, queries, measures, bins, row_notes, notes, record)
+
+
+def write_queries(found: QueriesTable, output: Path) -> None:
+    """Write the queries as a table `audio, text, says`, and its record.
+
+    Raises:
+        BadTable: the extension is not that of a table.
+        BadOption: it cannot be written.
+    """
+    rows = (
+        {
+            "audio": found.audio_from(output.parent, query.clip),
+            "text": query.text,
+            "says": "; ".join(f"{about}={value}" for about, value in query.says),
+        }
+        for query in found.queries
+    )
+    write_with_record(output, ("audio", "text", "says"), rows, found.record, {"says": str})
+
+
+def write_measures(found: QueriesTable, output: Path) -> None:
+    """Write the measures as a table `audio, ..., note`, which the option `features` reads.
+
+    Raises:
+        BadTable: the extension is not that of a table.
+        BadOption: it cannot be written.
+    """
+    measures = found.measures
+    columns = ("audio", *measures.columns, "note")
+    rows = [
+        {"audio": found.audio_from(output.parent, number), "note": problem or note}
+        | {name: value for name, values in measures.columns.items() if np.isfinite(value := float(values[number]))}
+        for number, (problem, note) in enumerate(zip(measures.problems, measures.notes, strict=True))
+    ]
+    form = format_of(output)
+    # In text all digits, not the six of scores: read again, they must fall into the same bins.
+    types = dict.fromkeys(measures.columns, float) if form == "parquet" else {}
+    with atomic_write(output) as file:
+        write_rows(file, form, columns, rows, {**types, "note": str})
+
+
+def _measures(
+    options: QueryTableOptions,
+    table: Table,
+    root: Path,
+    audio: list[str],
+    measure: bool,
+    workers: int | None,
+    store: VectorStore | None,
+    progress: Progress | None,
+    log: Callable[[str], None],
+) -> Measures:
+    bad = check_files(path for path, problem in zip(audio, table.problems, strict=True) if not problem)
+    problems = [problem or bad.get(path, "") for problem, path in zip(table.problems, audio, strict=True)]
+    notes = [""] * len(audio)
+    if options.features not in ("own", "egemaps"):
+        return Measures("table", table_measures(Path(options.features), table, root), problems, notes)
+    if not measure:
+        return Measures(options.features, {}, problems, notes)
+    source = egemaps(log) if options.features == "egemaps" else OWN
+    good = [number for number, problem in enumerate(problems) if not problem]
+    measured = extract([audio[number] for number in good], source, workers=workers, store=store, progress=progress)
+    columns = {name: np.full(len(audio), np.nan) for name in source.names}
+    for name, values in columns_of(measured).items():
+        columns[name][good] = values
+    for number, error, note in zip(good, measured.errors, measured.notes, strict=True):
+        problems[number], notes[number] = error, note
+    return Measures(source.name, columns, problems, notes)
+
+
+def _why_none(options: QueryOptions, book: Phrasebook, table: Table, reasons: Sequence[str]) -> str:
+    if options.mode == "label":
+        return f"nothing can be said of {book.mode_label!r}: its columns are {', '.join(table.columns)}"
+    return f"nothing can be said of any clip{f': {reasons[0]}' if reasons else ''}"
+
+
+def _record(
+    options: QueryTableOptions,
+    table: Table,
+    measures: Measures,
+    row_notes: Sequence[str],
+    notes: Sequence[str],
+    bins: Bins,
+    queries: Sequence[Query],
+) -> dict[str, Any]:
+    used = Counter(
+        (about, value, phrase)
+        for query in queries
+        for phrase, (about, value) in zip(query.phrases, query.says, strict=True)
+    )
+    sha256 = None if table.path == IN_MEMORY else file_hash(table.path)
+    return {
+        "command": "queries",
+        "version": __version__,
+        "input": {"file": str(table.path), "sha256": sha256},
+        "options": {one.name: getattr(options, one.name) for one in fields(QueryOptions)},
+        "features": measures.source,
+        "phrases": {"file": str(options.phrases or "phrases.toml of the package")},
+        "bins": {
+            "file": str(options.bins or ""),
+            "low": bins.low,
+            "high": bins.high,
+            "edges": {name: asdict(edges) for name, edges in bins.edges.items()},
+        },
+        "counts": {
+            "rows": len(table.rows),
+            "unreadable": sum(map(bool, measures.problems)),
+            "with_notes": sum(map(bool, row_notes)),
+            "with_queries": len({query.clip for query in queries}),
+            "queries": len(queries),
+        },
+        "notes": list(notes),
+        "used": [
+            {"about": about, "value": value, "phrase": phrase, "times": times}
+            for (about, value, phrase), times in sorted(used.items())
+        ],
+    }

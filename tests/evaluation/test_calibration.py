@@ -1,0 +1,79 @@
+"""Calibrations fitted from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.ratings import read, scores, study
+
+from clapometer import evaluate
+from clapometer.calibration import read_calibration, write_calibration
+from clapometer.errors import BadTable
+from clapometer.evaluation.calibration import fit_calibration, fit_map
+from clapometer.evaluation.folder import write_report
+from clapometer.evaluation.options import EvaluationOptions
+from clapometer.stats.agreement import mse
+from clapometer.stats.bootstrap import Resamples
+
+QUICK = EvaluationOptions(ceiling=False, resamples=Resamples(100))
+
+
+def cosines_and_ratings(pairs: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    cosines = rng.uniform(-0.1, 0.6, pairs)
+    return cosines, np.clip(1 + 6 * cosines + rng.normal(scale=0.3, size=pairs), 1, 5)
+
+
+def test_a_calibration_from_arrays_is_monotone_and_can_be_stored(tmp_path: Path) -> None:
+    cosines, ratings = cosines_and_ratings(200)
+    found = fit_calibration(cosines, ratings, scale=(1, 5), weights="w", window="seconds=10")
+    mapped = [found.rating(cosine) for cosine in np.linspace(-1, 1, 50)]
+    assert mapped == sorted(mapped)
+    assert min(mapped) >= 1
+    assert max(mapped) <= 5
+    assert found.pairs == 200
+    assert found.mse_after < found.mse_before
+    write_calibration(found, tmp_path)
+    assert read_calibration(tmp_path) == found
+
+
+def test_the_error_is_that_of_the_held_out_pairs() -> None:
+    other, truth = cosines_and_ratings(80, seed=1)
+    found = fit_calibration(*cosines_and_ratings(200), scale=(1, 5), held_out=(other, truth))
+    mapped = np.array([found.rating(cosine) for cosine in other])
+    assert found.mse_after == pytest.approx(mse((mapped - 1) / 4, (truth - 1) / 4))
+    assert found.mse_before == pytest.approx(mse(np.clip(other, 0, None), (truth - 1) / 4))
+
+
+@pytest.mark.parametrize(
+    ("cosines", "ratings", "said"),
+    [
+        (np.linspace(0, 1, 49), np.linspace(0, 1, 49), "needs 50 pairs, got 49"),
+        (np.linspace(0, 1, 60), np.linspace(1, 0, 60), "would be flat"),
+        (np.linspace(0, 1, 60), np.zeros(59), "of one length"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(cosines: np.ndarray, ratings: np.ndarray, said: str) -> None:
+    with pytest.raises(BadTable, match=said):
+        fit_calibration(cosines, ratings, scale=(0, 1))
+    with pytest.raises(BadTable, match=said):
+        fit_map(cosines, ratings)
+
+
+def test_a_map_that_predicts_nothing_is_refused() -> None:
+    rng = np.random.default_rng(3)
+    cosines, ratings = rng.uniform(size=100), rng.uniform(size=100)
+    with pytest.raises(BadTable, match="no better than a constant"):
+        fit_calibration(cosines, ratings, scale=(0, 1))
+
+
+def test_scores_and_ratings_in_memory_are_evaluated_like_files(tmp_path: Path) -> None:
+    ratings, given = study(tmp_path, 60, train=60), scores(tmp_path / "good.csv", 120)
+    of_files = evaluate(given, ratings, QUICK)
+    in_memory = evaluate(read(given), read(ratings), QUICK)
+    assert in_memory.names == ("scores",)
+    assert in_memory.row("scores").srcc == of_files.row("good").srcc
+    write_report(in_memory, tmp_path / "report")
+    assert (tmp_path / "report" / "index.html").is_file()

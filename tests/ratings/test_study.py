@@ -1,0 +1,104 @@
+"""Ratings summarized and aggregated from Python."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clapometer import read_ratings, summarize_ratings
+from clapometer.errors import BadOption, BadTable
+from clapometer.ratings.aggregate_table import aggregate_ratings, write_aggregated
+from clapometer.ratings.options import SummaryOptions
+
+COLUMNS = ("audio", "text", "listener", "rating", "split")
+
+
+class Frame:
+    """The shape of a pandas DataFrame, as far as it is used."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.columns = list(rows[0])
+        self.shape = (len(rows), len(self.columns))
+        self._rows = rows
+
+    def to_dict(self, orient: str) -> list[dict[str, Any]]:
+        assert orient == "records"
+        return [{name: np.nan if value is None else value for name, value in row.items()} for row in self._rows]
+
+
+@pytest.fixture
+def records() -> list[dict[str, Any]]:
+    """40 pairs of 3 ratings, NumPy scalars among them; one rating is missing."""
+    rng = np.random.default_rng(0)
+    rows = [
+        dict(zip(COLUMNS, (f"{pair}.wav", f"text {pair}", f"L{who}", rng.integers(0, 11), split), strict=True))
+        for pair, split in enumerate(["train", "test"] * 20)
+        for who in range(3)
+    ]
+    rows[5]["rating"] = None
+    return rows
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_records_a_frame_a_file_and_ratings_give_the_same_summary(
+    records: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    options = SummaryOptions(scale=(0, 10))
+    path = written(tmp_path / "r.csv", records)
+    of_file = summarize_ratings(path, options)
+    assert (of_file.summary.all.ratings, of_file.summary.all.pairs) == (119, 40)
+    assert summarize_ratings(records, options).summary == of_file.summary
+    assert summarize_ratings(Frame(records), options).summary == of_file.summary
+    assert summarize_ratings(read_ratings(path, scale=(0, 10))).summary == of_file.summary
+    (problem,) = summarize_ratings(Frame(records), options).problems
+    assert (problem.line, problem.kind) == (6, "no rating")
+
+
+def test_options_select_and_screen(records: list[dict[str, Any]]) -> None:
+    found = summarize_ratings(records, SummaryOptions(scale=(0, 10), split=("test",), screen=("near-another=2",)))
+    assert found.applied
+    assert found.summary.all.ratings == 59 - found.steps[0].ratings
+    assert 0 < found.steps[0].ratings < 59
+    assert [group.name for group in found.summary.splits] == ["test"]
+    assert found.as_dict()["screening"]["steps"][0]["rule"] == "near-another=2"
+
+
+def test_an_unknown_scale_is_noted(records: list[dict[str, Any]]) -> None:
+    assert any("no rating scale given" in note for note in summarize_ratings(records).notes)
+    assert not summarize_ratings(records, SummaryOptions(scale=(0, 10))).notes
+
+
+def test_options_of_a_file_do_not_go_with_ratings_that_were_read(records: list[dict[str, Any]]) -> None:
+    with pytest.raises(BadOption, match="have been read"):
+        summarize_ratings(read_ratings(records), SummaryOptions(scale=(0, 10)))
+
+
+@pytest.mark.parametrize("data", [[], [1, 2], 3, [{"audio": "a.wav"}]])
+def test_data_that_are_no_ratings_are_refused(data: Any) -> None:
+    with pytest.raises(BadTable):
+        summarize_ratings(data)
+
+
+def test_aggregated_ratings_are_written_only_when_asked(
+    records: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = aggregate_ratings(summarize_ratings(records, SummaryOptions(scale=(0, 10))), standardised=True)
+    assert not list(tmp_path.iterdir())
+    assert len(table.rows) == 40
+    assert table.rows[0]["rating"] == pytest.approx(np.mean([row["rating"] for row in records[:3]]))
+    assert table.record["input"]["sha256"] is None
+    write_aggregated(table, tmp_path / "pairs.csv")
+    assert len(read_ratings(tmp_path / "pairs.csv")) == 40
+    assert (tmp_path / "pairs.json").is_file()
