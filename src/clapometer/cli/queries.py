@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.console import print_table
+from clapometer.cli.console import print_problems, print_table
 from clapometer.cli.options import CacheOption, JsonOption, QuietOption, with_options
 from clapometer.tables import check_output, record_path
 from clapometer.voice.options import QueryTableOptions
