@@ -31,9 +31,10 @@ from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, WITHIN
 from clapometer.evaluation.sentences import outcome
 from clapometer.evaluation.units import design
 from clapometer.stats.agreement import METRICS, agreement
-from clapometer.stats.bootstrap import Estimate, Resamples, Votes, ranks_of
+from clapometer.stats.bootstrap import Resamples, Votes, ranks_of
 from clapometer.stats.classes import class_estimates
 from clapometer.stats.icc import icc
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.isotonic import isotonic
 from clapometer.stats.krippendorff import alpha
 from clapometer.stats.retrieval import retrieval_figures

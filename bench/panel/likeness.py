@@ -10,7 +10,7 @@ import numpy as np
 from clapometer.ratings.reading import read_ratings
 from clapometer.ratings.summary import summarize
 from clapometer.ratings.table import Ratings
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 Figures = dict[str, Any]
 """Numbers, or a value with the ends of its interval, by name."""

@@ -17,7 +17,7 @@ from clapometer.evaluation.result import ALL, Evaluation, Row
 from clapometer.ratings.reading import read_ratings
 from clapometer.ratings.table import Ratings
 from clapometer.stats.agreement import METRICS, agreement
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 from clapometer.tables import read_table
 from panel.likeness import side_by_side
 from panel.methods import BASE, SETTINGS, Method

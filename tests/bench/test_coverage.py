@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "bench"))
 
-from clapometer.stats.bootstrap import NAN, Estimate
+from clapometer.stats.intervals import NAN, Estimate
 from coverage import Setting, contains, pooled, settings, truths
 
 PARTS = [

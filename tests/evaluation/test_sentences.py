@@ -10,7 +10,8 @@ from clapometer import evaluate
 from clapometer.evaluation import export, sentences
 from clapometer.evaluation.options import EvaluationOptions
 from clapometer.evaluation.result import Difference
-from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.bootstrap import Resamples
+from clapometer.stats.intervals import Estimate
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clapometer.plots import charts
 from clapometer.plots.svg import Drawing, Scale, around, shortened, ticks
-from clapometer.stats.bootstrap import NAN, Estimate
+from clapometer.stats.intervals import NAN, Estimate
 
 finite = st.floats(-1e6, 1e6)
 

@@ -16,7 +16,6 @@ from clapometer.stats.bootstrap import (
     ERROR,
     SHARE,
     Design,
-    Estimate,
     Resamples,
     Votes,
     Way,
@@ -24,6 +23,7 @@ from clapometer.stats.bootstrap import (
     pairs_drawn,
     ranks_of,
 )
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.weighted import weighted_agreement
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from scipy.special import ndtr
 
-from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import _interval, noise_ceiling
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.latent import Panel, fitted
 
 COUNTS, SHARES = np.arange(1, 7), (0.2, 0.2, 0.22, 0.2, 0.12, 0.06)

@@ -19,7 +19,8 @@ from clapometer.evaluation.result import ALL
 from clapometer.models.families.mini import MODELS, MiniClap, MiniConfig
 from clapometer.models.nets.mobilenet import AudioEncoderConfig
 from clapometer.models.nets.sentence_encoder import TextEncoderConfig
-from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.bootstrap import Resamples
+from clapometer.stats.intervals import Estimate
 from clapometer.training.finetune_report import Outcome as Measured
 from clapometer.training.options import TrainOptions
 

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.benchmark.result import Answers, ClassRow, Figures, Numbers, Truth
-from clapometer.stats.bootstrap import SHARE, Design, Estimate, Resamples, Way
+from clapometer.stats.bootstrap import SHARE, Design, Resamples, Way
 from clapometer.stats.classes import class_estimates, groups_of
 from clapometer.stats.classes import figures as class_figures
+from clapometer.stats.intervals import Estimate
 
 RESAMPLES = Resamples(number=1000)
 """Of clips or groups. Those that a class has by chance vary with them."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clapometer.benchmark.data import Data
 from clapometer.benchmark.result import Figures
 from clapometer.benchmark.tasks.task import SETUP_NAMES, PublishedResult, Setup, Template
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 SETTLED = 0.1
 """Intervals that are wider have two decimals."""

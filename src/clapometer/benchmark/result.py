@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.benchmark.tasks.task import Clip, Setup, Task
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 Truth = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.float64]

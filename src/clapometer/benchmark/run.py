@@ -26,7 +26,7 @@ from clapometer.embedding.pipeline import Progress
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
 from clapometer.models.fingerprint import provenance
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 from clapometer.types import Window
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from clapometer.tables import check_output, record_path
 
 if TYPE_CHECKING:
     from clapometer.classification.table import ClassifiedTable, ClassifyInputs
-    from clapometer.stats.bootstrap import Estimate
+    from clapometer.stats.intervals import Estimate
 
 Given = Annotated[
     list[str],

@@ -10,7 +10,7 @@ from clapometer.evaluation import export, sentences
 from clapometer.evaluation.join import IS_ANCHOR, Loose
 from clapometer.evaluation.result import BETWEEN, Evaluation
 from clapometer.seen import MARK
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 
 def print_problems(found: Evaluation, *, quiet: bool) -> None:

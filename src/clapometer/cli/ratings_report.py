@@ -10,8 +10,8 @@ from clapometer.cli.console import SHOWN_PROBLEMS, print_table
 from clapometer.ratings.study import RatingsSummary
 from clapometer.ratings.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
 from clapometer.ratings.table import Ratings
-from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling
+from clapometer.stats.intervals import Estimate
 
 _BAR = 40
 _DESIGNS = {

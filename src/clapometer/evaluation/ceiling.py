@@ -12,7 +12,7 @@ from clapometer.evaluation.result import ALL, CEILING, WITHIN, Row
 from clapometer.ratings.table import Ratings
 from clapometer.stats.agreement import METRICS
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
-from clapometer.stats.estimate import alone
+from clapometer.stats.intervals import alone
 
 DESIGNS = {
     "crossed": "crossed: every listener rated every pair, and levels of listeners do not lower the ceiling",

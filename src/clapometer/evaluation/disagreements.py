@@ -14,7 +14,7 @@ from clapometer.evaluation.export import rank_differences
 from clapometer.evaluation.result import Evaluation
 from clapometer.plots import inline_audio
 from clapometer.stats.agreement import ranks
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 Numbers = npt.NDArray[np.float64]
 SHOWN = 8

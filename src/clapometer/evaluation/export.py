@@ -14,7 +14,7 @@ from clapometer.evaluation import sentences
 from clapometer.evaluation.join import Loose
 from clapometer.evaluation.result import Difference, Evaluation, GroupDifference, Row
 from clapometer.stats.agreement import METRICS, ranks
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 from clapometer.tables import finite
 
 

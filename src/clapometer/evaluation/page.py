@@ -27,7 +27,7 @@ from clapometer.evaluation.result import (
 )
 from clapometer.plots import charts
 from clapometer.seen import MARK
-from clapometer.stats.bootstrap import NAN, Estimate
+from clapometer.stats.intervals import NAN, Estimate
 
 _TRIVIAL = (GENERATOR, CONSTANT)
 _METRICS = ("srcc", "lcc", "ktau", "mse", "within", "between")

@@ -24,7 +24,8 @@ from clapometer.evaluation.result import (
     SystemMean,
 )
 from clapometer.stats.agreement import agreement
-from clapometer.stats.bootstrap import CORRELATION, ERROR, MEAN, RANK, Design, Estimate, Resamples, ranks_of
+from clapometer.stats.bootstrap import CORRELATION, ERROR, MEAN, RANK, Design, Resamples, ranks_of
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.weighted import agreement_of_columns, weighted_agreement
 
 FEWEST_SYSTEMS = 3

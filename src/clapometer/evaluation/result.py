@@ -14,7 +14,8 @@ from clapometer.evaluation.exclusion import Exclusion
 from clapometer.evaluation.join import Joined, Loose
 from clapometer.evaluation.score_files import ScoreFile
 from clapometer.ratings.table import Pairs, Ratings
-from clapometer.stats.bootstrap import Estimate, Resamples, ranks_of
+from clapometer.stats.bootstrap import Resamples, ranks_of
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.isotonic import MonotoneMap
 
 Places = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from clapometer.evaluation.groups import ORIGIN, SMALL
 from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN, Difference, Evaluation
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 SETTLED = 0.15
 """Intervals that are wider have two decimals: 10,000 resamples settle no more."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.plots.svg import SIGN_WIDTH, Drawing, Scale, around, shortened, ticks
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 
 Numbers = npt.NDArray[np.float64]
 MOST_DOTS = 6000

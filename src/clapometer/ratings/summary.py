@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from clapometer.ratings.table import Integers, Ratings
-from clapometer.stats.bootstrap import Estimate
 from clapometer.stats.ceiling import Ceiling, noise_ceiling
 from clapometer.stats.icc import Icc, icc, icc_of
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.krippendorff import alpha_of
 from clapometer.stats.reliability import AgainstRest, SplitHalf, against_rest, split_half
 from clapometer.stats.variance import variances

@@ -94,6 +94,14 @@ def ranks(values: npt.ArrayLike) -> Numbers:
     return middle[level.reshape(-1)]
 
 
+def settled(values: npt.ArrayLike) -> Numbers:
+    """Values rounded to 11 digits of the largest, so that means that differ by rounding are tied."""
+    values = np.asarray(values, np.float64)
+    size = float(np.abs(values).max()) if len(values) else 0.0
+    rounded: Numbers = np.round(values / size, 11) * size if size > 0 else values
+    return rounded
+
+
 def checked(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> tuple[Numbers, Numbers]:
     """Both as numbers, if there are as many of one as of the other.
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from clapometer.stats.intervals import Estimate, Numbers, Places
 from clapometer.stats.options import ResampleOptions
 
-Numbers = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
 PAIRS, LISTENERS, BOTH = "pairs", "listeners", "both"
 _AT_A_TIME, _FEWEST_AT_A_TIME, _NUMBERS_AT_A_TIME = 250, 20, 2_500_000
 """Resamples in a block, fewer of many pairs, so that memory stays bounded. Part of the seed's meaning."""
@@ -31,33 +29,6 @@ FEW_UNITS = 20
 """Units below which a mean has Student's interval instead of percentiles."""
 _NEARLY_ONE = 0.9999
 """Correlations beyond count as 1: their Fisher's z would outweigh that of all others."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether there is an interval: too few units have none."""
-        return math.isfinite(self.low)
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval leaves 0 out: for a difference, whether it is significant."""
-        return self.low > 0 or self.high < 0
-
-    @property
-    def negated(self) -> Estimate:
-        """That of the difference the other way round."""
-        return Estimate(-self.value, -self.high, -self.low)
-
-
-NAN = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -365,6 +336,13 @@ def ranks_of(low: Numbers) -> list[tuple[int, int]]:
     better = low > 0
     n = len(low)
     return [(1 + int(better[:, one].sum()), n - int(better[one].sum())) for one in range(n)]
+
+
+def draws(random: np.random.Generator, n: int, resamples: int) -> Iterator[Numbers]:
+    """Blocks of `draw`, as many columns in all as there are resamples."""
+    block = max(1, _NUMBERS_AT_A_TIME // max(n, 1))
+    for start in range(0, resamples, block):
+        yield draw(random, n, min(block, resamples - start))
 
 
 def draw(random: np.random.Generator, n: int, resamples: int) -> Numbers:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import Numbers, Places, alone, f_limits, student
+from clapometer.stats.intervals import Estimate, Numbers, Places, alone, f_limits, student
 from clapometer.stats.variance import Design, Variances, inflation, predicted_levels, variances
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from clapometer.errors import BadOption
-from clapometer.stats.bootstrap import SHARE, Design, Estimate, Resamples, Way, pairs_drawn
+from clapometer.stats.bootstrap import SHARE, Design, Resamples, Way, pairs_drawn
+from clapometer.stats.intervals import Estimate
 
 Counts = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]

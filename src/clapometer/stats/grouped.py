@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.bootstrap import Estimate, Resamples
+from clapometer.stats.bootstrap import Resamples
 from clapometer.stats.classes import Figures, class_estimates, figures
+from clapometer.stats.intervals import Estimate
 
 SHOWN = 10
 """Names that a message lists."""

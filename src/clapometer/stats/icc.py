@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import Numbers, Places, alone, f_limits
+from clapometer.stats.intervals import Estimate, Numbers, Places, alone, f_limits
 from clapometer.stats.oneway import components
 from clapometer.stats.variance import Design, Variances, inflation, satterthwaite, variances
 

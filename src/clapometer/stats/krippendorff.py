@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import Numbers, Places, alone, f_limits, levels, midranks
+from clapometer.stats.agreement import ranks, settled
+from clapometer.stats.intervals import Estimate, Numbers, Places, alone, f_limits
 from clapometer.stats.variance import Variances, inflation, variances
 
 Level = Literal["interval", "ordinal"]
@@ -52,9 +52,8 @@ def alpha_of(found: Variances, rating: Numbers, pair: Places, *, level: Level = 
         return alone(math.nan)
     values = np.asarray(rating, np.float64)[pairable]
     unit = np.unique(pair[pairable], return_inverse=True)[1].reshape(-1).astype(np.int64)
-    places = levels(values)
     units = int(unit.max()) + 1
-    value = _alpha(values, places, unit, level)
+    value = _alpha(values, unit, level)
     return alone(value) if math.isnan(value) or units < 2 else _by_f(value, len(values), units, found)
 
 
@@ -73,8 +72,8 @@ def _by_f(value: float, ratings: int, units: int, found: Variances) -> Estimate:
     return Estimate(value, low, high)
 
 
-def _alpha(values: Numbers, places: Places, unit: Places, level: Level) -> float:
-    scaled = values if level == "interval" else midranks(places, np.ones(len(values)))
+def _alpha(values: Numbers, unit: Places, level: Level) -> float:
+    scaled = values if level == "interval" else ranks(settled(values))
     n = len(values)
     size = float(np.abs(scaled).max())
     scaled = scaled / size if size > 0 else scaled  # squares of very large ratings would not be numbers

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from clapometer.stats.agreement import ktau, ranks
-from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.intervals import Numbers, Places
 
 MOST_LEVELS = 41
 """A scale on which more different ratings occur is taken for a continuous one."""

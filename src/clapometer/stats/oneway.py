@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.intervals import Numbers, Places
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,19 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.stats.agreement import ktau
-from clapometer.stats.bootstrap import Estimate
-from clapometer.stats.estimate import (
-    Numbers,
-    Places,
-    alone,
-    correlation,
-    fisher_interval,
-    levels,
-    midranks,
-    resampled,
-)
+from clapometer.stats.agreement import ktau, settled
+from clapometer.stats.bootstrap import draws
+from clapometer.stats.intervals import Estimate, Numbers, Places, alone, fisher_interval
 from clapometer.stats.oneway import sums
+from clapometer.stats.weighted import weighted_correlations
 
 _ENOUGH_PAIRS = 20
 """Pairs on which a listener can be compared with the others: below, rank correlations are biased towards 0."""
@@ -87,16 +79,15 @@ def against_rest(rating: Numbers, pair: Places, listener: Places | None = None, 
     compared = _compared(unit, None if listener is None else listener[several])
     groups = [np.arange(len(own))] if compared is None else compared
     parts = [_Both(own[group], rest[group], unit[group]) for group in groups]
-    value = _mean([part.correlations(np.ones(len(part.unit))) for part in parts])
-    blocks = resampled(len(pairs.count), _resamples(len(own)), np.random.default_rng(seed))
-    draws = np.array([_mean([part.correlations(weights[part.unit]) for part in parts])
-                      for block in blocks for weights in block.T])  # fmt: skip
-    tau = _mean([(part.ktau(), math.nan) for part in parts])[0]
+    value = _known_means([part.correlations(np.ones((len(part.unit), 1))) for part in parts])[:, 0]
+    blocks = draws(np.random.default_rng(seed), len(pairs.count), _resamples(len(own)))
+    drawn = np.hstack([_known_means([part.correlations(block[part.unit]) for part in parts]) for block in blocks])
+    tau = float(_known_means([np.array(part.ktau()) for part in parts]))
     return AgainstRest(
         len(own),
         None if compared is None else len(compared),
-        fisher_interval(value[0], draws[:, 0]),
-        fisher_interval(value[1], draws[:, 1]),
+        fisher_interval(float(value[0]), drawn[0]),
+        fisher_interval(float(value[1]), drawn[1]),
         tau,
     )
 
@@ -133,19 +124,16 @@ def split_half(
     )
     rng = np.random.default_rng(seed)
     wanted = _resamples(len(values)) if splits is None else splits
-    plain, drawn = np.empty((wanted, 2)), np.empty((wanted, 2))
-    number = 0
-    for block in resampled(len(several), wanted, rng):
+    found = []  # (splits) of (SRCC and LCC, of all pairs and of resampled ones)
+    for block in draws(rng, len(several), wanted):
         for weights in block.T:
             one, other = halves(rng)
             known = np.flatnonzero(np.isfinite(one) & np.isfinite(other))
             both = _Both(one[known], other[known], known)
-            plain[number] = both.correlations(np.ones(len(known)))
-            drawn[number] = both.correlations(weights[known])
-            number += 1
-    srcc, lcc = (
-        fisher_interval(_known_mean(plain[:, column]), drawn[:, column], without=plain[:, column]) for column in (0, 1)
-    )
+            found.append(both.correlations(np.stack([np.ones(len(known)), weights[known]], axis=1)))
+    plain, drawn = np.moveaxis(np.array(found), 2, 0)
+    value = _known_means(found)[:, 0]
+    srcc, lcc = (fisher_interval(float(value[number]), drawn[:, number], without=plain[:, number]) for number in (0, 1))
     return SplitHalf(len(several), of_listeners, srcc, lcc, _longer(srcc), _longer(lcc))
 
 
@@ -193,26 +181,23 @@ class _Both:
     """Two numbers of each of some ratings or pairs."""
 
     def __init__(self, one: Numbers, other: Numbers, unit: Places) -> None:
-        self.one, self.other, self.unit = one, other, unit
-        self._levels = levels(one), levels(other)
+        self.one, self.other, self.unit = settled(one), settled(other), unit
 
-    def correlations(self, weights: Numbers) -> tuple[float, float]:
-        """SRCC and LCC where each counts so often."""
-        ranks = [midranks(level, weights) for level in self._levels]
-        return correlation(ranks[0], ranks[1], weights), correlation(self.one, self.other, weights)
+    def correlations(self, weights: Numbers) -> Numbers:
+        """(2, resamples): SRCC and LCC for (ratings, resamples) weights."""
+        return weighted_correlations(self.one, self.other, weights)
 
     def ktau(self) -> float:
-        return ktau(*(level.astype(np.float64) for level in self._levels))
+        return ktau(self.one, self.other)
 
 
-def _mean(found: list[tuple[float, float]]) -> tuple[float, float]:
-    one, other = np.array(found).T
-    return _known_mean(one), _known_mean(other)
-
-
-def _known_mean(values: Numbers) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else math.nan
+def _known_means(found: list[Numbers]) -> Numbers:
+    """The mean over the list, NaN left out; NaN where all are."""
+    stacked = np.stack(found)
+    known = np.isfinite(stacked)
+    with np.errstate(invalid="ignore"):
+        means: Numbers = np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
+    return means
 
 
 class _HalvesOfPairs:

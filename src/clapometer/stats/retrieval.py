@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from clapometer.stats.bootstrap import DIFFERENCE, SHARE, Design, Estimate, Resamples, Way
+from clapometer.stats.bootstrap import DIFFERENCE, SHARE, Design, Resamples, Way
 from clapometer.stats.classes import mean_of_shares, widened
+from clapometer.stats.intervals import Estimate
 
 Numbers = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.bool_]

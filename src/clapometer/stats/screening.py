@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
-from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.intervals import Numbers, Places
 
 Mask = npt.NDArray[np.bool_]
 FEWEST_SHARED = 5

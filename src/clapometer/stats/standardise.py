@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.stats.estimate import Numbers, Places
+from clapometer.stats.intervals import Numbers, Places
 from clapometer.stats.variance import predicted_levels, variances
 
 FEWEST_RATINGS = 8

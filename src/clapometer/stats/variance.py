@@ -25,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.estimate import NORMAL, Numbers, Places, student
+from clapometer.stats.intervals import NORMAL, Numbers, Places, student
 from clapometer.stats.oneway import PairSums, components, sums
 
 Design = Literal["one-way", "partly crossed", "crossed"]

@@ -36,20 +36,34 @@ def weighted_agreement(scores: Numbers, ratings: Numbers, weights: Numbers) -> N
         with np.errstate(invalid="ignore"):
             figures[3] = _mean((x - y) ** 2, weights, total)
         return figures
-    rank_x, untied_x = _ranked(scores, weights, total)
-    rank_y, untied_y = _ranked(ratings, weights, total)
+    correlations, untied_x, untied_y = _correlations(scores, ratings, weights)
     with np.errstate(divide="ignore", invalid="ignore"):
-        figures = np.stack(
-            [
-                _correlation(rank_x, rank_y, weights),
-                _correlation(x - _mean(x, weights, total), y - _mean(y, weights, total), weights),
-                2 * _concordance(scores, ratings, weights) / np.sqrt(untied_x) / np.sqrt(untied_y),
-                _mean((x - y) ** 2, weights, total),
-            ]
-        )
-    figures[:3, (untied_x <= _NOTHING * total**2) | (untied_y <= _NOTHING * total**2)] = np.nan
-    figures[:3] = np.clip(figures[:3], -1, 1)
-    return figures
+        tau = 2 * _concordance(scores, ratings, weights) / np.sqrt(untied_x) / np.sqrt(untied_y)
+        error = _mean((x - y) ** 2, weights, total)
+    tau = np.where(np.isnan(correlations[0]), np.nan, np.clip(tau, -1, 1))
+    return np.vstack([correlations, tau, error])
+
+
+def weighted_correlations(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+    """SRCC and LCC of every resample; arguments as those of `weighted_agreement`, which has KTAU too and is slower.
+
+    Returns:
+        (2, resamples); NaN where a resample has no value.
+    """
+    return _correlations(x, y, weights)[0]
+
+
+def _correlations(x: Numbers, y: Numbers, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """SRCC and LCC, and twice the weight of the pairs of pairs that are not tied in x, and in y."""
+    total = weights.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rank_x, untied_x = _ranked(x, weights, total)
+        rank_y, untied_y = _ranked(y, weights, total)
+        x, y = x[:, None], y if y.ndim > 1 else y[:, None]
+        linear = _correlation(x - _mean(x, weights, total), y - _mean(y, weights, total), weights)
+        found = np.stack([_correlation(rank_x, rank_y, weights), linear])
+    found[:, (untied_x <= _NOTHING * total**2) | (untied_y <= _NOTHING * total**2)] = np.nan
+    return np.clip(found, -1, 1), untied_x, untied_y
 
 
 def _mean(values: Numbers, weights: Numbers, total: Numbers) -> Numbers:

@@ -16,7 +16,7 @@ from clapometer.evaluation.result import ALL, BETWEEN, CEILING, CONSTANT, GENERA
 from clapometer.evaluation.sentences import verdicts
 from clapometer.models.clap import Clap
 from clapometer.seen import Seen
-from clapometer.stats.bootstrap import Estimate
+from clapometer.stats.intervals import Estimate
 from clapometer.tables.splits import TEST
 from clapometer.training.loop import Trained
 from clapometer.training.rating_data import Material, RatedPairs
