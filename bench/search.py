@@ -165,7 +165,7 @@ def scale(count: int, dimension: int, like: Path | None) -> dict[str, Any]:
         names = [f"{number:08}.wav" for number in range(count)]
         write_sounds(folder / "sounds.1.parquet", IndexedFiles(names, numbers, numbers, [""] * count))
         record: dict[str, Any] = {
-            "format": FORMAT, "generation": 1, "root": "/", "model": {"dimension": dimension}, "window": {},
+            "format": FORMAT, "generation": 1, "root": "/", "model": {"embedding_dim": dimension}, "window": {},
             "counts": {"sounds": count, "failed": 0},
             "files": {"sounds": "sounds.1.parquet", "vectors": "vectors.1.npy"},
         }  # fmt: skip

@@ -8,9 +8,12 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from conftest import Writer, noise
 from helpers import checkpoints
+from typer.testing import CliRunner
 
 import clapometer
+from clapometer.cli import app
 from clapometer.models import registry
 from clapometer.models.diagnose import diagnose
 from clapometer.models.registry import load, resolve, save
@@ -72,6 +75,15 @@ def test_a_checkpoint_is_read_once(reads: list[Path], tmp_path: Path) -> None:
     assert reads == [path]
     diagnose(path)
     assert reads == [path, path]
+
+
+def test_the_command_line_reads_a_checkpoint_once(reads: list[Path], tmp_path: Path, write: Writer) -> None:
+    path = checkpoints.write(tmp_path, "msclap-2022")
+    (tmp_path / "pairs.csv").write_text(f"audio,text\n{write('a.wav', noise(1))},rain\n")
+    arguments = [str(tmp_path / "pairs.csv"), "-o", str(tmp_path / "scores.csv"), "--model", str(path)]
+    done = CliRunner().invoke(app, ["score", *arguments])
+    assert done.exit_code == 0, done.output
+    assert reads == [path]
 
 
 def test_a_known_name_is_resolved_without_reading_it(

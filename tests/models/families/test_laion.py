@@ -36,7 +36,7 @@ def model(fused: bool, *, mels: int = 16) -> LaionClap:
     """Tiny, and every weight and statistic has its say."""
     torch.manual_seed(0)
     clap = tiny(fused=fused).eval()
-    if mels != clap.config.audio.mels:
+    if mels != clap.config.audio.n_mels:
         audio = replace(clap.config.audio, n_mels=mels, spec_size=128)
         config = replace(clap.config, audio=audio, frontend=replace(clap.config.frontend, n_mels=mels))
         clap = LaionClap(clap.card, config, clap.tokenizer).eval()
@@ -367,7 +367,7 @@ def test_the_parameters_of_the_published_sizes_are_counted(name: str) -> None:
     from clapometer.models.nets.htsat import HtsatConfig
 
     card = next(card for card in laion.MODELS if card.name == name)
-    base = {"width": 128, "depths": (2, 2, 12, 2)} if "music" in name else {}
+    base = {"embed_dim": 128, "depths": (2, 2, 12, 2)} if "music" in name else {}
     audio = HtsatConfig(fused=card.window.long == "fused", **base)  # type: ignore[arg-type]
     text = TextTowerConfig("roberta", 50265, 768, 12, 12, 3072, 514, 1e-5, pooler=True)
     config = laion.LaionConfig(laion.FRONT_END, audio, text)

@@ -21,14 +21,14 @@ def test_the_configuration_survives_json(clap: MiniClap) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 400, SHORTEST - 1, SHORTEST])
-def test_a_short_clip_is_heard_with_silence_behind_it(clap: MiniClap, samples: int) -> None:
+def test_a_short_clip_is_padded_with_silence(clap: MiniClap, samples: int) -> None:
     sound = torch.from_numpy(noise(1)[:samples])[None]
     longer = functional.pad(sound, (0, SHORTEST - samples))
     with torch.inference_mode():
         assert torch.equal(clap._encode_waveforms(sound), clap._encode_waveforms(longer))
 
 
-def test_a_clip_of_another_length_is_heard_whole(clap: MiniClap) -> None:
+def test_a_clip_of_another_length_is_encoded_whole(clap: MiniClap) -> None:
     sounds = torch.from_numpy(noise(3))[None]
     with torch.inference_mode():
         vectors = [clap._encode_waveforms(sounds[:, :length]) for length in (RATE, 2 * RATE, 3 * RATE)]
@@ -36,7 +36,7 @@ def test_a_clip_of_another_length_is_heard_whole(clap: MiniClap) -> None:
     assert not torch.allclose(vectors[1], vectors[2])
 
 
-def test_a_long_text_is_cut_and_keeps_its_end_mark(clap: MiniClap) -> None:
+def test_a_long_text_is_truncated_and_keeps_its_last_token(clap: MiniClap) -> None:
     limit = clap.config.text.max_tokens
     ids, mask = clap.tokenize(["x" * (3 * limit) + "y", "z"])
     assert ids.shape == mask.shape == (2, limit)
@@ -46,7 +46,7 @@ def test_a_long_text_is_cut_and_keeps_its_end_mark(clap: MiniClap) -> None:
 
 
 @pytest.mark.parametrize("length", [63, 64, 65])
-def test_a_text_is_cut_when_it_has_more_tokens_than_the_tower_reads(clap: MiniClap, length: int) -> None:
+def test_a_text_is_truncated_if_it_has_more_tokens_than_the_tower_reads(clap: MiniClap, length: int) -> None:
     assert clap.config.text.max_tokens == 64
     assert clap.is_truncated("x" * length) == (length > 64)
     same = torch.equal(clap.embed_text("x" * length), clap.embed_text("x" * 64))
