@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
-from clapometer.benchmark.metrics import tagged
-from clapometer.benchmark.result import Answers
+from clapometer.benchmark.metrics import tagging_metrics
+from clapometer.benchmark.results import Predictions
 from clapometer.benchmark.tasks.task import Clip
 from clapometer.evaluation.groups import ORIGIN, SYSTEM, Group
 from clapometer.evaluation.resampled_agreement import Figures, figures
@@ -393,12 +393,12 @@ def found_captions(clips: int, captions: int, shared: float) -> Study:
 def tags(clips: int, number: int, share: float) -> Study:
     """Tags whose scores lie 1.5 standard deviations higher where they are right."""
 
-    def world(rng: np.random.Generator, n: int, tags: int) -> Answers:
+    def world(rng: np.random.Generator, n: int, tags: int) -> Predictions:
         there = rng.random((n, tags)) < share
         scores = rng.normal(size=(n, tags)) + 1.5 * there
         labels = tuple(f"t{k}" for k in range(tags))
         clips = [Clip(str(k), tuple(labels[one] for one in np.flatnonzero(there[k]))) for k in range(n)]
-        return Answers(clips, labels, scores, ["all"] * n)
+        return Predictions(clips, labels, scores, ["all"] * n)
 
     grid = np.linspace(-8, 10, 20_001)
     density = np.exp(-((grid - 1.5) ** 2) / 2) / math.sqrt(2 * math.pi)
@@ -407,7 +407,7 @@ def tags(clips: int, number: int, share: float) -> Study:
     truth = float((precision * density).sum() * (grid[1] - grid[0]))
 
     def study(rng: np.random.Generator) -> Hits:
-        value = tagged(world(rng, clips, number), Resamples(200)).value
+        value = tagging_metrics(world(rng, clips, number), Resamples(200)).value
         return {"mAP": contains(value, truth), "mAP, its own value": contains(value, value.value)}
 
     return study

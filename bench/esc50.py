@@ -59,17 +59,17 @@ def main() -> None:
             records = [measured([*words, "--root", str(root)]) for _ in range(2 if again else 1)]
             record = records[0][0]
             if again:
-                assert records[1][0]["figures"] == record["figures"], "the second run gave other figures"
-            figure = record["figures"][record["metric"]]
+                assert records[1][0]["metrics"] == record["metrics"], "the second run gave other metrics"
+            figure = record["metrics"][record["metric"]]
             interval = f"{figure['low']:.4f} to {figure['high']:.4f}"
             shown = [title, record["metric"], f"{figure['value']:.4f}", interval, record["tested"]["clips"]]
             print("| " + " | ".join(map(str, [*shown, *(f"{took:.1f}" for _, took in records)])) + " |", flush=True)
             report[title] = {
                 "command": ["clapometer", "benchmark", *words, "--root", "DIR"],
                 "seconds": [round(took, 1) for _, took in records],
-                **{name: record[name] for name in ("figures", "metric", "folds", "tested", "versions")},
+                **{name: record[name] for name in ("metrics", "metric", "folds", "tested", "versions")},
                 "model": {name: record["model"][name] for name in ("name", "weights")},
-                "turns": record.get("turns"),
+                "splits": record.get("splits"),
                 "prompts": [one["text"] for one in record.get("prompts", {}).get("templates", [])],
             }
     RESULTS.mkdir(exist_ok=True)

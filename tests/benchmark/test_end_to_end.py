@@ -1,4 +1,4 @@
-"""The audio tower trained with a linear head."""
+"""Fine-tuning of the audio tower with a linear head."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conftest import noise
 from helpers.datasets import esc50
 from torch import Tensor
 
-from clapometer.benchmark.end_to_end import Tuning
-from clapometer.benchmark.run import benchmark
+from clapometer.benchmark.end_to_end import FinetuneGrid
+from clapometer.benchmark.run import plan_benchmark, run_benchmark
 from clapometer.models.families import laion
 from clapometer.types import Window
 
@@ -36,8 +36,9 @@ def test_clips_are_trained_on_by_the_path_that_tests_them(long, fused, tmp_path,
 
     monkeypatch.setattr(laion.LaionClap, "_projected", noted)
     window = Window(1.0, 1.0, "repeatpad", long)
-    tuning = Tuning(rates=(1e-2,), epochs=1, batch_size=4)
-    found = benchmark(clap, "esc10", tmp_path, setup="finetune", folds=["5"], tuning=tuning, window=window)
-    assert np.isfinite(found.answers.scores).all()
+    grid = FinetuneGrid(learning_rates=(1e-2,), epochs=1, batch_size=4)
+    spec = plan_benchmark("esc10", tmp_path, setup="finetune", folds=["5"])
+    found = run_benchmark(clap, spec, grid=grid, window=window)
+    assert np.isfinite(found.predictions.scores).all()
     assert trained == tested == fused
     assert clap.card == card

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clapometer import load
-from clapometer.benchmark.run import benchmark, warnings_of
+from clapometer.benchmark.run import plan_benchmark, run_benchmark, warnings_of
 from clapometer.embedding.store import VectorStore
 from clapometer.models.registry import EMBEDDED
 
@@ -30,16 +30,16 @@ def test_esc50_fold_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     esc50.esc50(SOUNDS, tmp_path / "ESC-50-master")
     clap = load("mini", device="cpu")
     store = VectorStore(tmp_path / "vectors.sqlite")
-    figures = {}
+    metrics = {}
     for setup in ("zeroshot", "linear", "mlp"):
-        found = benchmark(clap, "esc50", tmp_path, setup=setup, folds=["5"], store=store)  # type: ignore[arg-type]
-        again = benchmark(clap, "esc50", tmp_path, setup=setup, folds=["5"], store=store)  # type: ignore[arg-type]
-        assert again.record["figures"] == found.record["figures"]
-        assert found.answers is not None
-        assert len(found.answers.clips) == 400
+        spec = plan_benchmark("esc50", tmp_path, setup=setup, folds=["5"])  # type: ignore[arg-type]
+        found, again = (run_benchmark(clap, spec, store=store) for _ in range(2))
+        assert again.record["metrics"] == found.record["metrics"]
+        assert found.predictions is not None
+        assert len(found.predictions.clips) == 400
         assert not warnings_of(found, "mini"), "fold 5 was never trained on, and nothing is missing"
-        figures[setup] = found.figures.value.value
-    assert figures["zeroshot"] >= 0.85
-    assert figures["linear"] >= 0.70
-    assert figures["mlp"] >= 0.70
+        metrics[setup] = found.metrics.value.value
+    assert metrics["zeroshot"] >= 0.85
+    assert metrics["linear"] >= 0.70
+    assert metrics["mlp"] >= 0.70
     store.close()

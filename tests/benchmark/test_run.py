@@ -1,4 +1,4 @@
-"""A model on tasks, from one call."""
+"""Benchmarks of a model of random weights on every task."""
 
 from __future__ import annotations
 
@@ -11,17 +11,24 @@ import torch
 from helpers import datasets
 
 from clapometer import load, save
-from clapometer.benchmark.end_to_end import Tuning
-from clapometer.benchmark.published_results import beside
-from clapometer.benchmark.result import Figures
-from clapometer.benchmark.run import benchmark, question, warnings_of
+from clapometer.benchmark.end_to_end import FinetuneGrid
+from clapometer.benchmark.published_results import compare_with_published
+from clapometer.benchmark.results import BenchmarkMetrics, BenchmarkResult
+from clapometer.benchmark.run import plan_benchmark, run_benchmark, warnings_of
 from clapometer.benchmark.tasks import TASKS, find_task
 from clapometer.classification.classifier import classify
 from clapometer.errors import BadOption
+from clapometer.models.clap import Clap
 from clapometer.provenance import file_hash
 from clapometer.seen import NOTHING
 
 NAMES = [task.name for task in TASKS]
+
+
+def benchmark(
+    clap: Clap, name: str, root: Path, *, setup=None, templates=(), folds=(), **options: object
+) -> BenchmarkResult:
+    return run_benchmark(clap, plan_benchmark(name, root, setup=setup, templates=templates, folds=folds), **options)
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +46,21 @@ def grown(tmp_path_factory):
 def test_every_task_can_be_measured(name, clap, grown):
     found = benchmark(clap, name, grown / name)
     task = find_task(name)
-    assert found.figures.main == ("text_to_audio R@1" if task.metric == "retrieval" else task.metric)
-    assert 0 <= found.figures.value.value <= 1
+    assert found.metrics.main == ("text_to_audio R@1" if task.metric == "retrieval" else task.metric)
+    assert 0 <= found.metrics.value.value <= 1
     assert not found.failed
     assert found.record["tested"]["clips"] > 0
     assert len(found.record["published"]) == len(task.published)
     json.dumps(found.record, allow_nan=False)
 
 
-def test_zero_shot_says_what_classify_says(clap, grown):
+def test_zero_shot_predicts_as_classify_does(clap, grown):
     found = benchmark(clap, "esc10", grown / "esc10")
     task = find_task("esc10")
-    paths = [grown / "esc10" / "ESC-50-master" / clip.audio for clip in found.answers.clips]
+    paths = [grown / "esc10" / "ESC-50-master" / clip.audio for clip in found.predictions.clips]
     words = [task.word(label) for label in task.labels]
     said = classify(clap, paths, words, templates=[task.templates[0].text]).clips
-    predicted = [words[number] for number in found.answers.scores.argmax(axis=1)]
+    predicted = [words[number] for number in found.predictions.scores.argmax(axis=1)]
     assert predicted == [clip.labels[0] for clip in said]
     assert found.record["prompts"]["texts"]["sea_waves"] == ["This is a sound of sea waves."]
 
@@ -66,57 +73,57 @@ def test_templates(clap, grown):
     own = benchmark(clap, "esc10", root, templates=["I hear {}", "{} can be heard"])
     sources = [one["source"] for one in own.record["prompts"]["templates"]]
     assert sources == ["given on the command line", "nttcslab/eval-audio-repr, zeroshot.py"]
-    assert (own.answers.scores != whole.answers.scores).any()
-    with pytest.raises(BadOption, match="where the class goes"):
-        question("esc10", root, templates=["a sound"])
+    assert (own.predictions.scores != whole.predictions.scores).any()
+    with pytest.raises(BadOption, match="for the class"):
+        plan_benchmark("esc10", root, templates=["a sound"])
 
 
 def test_folds(clap, grown):
     found = benchmark(clap, "esc50", grown / "esc50", folds=["5", "2"])
-    assert {clip.fold for clip in found.answers.clips} == {"2", "5"}
-    assert list(found.figures.folds) == ["2", "5"]
+    assert {clip.fold for clip in found.predictions.clips} == {"2", "5"}
+    assert list(found.metrics.folds) == ["2", "5"]
     assert found.record["tested"]["folds"] == ["2", "5"]
     with pytest.raises(BadOption, match="has no fold 6; its folds are 1, 2, 3, 4, 5"):
-        question("esc50", grown / "esc50", folds=["6"])
+        plan_benchmark("esc50", grown / "esc50", folds=["6"])
     with pytest.raises(BadOption, match="it has no folds"):
-        question("fsd50k", grown / "fsd50k", folds=["1"])
+        plan_benchmark("fsd50k", grown / "fsd50k", folds=["1"])
 
 
 @pytest.mark.parametrize("setup", ["linear", "mlp"])
-def test_supervised_set_ups_are_the_same_twice(setup, clap, grown):
+def test_supervised_set_ups_are_deterministic(setup, clap, grown):
     options = {"setup": setup, "folds": ["1", "4"]}
     first, second = (benchmark(clap, "esc10", grown / "esc10", **options) for _ in range(2))
-    assert (first.answers.scores == second.answers.scores).all()
-    turns = [(turn["tested_on"], turn["validation_part"]) for turn in first.record["turns"]]
+    assert (first.predictions.scores == second.predictions.scores).all()
+    turns = [(turn["tested_on"], turn["validation_from"]) for turn in first.record["splits"]]
     assert turns == [("1", "fold 2"), ("4", "fold 5")]
-    tested = [clip.audio for clip in benchmark(clap, "esc10", grown / "esc10", folds=["1", "4"]).answers.clips]
-    assert sorted(clip.audio for clip in first.answers.clips) == sorted(tested)
+    tested = [clip.audio for clip in benchmark(clap, "esc10", grown / "esc10", folds=["1", "4"]).predictions.clips]
+    assert sorted(clip.audio for clip in first.predictions.clips) == sorted(tested)
 
 
 def test_fine_tuning_learns_and_leaves_the_model_as_it_was(clap, grown, tmp_path):
     datasets.esc50(tmp_path, each=4)
     before = {name: weight.clone() for name, weight in clap.state_dict().items()}
-    tuning = Tuning(rates=(1e-2, 1e-3), epochs=2, batch_size=8)
-    first, second = (benchmark(clap, "esc10", tmp_path, setup="finetune", folds=["5"], tuning=tuning) for _ in range(2))
-    assert (first.answers.scores == second.answers.scores).all()
+    grid = FinetuneGrid(learning_rates=(1e-2, 1e-3), epochs=2, batch_size=8)
+    first, second = (benchmark(clap, "esc10", tmp_path, setup="finetune", folds=["5"], grid=grid) for _ in range(2))
+    assert (first.predictions.scores == second.predictions.scores).all()
     assert all(torch.equal(weight, before[name]) for name, weight in clap.state_dict().items())
-    (turn,) = first.record["turns"]
+    (turn,) = first.record["splits"]
     assert set(turn["chosen"]["validation"]) == {"0.01", "0.001"}
     assert (turn["train"], turn["validation"], turn["tested"]) == (24, 8, 8)
-    assert first.answers.scores.shape == (8, 10)
+    assert first.predictions.scores.shape == (8, 10)
     zero = benchmark(clap, "esc10", tmp_path, folds=["5"])
-    assert not np.allclose(first.answers.scores, zero.answers.scores * clap.logit_scale.exp().item(), atol=1e-3)
+    assert not np.allclose(first.predictions.scores, zero.predictions.scores * clap.logit_scale.exp().item(), atol=1e-3)
 
 
 def test_fine_tuning_options():
-    for options in ({"rates": ()}, {"rates": (-1.0,)}, {"epochs": 0}, {"batch_size": 1}):
+    for options in ({"learning_rates": ()}, {"learning_rates": (-1.0,)}, {"epochs": 0}, {"batch_size": 1}):
         with pytest.raises(BadOption):
-            Tuning(**options)
+            FinetuneGrid(**options)
 
 
-def test_retrieval_of_a_model_that_knows_every_answer(clap, grown, monkeypatch):
+def test_retrieval_by_a_perfect_model(clap, grown, monkeypatch):
     place = grown / "clotho" / "clotho"
-    clips = question("clotho", place).data.clips
+    clips = plan_benchmark("clotho", place).data.clips
     axis = {text: number for number, clip in enumerate(clips) for text in clip.labels}
     monkeypatch.setattr(clap, "_encode_texts", lambda texts: torch.stack([torch.eye(8)[axis[text]] for text in texts]))
     files = {clip.audio.rpartition("/")[2]: number for number, clip in enumerate(clips)}
@@ -125,24 +132,24 @@ def test_retrieval_of_a_model_that_knows_every_answer(clap, grown, monkeypatch):
         return [torch.eye(8)[files[str(path).rpartition("/")[2]]] for path in sounds]
 
     monkeypatch.setattr(clap, "try_embed_audio", hear)
-    figures = benchmark(clap, "clotho", place).figures.estimates
+    metrics = benchmark(clap, "clotho", place).metrics.estimates
     for way in ("text_to_audio", "audio_to_text"):
-        assert figures[f"{way} R@1"].value == figures[f"{way} mAP@10"].value == 1
-        assert figures[f"{way} median rank"].value == 1
+        assert metrics[f"{way} R@1"].value == metrics[f"{way} mAP@10"].value == 1
+        assert metrics[f"{way} median rank"].value == 1
 
 
-def test_missing_clips_are_told_and_left_out(clap, tmp_path):
+def test_missing_clips_are_reported_and_left_out(clap, tmp_path):
     datasets.esc50(tmp_path)
     (tmp_path / "audio" / "5-1000-A-0.wav").unlink()
     (tmp_path / "audio" / "1-1000-A-10.wav").write_text("no sound " * 9)
     found = benchmark(clap, "esc10", tmp_path)
     assert sorted(found.failed) == ["audio/1-1000-A-10.wav", "audio/5-1000-A-0.wav"]
-    assert len(found.answers.clips) == 8
+    assert len(found.predictions.clips) == 8
     assert any("2 clips are missing or unreadable" in warning for warning in warnings_of(found, "x"))
     for path in (tmp_path / "audio").iterdir():
         path.unlink()
-    with pytest.raises(BadOption, match="none of its 15 sounds is there"):
-        question("esc50", tmp_path)
+    with pytest.raises(BadOption, match="none of its 15 sounds exists"):
+        plan_benchmark("esc50", tmp_path)
 
 
 PARTS = [
@@ -159,24 +166,24 @@ def test_a_copy_of_a_training_sound_in_the_test_of_own_classes_is_refused(
 ):
     datasets.sounds(tmp_path, *(row[0] for row in PARTS))
     datasets.table(tmp_path / "labelled.csv", "audio,label,split", PARTS)
-    assert len(benchmark(clap, "own-classes", tmp_path, setup=setup).answers.clips) == 2
+    assert len(benchmark(clap, "own-classes", tmp_path, setup=setup).predictions.clips) == 2
     (tmp_path / "zcopy.wav").write_bytes((tmp_path / original).read_bytes())
     datasets.table(tmp_path / "labelled.csv", "audio,label,split", [*PARTS, ("zcopy.wav", original[:-5], "test")])
     with pytest.raises(
-        BadOption, match=rf"1 sounds are in two parts(.|\n)*zcopy\.wav \(test\) .* {original} \({original_part}\)"
+        BadOption, match=rf"1 sounds are in two splits(.|\n)*zcopy\.wav \(test\) .* {original} \({original_part}\)"
     ):
-        question("own-classes", tmp_path, setup=setup)
+        plan_benchmark("own-classes", tmp_path, setup=setup)
     datasets.table(
         tmp_path / "labelled.csv", "audio,label,split", [*PARTS, ("zcopy.wav", original[:-5], original_part)]
     )
-    assert len(benchmark(clap, "own-classes", tmp_path, setup=setup).answers.clips) == 2
+    assert len(benchmark(clap, "own-classes", tmp_path, setup=setup).predictions.clips) == 2
 
 
 def test_a_copy_in_two_folds_of_own_classes_is_refused(tmp_path):
     datasets.own_classes(tmp_path)
     (tmp_path / "d.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     with pytest.raises(BadOption, match=r"d\.wav \(2\) has the content of a\.wav \(1\)"):
-        question("own-classes", tmp_path)
+        plan_benchmark("own-classes", tmp_path)
 
 
 def test_copies_of_training_sounds_in_the_test_of_published_data_are_left_out_and_counted(clap, tmp_path):
@@ -185,18 +192,18 @@ def test_copies_of_training_sounds_in_the_test_of_published_data_are_left_out_an
     (audio / "5-1000-A-0.wav").write_bytes((audio / "2-1001-A-0.wav").read_bytes())
     options = {"setup": "linear", "folds": ["5"]}
     found = benchmark(clap, "esc10", tmp_path, **options)
-    assert [clip.audio for clip in found.answers.clips] == [
+    assert [clip.audio for clip in found.predictions.clips] == [
         "audio/5-1000-A-10.wav", "audio/5-1001-A-0.wav", "audio/5-1001-A-10.wav",
     ]  # fmt: skip
     assert found.record["tested"]["copies_of_training"] == {"audio/5-1000-A-0.wav": "audio/2-1001-A-0.wav"}
     said = "\n".join(warnings_of(found, "x"))
-    assert "1 tested clips were left out, for they are copies" in said
+    assert "1 tested clips were left out as copies" in said
     assert "audio/5-1000-A-0.wav (of audio/2-1001-A-0.wav)" in said
-    (turn,) = found.record["turns"]
+    (turn,) = found.record["splits"]
     assert (turn["train"], turn["tested"]) == (12, 3)
     # Zero-shot, nothing is learnt from the copy.
     whole = benchmark(clap, "esc10", tmp_path, folds=["5"])
-    assert len(whole.answers.clips) == 4
+    assert len(whole.predictions.clips) == 4
     assert not whole.record["tested"]["copies_of_training"]
     for target in (0, 10):
         for number in (1000, 1001):
@@ -206,15 +213,19 @@ def test_copies_of_training_sounds_in_the_test_of_published_data_are_left_out_an
         benchmark(clap, "esc10", tmp_path, **options)
 
 
-def test_copies_of_training_sounds_stand_beside_published_figures(grown):
-    data = question("esc50", grown / "esc50").data
-    rows = beside(data, "linear", Figures("accuracy", {}, {}, []), "x", (), missing=0, copies=2)
+def test_copies_of_training_sounds_are_listed_with_published_results(grown):
+    data = plan_benchmark("esc50", grown / "esc50").data
+    rows = compare_with_published(
+        data, "linear", BenchmarkMetrics("accuracy", {}, {}, []), "x", (), missing=0, copies=2
+    )
     assert all("2 copies of training clips left out here" in row.differs for row in rows)
-    rows = beside(data, "linear", Figures("accuracy", {}, {}, []), "x", (), missing=3, copies=0)
+    rows = compare_with_published(
+        data, "linear", BenchmarkMetrics("accuracy", {}, {}, []), "x", (), missing=3, copies=0
+    )
     assert all("3 clips missing here" in row.differs and "copies" not in row.differs for row in rows)
 
 
-def test_what_must_be_known_before_a_figure_is_quoted(clap, grown):
+def test_warnings_about_a_result(clap, grown):
     found = benchmark(clap, "esc50", grown / "esc50")
     said = "\n".join(warnings_of(found, "x"))
     assert "training data unknown: clips that x was trained on cannot be left out" in said
@@ -226,14 +237,16 @@ def test_folds_that_the_model_was_trained_on_are_left_out(clap, grown):
     found = benchmark(clap, "esc50", grown / "esc50")
     assert found.record["tested"]["folds"] == ["5"]
     assert found.record["seen"]["excluded"] == {"dataset:train": 12}
-    assert len(found.answers.clips) == 3
+    assert len(found.predictions.clips) == 3
     said = "\n".join(warnings_of(found, "x"))
     assert "training or validation data of x (12 dataset:train) and were left out; --include-seen" in said
     assert not found.record["includes_seen"]
     for setup in ("zeroshot", "linear"):
         only = benchmark(clap, "esc50", grown / "esc50", setup=setup, folds=["5"])
         assert not only.record["seen"]["excluded"]
-        assert [clip.fold for clip in benchmark(clap, "esc50", grown / "esc50", setup=setup).answers.clips] == ["5"] * 3
+        assert [clip.fold for clip in benchmark(clap, "esc50", grown / "esc50", setup=setup).predictions.clips] == [
+            "5"
+        ] * 3
     with pytest.raises(BadOption, match=r"all 3 tested clips of ESC-50 are training.*--include-seen"):
         benchmark(clap, "esc50", grown / "esc50", folds=["1"])
     marked = benchmark(clap, "esc50", grown / "esc50", folds=["1"], include_seen=True)
@@ -249,13 +262,13 @@ def test_files_that_the_model_was_trained_on_are_left_out_in_a_derived_model_too
     derived = load(tmp_path / "tuned", device="cpu")
     found = benchmark(derived, "esc50", grown / "esc50", folds=["5"])
     assert found.record["seen"]["excluded"] == {"audio:train": 1}
-    assert names[0].name not in {Path(clip.audio).name for clip in found.answers.clips}
-    assert len(found.answers.clips) == 2
+    assert names[0].name not in {Path(clip.audio).name for clip in found.predictions.clips}
+    assert len(found.predictions.clips) == 2
 
 
 def test_retrieval_leaves_out_rated_captions_and_reports_unseen_ones_apart(clap, grown):
     whole = benchmark(clap, "clotho", grown / "clotho")
-    captions = [clip.labels for clip in question("clotho", grown / "clotho").data.clips]
+    captions = [clip.labels for clip in plan_benchmark("clotho", grown / "clotho").data.clips]
     clap.seen = NOTHING.with_pairs("validation", rated_texts=[captions[0][0].upper()])
     found = benchmark(clap, "clotho", grown / "clotho")
     assert found.record["seen"]["excluded"] == {"rated_text:validation": 1}
@@ -270,11 +283,11 @@ def test_retrieval_leaves_out_rated_captions_and_reports_unseen_ones_apart(clap,
         benchmark(clap, "clotho", grown / "clotho")
 
 
-def test_what_differs_from_published_figures(clap, grown):
+def test_what_differs_from_published_results(clap, grown):
     clap.card = clap.card.__class__(**{**vars(clap.card), "name": "msclap-2023"})
     rows = benchmark(clap, "esc50", grown / "esc50", templates=["this is the sound of {}"]).record["published"]
     first = rows[0]
-    assert (first["model"], first["differs"]) == ("msclap-2023", "nothing that is known")
+    assert (first["model"], first["differs"]) == ("msclap-2023", "nothing known")
     assert first["here"].startswith("0.")
     rows = benchmark(clap, "esc50", grown / "esc50", folds=["5"]).record["published"]
     assert rows[0]["differs"] == "prompt 'this is the sound of {}' there; only fold 5 here"
@@ -286,12 +299,12 @@ def test_what_differs_from_published_figures(clap, grown):
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("esc50", {"setup": "retrieval"}, "is no task of retrieval"),
-        ("clotho", {"setup": "linear"}, "is a task of retrieval"),
-        ("esc50", {"setup": "linear", "templates": ["{}"]}, "templates belong to zero-shot"),
+        ("esc50", {"setup": "retrieval"}, "is not a retrieval task"),
+        ("clotho", {"setup": "linear"}, "is a retrieval task"),
+        ("esc50", {"setup": "linear", "templates": ["{}"]}, "templates apply to zero-shot"),
         ("esc50", {"setup": "svm"}, "must be one of zeroshot, linear"),
     ],
 )
-def test_what_cannot_be_asked(name, options, said, grown):
+def test_bad_options(name, options, said, grown):
     with pytest.raises(BadOption, match=said):
-        question(name, grown / name, **options)
+        plan_benchmark(name, grown / name, **options)

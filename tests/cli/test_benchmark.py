@@ -68,7 +68,7 @@ def test_two_tasks_in_one_folder(run: Run, model: Path, tmp_path: Path) -> None:
     assert "Clotho v2, retrieval, tiny: 3 clips" in ended.out
     assert "by fold" in ended.out
     assert "This is a sound of {}." in ended.out
-    assert "another model; its prompt is not known" in ended.out
+    assert "another model; its prompt is unknown" in ended.out
     assert "published with 2000 clips; there are 15 here" in ended.err
 
 
@@ -79,18 +79,18 @@ def test_what_is_written_is_enough_to_do_it_again(run: Run, model: Path, tmp_pat
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {f"esc10.zeroshot.{end}" for end in ("json", "clips.csv", "classes.csv", "confusion.png")}
     record = json.loads((tmp_path / "out" / "esc10.zeroshot.json").read_text(encoding="utf-8"))
-    for part in ("task", "setup", "root", "tested", "model", "window", "versions", "prompts", "figures", "formula"):
+    for part in ("task", "setup", "root", "tested", "model", "window", "versions", "prompts", "metrics", "formula"):
         assert record[part]
     assert len(record["model"]["weights"]) == 16
     with (tmp_path / "out" / "esc10.zeroshot.clips.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     hits = sum(row["label"] == row["predicted"] for row in rows) / len(rows)
-    assert record["figures"]["accuracy"]["value"] == pytest.approx(hits)
+    assert record["metrics"]["accuracy"]["value"] == pytest.approx(hits)
     again = json.loads(run(*options, "--json", "--no-cache").out)["results"][0]
-    assert again["figures"] == record["figures"]
+    assert again["metrics"] == record["metrics"]
     assert again["task"] == record["task"]
     said = f"clapometer benchmark esc10 --root DIR --model {model} --setup zeroshot --fold 5 --template "
-    assert record["again"] == f"{said}'This is a sound of {{}}.'"
+    assert record["reproduce"] == f"{said}'This is a sound of {{}}.'"
 
 
 def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_p
     assert ended.status == 0, ended.err
     (record,) = json.loads(ended.out)["results"]
     assert record["metric"] == "map"
-    assert record["turns"][0]["chosen"]["penalty"] in [10.0**power for power in range(-6, 2)]
+    assert record["splits"][0]["chosen"]["penalty"] in [10.0**power for power in range(-6, 2)]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "fsd50k.linear.json", "fsd50k.linear.clips.csv", "fsd50k.linear.classes.csv",
     }  # fmt: skip
@@ -123,7 +123,7 @@ def test_missing_clips_give_status_1(run: Run, model: Path, tmp_path: Path) -> N
         (["esc50", "--root", "none"], "none: no such folder"),
         (["esc50", "--root", "empty"], "Get it from https://github.com/karolpiczak/ESC-50"),
         (["esc50", "--root", "esc", "--fold", "9"], "no fold 9"),
-        (["esc50", "--root", "esc", "--setup", "linear", "--template", "{}"], "templates belong to zero-shot"),
+        (["esc50", "--root", "esc", "--setup", "linear", "--template", "{}"], "templates apply to zero-shot"),
         (["esc50", "--root", "esc", "--setup", "finetune", "--rates", "fast"], "write them as 1e-4,3e-5"),
         (["esc50", "--root", "esc", "-o", "a.txt"], "is a file; name a folder"),
         (["esc50", "--root", "esc", "--model", "minni"], "did you mean mini"),

@@ -1,1 +1,1 @@
-"""Models measured on published tasks: zero-shot, supervised on frozen vectors or trained through, and retrieval."""
+"""Benchmarks on published tasks: zero-shot, probes on frozen embeddings, fine-tuning, and retrieval."""

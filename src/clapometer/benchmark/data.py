@@ -1,4 +1,4 @@
-"""The clips of a task: read, chosen, embedded."""
+"""The clips of a task: read, selected, embedded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from clapometer.audio.files import check_files
 from clapometer.benchmark.tasks.dataset_folder import labels_of, open_folder, read_clips
@@ -21,20 +22,20 @@ from clapometer.types import Window
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Data:
-    """The clips of a folder.
+    """The clips of a data set.
 
     Attributes:
-        task: whose data it is.
-        folder: where it is.
+        task: the task.
+        folder: the folder of the data set.
         labels: all classes, in order; none for retrieval.
         clips: all clips that the folder lists.
-        tested: places in `clips` of those that are tested, in order.
-        folds: the names of the folds that are tested; empty where there are parts instead.
+        tested: indices into `clips` of those that are tested, in order.
+        folds: names of the folds that are tested; empty where there are splits instead.
     """
 
     task: Task
@@ -46,133 +47,133 @@ class Data:
 
     @property
     def all_folds(self) -> tuple[str, ...]:
-        """The names of all folds, in order."""
-        return tuple(sorted({clip.fold for clip in self.clips if clip.fold}, key=_in_order))
+        """Names of all folds, in order."""
+        return tuple(sorted({clip.fold for clip in self.clips if clip.fold}, key=_fold_order))
 
-    def path(self, place: int) -> Path:
+    def path(self, index: int) -> Path:
         """The file of a clip."""
-        return self.folder.root / self.clips[place].audio
+        return self.folder.root / self.clips[index].audio
 
-    def turn(self, place: int) -> str:
-        """The fold or part in whose turn a clip is tested."""
-        return self.clips[place].fold or self.clips[place].split
+    def part(self, index: int) -> str:
+        """The fold or split of a clip."""
+        return self.clips[index].fold or self.clips[index].split
 
 
 @dataclass(frozen=True)
-class Heard:
+class EmbeddedClips:
     """Clips with their vectors.
 
     Attributes:
-        places: places in `Data.clips` of those that could be read.
-        vectors: (places, dimension), unit length.
-        failed: the others, and why.
-        digests: (places,), SHA-256 of the files, hexadecimal.
+        indices: indices into `Data.clips` of those that could be read.
+        vectors: (clips, dimension), unit length.
+        failed: the other clips, and why.
+        digests: (clips,), SHA-256 of the files, hexadecimal.
     """
 
-    places: list[int]
+    indices: list[int]
     vectors: Vectors
     failed: dict[str, str]
     digests: tuple[str, ...]
 
-    def only(self, places: Collection[int]) -> Heard:
-        """The clips at some places, with the failures of all."""
-        rows = [row for row, place in enumerate(self.places) if place in places]
-        return Heard(
-            [self.places[row] for row in rows],
+    def only(self, indices: Collection[int]) -> EmbeddedClips:
+        """Keep some clips, and all failures."""
+        rows = [row for row, index in enumerate(self.indices) if index in indices]
+        return EmbeddedClips(
+            [self.indices[row] for row in rows],
             self.vectors[rows],
             self.failed,
             tuple(self.digests[row] for row in rows),
         )
 
-    def of(self, places: Sequence[int]) -> tuple[list[int], Vectors]:
-        """Those of some places that could be read, with their vectors."""
-        row = {place: number for number, place in enumerate(self.places)}
-        kept = [place for place in places if place in row]
-        return kept, self.vectors[[row[place] for place in kept]]
+    def of(self, indices: Sequence[int]) -> tuple[list[int], Vectors]:
+        """The readable ones of some clips, with their vectors."""
+        row = {index: number for number, index in enumerate(self.indices)}
+        kept = [index for index in indices if index in row]
+        return kept, self.vectors[[row[index] for index in kept]]
 
 
 def read_task(task: Task, root: Path, folds: Sequence[str] = ()) -> Data:
-    """The clips of a task.
+    """Read the clips of a task.
 
     Args:
-        task: which.
-        root: its folder, or the folder that this one is in.
-        folds: those that are tested; default: all.
+        task: the task.
+        root: its folder, or the folder that contains it.
+        folds: folds to test; default: all.
 
     Raises:
-        BadOption: the folder does not look as published, or there is no such fold; in a table of the user's own a sound
-            is in two parts or folds, under two names.
+        BadOption: the folder does not look as published, or there is no such fold; in a user's own table a sound is in
+            two splits or folds, under two names.
     """
     folder = open_folder(task, root)
     clips = read_clips(folder)
     if task.own:
         _check_parts(folder, clips)
-    there = {clip.fold for clip in clips if clip.fold}
+    known = {clip.fold for clip in clips if clip.fold}
     if folds:
-        strange = [fold for fold in folds if fold not in there]
-        if strange:
-            known = f"its folds are {', '.join(sorted(there, key=_in_order))}" if there else "it has no folds"
-            raise BadOption(f"{task.title} has no fold {strange[0]}; {known}")
-        tested = [place for place, clip in enumerate(clips) if clip.fold in folds]
+        unknown = [fold for fold in folds if fold not in known]
+        if unknown:
+            there = f"its folds are {', '.join(sorted(known, key=_fold_order))}" if known else "it has no folds"
+            raise BadOption(f"{task.title} has no fold {unknown[0]}; {there}")
+        tested = [index for index, clip in enumerate(clips) if clip.fold in folds]
     else:
-        tested = [place for place, clip in enumerate(clips) if clip.split == TEST or clip.fold]
+        tested = [index for index, clip in enumerate(clips) if clip.split == TEST or clip.fold]
     if not tested:
         raise folder.error("it lists no clips to test on")
     labels = () if task.metric == "retrieval" else labels_of(folder)
-    turns = tuple(sorted({clips[place].fold for place in tested if clips[place].fold}, key=_in_order))
-    return Data(task, folder, labels, clips, tested, turns)
+    tested_folds = tuple(sorted({clips[index].fold for index in tested if clips[index].fold}, key=_fold_order))
+    return Data(task, folder, labels, clips, tested, tested_folds)
 
 
 def _check_parts(folder: Folder, clips: Sequence[Clip]) -> None:
-    """Check that no content is in two parts or folds; a missing file is told later."""
+    """Check that no content is in two splits or folds; a missing file is reported later."""
     part = {folder.root / clip.audio: (clip.audio, clip.fold or clip.split) for clip in clips}
-    if len({turn for _, turn in part.values()}) < 2:
+    if len({name for _, name in part.values()}) < 2:
         return
     first: dict[str, tuple[str, str]] = {}
     twice = []
     for path, content in sorted(file_hashes(part).items()):
         if isinstance(content, str):
-            name, turn = part[path]
+            audio, own = part[path]
             other, before = first.setdefault(content, part[path])
-            twice += [f"{name} ({turn}) has the content of {other} ({before})"] * (turn != before)
+            twice += [f"{audio} ({own}) has the content of {other} ({before})"] * (own != before)
     if twice:
         raise BadOption(
-            f"{folder.root}: {len(twice)} sounds are in two parts, under two names, so that training data would "
-            f"be tested; keep each in one part:{first_of(twice)}"
+            f"{folder.root}: {len(twice)} sounds are in two splits, under two names, so that training data would "
+            f"be tested; keep each in one split:{first_of(twice)}"
         )
 
 
-def check_some(data: Data, places: Sequence[int]) -> None:
-    """Whether any of the sounds is there, before a model is loaded.
+def check_some_exist(data: Data, indices: Sequence[int]) -> None:
+    """Check that at least one of some sounds exists, before a model is loaded.
 
     Raises:
         BadOption: all of them are missing.
     """
-    paths = [str(data.path(place)) for place in places]
+    paths = [str(data.path(index)) for index in indices]
     bad = check_files(paths)
     if len(bad) == len(set(paths)):
-        raise data.folder.error(f"none of its {len(paths)} sounds is there, such as {data.clips[places[0]].audio}")
+        raise data.folder.error(f"none of its {len(paths)} sounds exists, such as {data.clips[indices[0]].audio}")
 
 
-def hear(
+def embed_clips(
     clap: Clap,
     data: Data,
-    places: Sequence[int],
+    indices: Sequence[int],
     *,
     window: Window | None,
     batch_size: int | None,
     workers: int | None,
     store: VectorStore | None,
     progress: Progress | None,
-) -> Heard:
-    """Embed some clips; what is missing or unreadable is told and left out.
+) -> EmbeddedClips:
+    """Embed some clips; missing and unreadable ones are recorded and left out.
 
     Raises:
         BadOption: none of them can be read.
     """
     embedded = embed_files(
         clap,
-        [data.path(place) for place in places],
+        [data.path(index) for index in indices],
         window=window,
         batch_size=batch_size,
         workers=workers,
@@ -181,11 +182,11 @@ def hear(
     )
     good = [number for number, error in enumerate(embedded.errors) if not error]
     if not good:
-        raise BadOption(f"none of the {len(places)} sounds can be read; the first: {embedded.errors[0]}")
-    failed = {data.clips[place].audio: why for place, why in zip(places, embedded.errors, strict=True) if why}
+        raise BadOption(f"none of the {len(indices)} sounds can be read; the first: {embedded.errors[0]}")
+    failed = {data.clips[index].audio: why for index, why in zip(indices, embedded.errors, strict=True) if why}
     digests = tuple(embedded.digests[number] for number in good)
-    return Heard([places[number] for number in good], embedded.vectors[good], failed, digests)
+    return EmbeddedClips([indices[number] for number in good], embedded.vectors[good], failed, digests)
 
 
-def _in_order(name: str) -> tuple[int, str]:
+def _fold_order(name: str) -> tuple[int, str]:
     return (int(name), "") if name.isdigit() else (10**9, name)

@@ -1,4 +1,4 @@
-"""The audio tower trained through, with a linear head, on the one training loop."""
+"""Fine-tune the audio tower with a linear head, in the common training loop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.audio.reading import Samples
-from clapometer.benchmark.data import Data, Heard
-from clapometer.benchmark.result import Numbers
-from clapometer.benchmark.splits import Plan
-from clapometer.benchmark.supervised import Part, figure_of, part_of
+from clapometer.benchmark.data import Data, EmbeddedClips
+from clapometer.benchmark.probes import LabelledVectors, labelled_vectors, validation_metric
+from clapometer.benchmark.results import FloatArray
+from clapometer.benchmark.splits import DataSplit
 from clapometer.benchmark.tasks.task import Template
 from clapometer.classification.classifier import class_vectors
 from clapometer.embedding.pipeline import Progress, embed_files
@@ -34,31 +34,33 @@ AUGMENTATION = Augmentation(mix=0.0)
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """How to fine-tune.
+class FinetuneGrid:
+    """Hyperparameters of fine-tuning, of which learning rate and epoch are chosen on the validation split.
 
     Raises:
-        BadOption: a value that cannot be.
+        BadOption: a value out of range.
     """
 
-    rates: tuple[float, ...] = (1e-4, 3e-5)
-    """Learning rates that are tried, one run each; the best on the validation part stays."""
+    learning_rates: tuple[float, ...] = (1e-4, 3e-5)
+    """One run each; the best one is kept."""
     epochs: int = 10
-    """How often each clip is heard; the best epoch on the validation part stays."""
+    """Largest number of epochs; the best one is kept."""
     batch_size: int = 32
     weight_decay: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.rates or min(self.rates) <= 0:
-            raise BadOption(f"learning rates must be positive, and one at least, not {self.rates}")
+        if not self.learning_rates or min(self.learning_rates) <= 0:
+            raise BadOption(f"give at least one learning rate, all positive, not {self.learning_rates}")
         if self.epochs < 1 or self.batch_size < 2:
-            raise BadOption(f"{self.epochs} epochs of batches of {self.batch_size} are too few")
+            raise BadOption(
+                f"epochs must be at least 1 and batch_size at least 2, not {self.epochs} and {self.batch_size}"
+            )
 
 
 @dataclass(frozen=True)
 class ClassBatch:
-    """Sounds with their classes; the text tower has nothing to do."""
+    """Sounds with their classes; the text tower gets constant inputs."""
 
     windows: list[list[Tensor]]
     truth: Tensor
@@ -69,13 +71,13 @@ class ClassBatch:
 
 
 class Head(Objective[ClassBatch]):
-    """Cross-entropy of a linear head on the unit vectors of sounds; of tags, of each by itself."""
+    """Cross-entropy of a linear head on the unit vectors of sounds; binary cross-entropy for tags."""
 
     def __init__(self, classes: Tensor, scale: float, *, tags: bool) -> None:
         super().__init__()
         self.linear = nn.Linear(classes.shape[1], classes.shape[0])
         with torch.no_grad():
-            self.linear.weight.copy_(classes * scale)  # zero-shot classification is where it begins
+            self.linear.weight.copy_(classes * scale)  # starts as the zero-shot classifier
             self.linear.bias.zero_()
         self.tags = tags
 
@@ -83,101 +85,100 @@ class Head(Objective[ClassBatch]):
         """As `Objective.forward`."""
         logits, truth = self.linear(audio), batch.truth.to(audio.device)
         loss = functional.binary_cross_entropy_with_logits if self.tags else functional.cross_entropy
-        # `text` and the temperature take no part; as zeros they keep their places in the graph of the loop.
+        # `text` and the temperature have no effect; as zeros they stay in the graph, as the loop expects.
         return {"classes": loss(logits, truth) + 0 * text.sum() + 0 * logit_scale}
 
 
-def fine_tuned(
+def finetune_and_score(
     clap: Clap,
     data: Data,
-    plan: Plan,
-    heard: Heard,
+    split: DataSplit,
+    embedded: EmbeddedClips,
     templates: Sequence[Template],
-    tuning: Tuning,
+    grid: FinetuneGrid,
     window: Window,
     progress: Progress | None = None,
-) -> tuple[Numbers, list[int], dict[str, Any]]:
-    """Logits of the tested clips by a copy of the model that was trained, their places, and what was chosen.
+) -> tuple[FloatArray, list[int], dict[str, Any]]:
+    """Fine-tune a copy of the model: logits of the tested clips, their indices, and the chosen hyperparameters.
 
-    The audio tower and what projects its vectors are trained, with the head; the text tower is frozen. Clips are
-    augmented: random stretches as long as the window, or whole clips where the window is fused, louder or quieter, and
-    masked. They are tested as everywhere else.
+    The audio tower, its projection and the head are trained; the text tower is frozen. Training clips are augmented:
+    a random excerpt as long as the window (the whole clip if the window is fused), a random gain, and masking.
     """
     tags = data.task.metric == "map"
-    parts = [part_of(data, heard, some) for some in (plan.train, plan.validation, plan.tested)]
+    parts = [labelled_vectors(data, embedded, some) for some in (split.train, split.validation, split.tested)]
     words = [data.task.word(label) for label in data.labels]
     classes = torch.from_numpy(class_vectors(clap, words, [template.text for template in templates]))
-    sounds = decoded([data.path(place) for place in parts[0].places], clap.card.sample_rate)
+    sounds = decoded([data.path(index) for index in parts[0].indices], clap.card.sample_rate)
     runs = []
-    for rate in tuning.rates:
+    for rate in grid.learning_rates:
         head = Head(classes, clap.logit_scale.detach().exp().item(), tags=tags)
-        one = replace(tuning, rates=(rate,))
+        one = replace(grid, learning_rates=(rate,))
         runs.append((rate, _run(copy.deepcopy(clap), head, data, parts, sounds, one, window, progress)))
     rate, (_, epoch, *weights) = max(runs, key=lambda run: run[1][0])  # the first of equal ones
     model, head = copy.deepcopy(clap), Head(classes, 1.0, tags=tags)
     model.load_state_dict(weights[0])
     head.load_state_dict(weights[1])
-    figures = {f"{rate:g}": round(found[0], 6) for rate, found in runs}
-    chosen = {"learning_rate": rate, "epoch": epoch, "validation": figures}
-    return _scores(model, head, data, parts[2], window), parts[2].places, chosen
+    metrics = {f"{rate:g}": round(found[0], 6) for rate, found in runs}
+    chosen = {"learning_rate": rate, "epoch": epoch, "validation": metrics}
+    return _scores(model, head, data, parts[2], window), parts[2].indices, chosen
 
 
 def _run(
     model: Clap,
     head: Head,
     data: Data,
-    parts: Sequence[Part],
+    parts: Sequence[LabelledVectors],
     sounds: Sounds,
-    tuning: Tuning,
+    grid: FinetuneGrid,
     window: Window,
     progress: Progress | None,
 ) -> tuple[float, int, dict[str, Any], dict[str, Any]]:
-    """Train with one learning rate: the best figure on the validation part, its epoch, and the weights of then."""
-    train_part, held = parts[0], parts[1]
-    epoch = max(1, -(-len(train_part.places) // tuning.batch_size))
+    """Train with one learning rate: the best validation metric, its epoch, and the weights of that epoch."""
+    training, validation = parts[0], parts[1]
+    epoch = max(1, -(-len(training.indices) // grid.batch_size))
     best: list[tuple[float, int, dict[str, Any], dict[str, Any]]] = []
     epochs = 0
 
     def validate(clap: Clap) -> dict[str, float]:
         nonlocal epochs
-        figure = figure_of(data, held, _scores(clap, head, data, held, window))
-        if not best or figure > best[0][0]:
-            best[:] = [(figure, epochs, _copied(clap), _copied(head))]
+        metric = validation_metric(data, validation, _scores(clap, head, data, validation, window))
+        if not best or metric > best[0][0]:
+            best[:] = [(metric, epochs, _copied(clap), _copied(head))]
         epochs += 1
-        return {data.task.metric: figure}
+        return {data.task.metric: metric}
 
     options = TrainOptions(
-        steps=epoch * tuning.epochs, batch_size=tuning.batch_size, learning_rate=tuning.rates[0], warmup=epoch,
-        weight_decay=tuning.weight_decay, parts=learning_parts(model), learn_temperature=False, seed=tuning.seed,
-        validate_every=epoch, save_every=epoch * tuning.epochs,
+        steps=epoch * grid.epochs, batch_size=grid.batch_size, learning_rate=grid.learning_rates[0], warmup=epoch,
+        weight_decay=grid.weight_decay, parts=audio_parts(model), learn_temperature=False, seed=grid.seed,
+        validate_every=epoch, save_every=epoch * grid.epochs,
     )  # fmt: skip
     model.card = replace(model.card, window=window)
-    batches = _Batches(sounds, train_part.truth, window, tuning, model.card.embedding_dim)
+    batches = _Batches(sounds, training.truth, window, grid, model.card.embedding_dim)
     with tempfile.TemporaryDirectory() as folder:
         train(model, batches, head, options, Path(folder) / "run", validate=validate, progress=progress)
     return best[0]
 
 
 class _Batches:
-    """The batch of a step, which depends on the seed and the step alone; every clip once before one comes again."""
+    """The batch of a step, a function of seed and step alone; every clip once per epoch."""
 
-    def __init__(self, sounds: Sounds, truth: Numbers, window: Window, tuning: Tuning, dimension: int) -> None:
-        self.sounds, self.truth, self.window, self.tuning = sounds, torch.from_numpy(truth).float(), window, tuning
-        self.nothing = KnownRows(list(torch.zeros(tuning.batch_size, 1, dimension)))
+    def __init__(self, sounds: Sounds, truth: FloatArray, window: Window, grid: FinetuneGrid, dimension: int) -> None:
+        self.sounds, self.truth, self.window, self.grid = sounds, torch.from_numpy(truth).float(), window, grid
+        self.no_text = KnownRows(list(torch.zeros(grid.batch_size, 1, dimension)))
 
     def __call__(self, step: int) -> ClassBatch:
-        count, batch = len(self.sounds), self.tuning.batch_size
-        places = [divmod(place, count) for place in range(step * batch, (step + 1) * batch)]
-        orders = {turn: np.random.default_rng((self.tuning.seed, 0, turn)).permutation(count) for turn, _ in places}
-        numbers = [int(orders[turn][place]) for turn, place in places]
-        random = np.random.default_rng((self.tuning.seed, 1, step))
-        heard = [self.sounds[number] for number in numbers]
+        count, batch = len(self.sounds), self.grid.batch_size
+        positions = [divmod(position, count) for position in range(step * batch, (step + 1) * batch)]
+        orders = {epoch: np.random.default_rng((self.grid.seed, 0, epoch)).permutation(count) for epoch, _ in positions}
+        indices = [int(orders[epoch][position]) for epoch, position in positions]
+        random = np.random.default_rng((self.grid.seed, 1, step))
+        clips = [self.sounds[index] for index in indices]
         if self.window.long not in FUSED:
             size = round(self.window.seconds * self.sounds.sample_rate)
-            size = min(size, max(map(len, heard)))  # a window of a short clip is mostly silence
-            heard = [fitted(samples, size, random) for samples in heard]
-        parts = [self._windows(samples, random) for samples in heard]
-        return ClassBatch(parts, self.truth[numbers], [""] * batch, self.nothing)
+            size = min(size, max(map(len, clips)))  # longer than all clips, it would be mostly silence
+            clips = [fitted(samples, size, random) for samples in clips]
+        parts = [self._windows(samples, random) for samples in clips]
+        return ClassBatch(parts, self.truth[indices], [""] * batch, self.no_text)
 
     def _windows(self, samples: Samples, random: np.random.Generator) -> list[Tensor]:
         samples = masked(samples, self.sounds.sample_rate, AUGMENTATION, random)
@@ -185,20 +186,20 @@ class _Batches:
         return windows(samples, self.sounds.sample_rate, self.window)
 
 
-def learning_parts(clap: Clap) -> tuple[str, ...]:
-    """The parts of a model that a sound goes through.
+def audio_parts(clap: Clap) -> tuple[str, ...]:
+    """The parts of a model that encode audio.
 
     Raises:
-        BadOption: its parts do not tell.
+        BadOption: no part is named so.
     """
     names = tuple(name for name in clap.parts() if name.startswith("audio"))
     if not names:
-        raise BadOption(f"{clap.card.name} has no part called audio; it has {', '.join(clap.parts())}")
+        raise BadOption(f"{clap.card.name} has no part named audio, only {', '.join(clap.parts())}")
     return names
 
 
-def _scores(clap: Clap, head: Head, data: Data, part: Part, window: Window) -> Numbers:
-    embedded = embed_files(clap, [data.path(place) for place in part.places], window=window)
+def _scores(clap: Clap, head: Head, data: Data, clips: LabelledVectors, window: Window) -> FloatArray:
+    embedded = embed_files(clap, [data.path(index) for index in clips.indices], window=window)
     for error in filter(None, embedded.errors):
         raise BadOption(error)
     with torch.no_grad():

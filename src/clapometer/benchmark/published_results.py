@@ -1,4 +1,4 @@
-"""A result beside published figures, and what differs between them."""
+"""Compare a result with published ones, and list what differs between them."""
 
 from __future__ import annotations
 
@@ -7,46 +7,52 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clapometer.benchmark.data import Data
-from clapometer.benchmark.result import Figures
+from clapometer.benchmark.results import BenchmarkMetrics
 from clapometer.benchmark.tasks.task import SETUP_NAMES, PublishedResult, Setup, Template
 from clapometer.stats.intervals import Estimate
 
-SETTLED = 0.1
-"""Intervals that are wider have two decimals."""
+NARROW = 0.1
+"""Wider intervals are shown with two decimals."""
 
 
 @dataclass(frozen=True)
-class Beside:
-    """A published figure and what stands between it and ours."""
+class PublishedComparison:
+    """A published result, and what differs from the one measured here."""
 
     published: PublishedResult
-    ours: Estimate | None
-    """The same figure of this run; None where it has none."""
+    measured: Estimate | None
+    """The same metric of this run; None where it has none."""
     differs: str
 
 
-def beside(
-    data: Data, setup: Setup, figures: Figures, model: str, templates: Sequence[Template], missing: int, copies: int
-) -> list[Beside]:
-    """The published figures of a task, those of this model and this use of it first.
+def compare_with_published(
+    data: Data,
+    setup: Setup,
+    metrics: BenchmarkMetrics,
+    model: str,
+    templates: Sequence[Template],
+    missing: int,
+    copies: int,
+) -> list[PublishedComparison]:
+    """The published results of a task, those of this model and this set-up first.
 
     Args:
-        data: what was measured on.
-        setup: how.
-        figures: what came of it.
+        data: the clips.
+        setup: how the model was used.
+        metrics: the result.
         model: the name on the model's card.
-        templates: of the prompts; none where there are none.
+        templates: of the prompts; empty where there are none.
         missing: clips that could not be read.
         copies: tested clips that were left out as copies of training clips.
     """
     rows = []
     for published in data.task.published:
-        name = published.metric or figures.main
+        name = published.metric or metrics.main
         found = _differences(published, data, setup, model, [one.text for one in templates])
         found += [f"{missing} clips missing here"] * bool(missing)
         found += [f"{copies} copies of training clips left out here"] * bool(copies)
         differs = "; ".join([*found, *filter(None, [published.note])])
-        rows.append(Beside(published, figures.estimates.get(name), differs or "nothing that is known"))
+        rows.append(PublishedComparison(published, metrics.estimates.get(name), differs or "nothing known"))
     return sorted(rows, key=lambda row: (row.published.model != model, row.published.setup != setup))
 
 
@@ -58,7 +64,7 @@ def _differences(published: PublishedResult, data: Data, setup: Setup, model: st
         found.append(f"{SETUP_NAMES[published.setup]} there")
     elif setup == "zeroshot":
         if not published.prompt:
-            found.append("its prompt is not known")
+            found.append("its prompt is unknown")
         elif [published.prompt] != templates:
             found.append(f"prompt {published.prompt!r} there")
     if published.metric and published.metric != data.task.metric and data.task.metric != "retrieval":
@@ -68,12 +74,12 @@ def _differences(published: PublishedResult, data: Data, setup: Setup, model: st
     return found
 
 
-def told(figure: Estimate | None) -> str:
-    """A figure with its interval, as text."""
-    if figure is None or not math.isfinite(figure.value):
+def format_estimate(estimate: Estimate | None) -> str:
+    """A value with its interval, as text."""
+    if estimate is None or not math.isfinite(estimate.value):
         return ""
-    if not math.isfinite(figure.low):
-        return f"{figure.value:.4f}"
-    # 1,000 resamples settle no more than a fiftieth of an interval's width.
-    decimals = 3 if figure.high - figure.low < SETTLED else 2
-    return f"{figure.value:.4f} ({figure.low:.{decimals}f} to {figure.high:.{decimals}f})"
+    if not math.isfinite(estimate.low):
+        return f"{estimate.value:.4f}"
+    # The ends of intervals from 1,000 resamples are accurate to about a fiftieth of their width.
+    decimals = 3 if estimate.high - estimate.low < NARROW else 2
+    return f"{estimate.value:.4f} ({estimate.low:.{decimals}f} to {estimate.high:.{decimals}f})"

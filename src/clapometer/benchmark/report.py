@@ -1,4 +1,4 @@
-"""The files of a measured task: the record, what was said of each clip, the classes, the confusion picture."""
+"""Write the files of a result: the record, the predictions, the metrics per class, the confusion matrix."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clapometer.benchmark.published_results import format_estimate
 from clapometer.benchmark.tasks.task import SETUP_NAMES
 from clapometer.plots.figures import confusion_matrix
 from clapometer.tables import atomic_write, write_rows
 
 if TYPE_CHECKING:
-    from clapometer.benchmark.result import Result
+    from clapometer.benchmark.results import BenchmarkResult
 
-CLASSES = ("label", "clips", "recall", "precision", "f1", "average_precision", "taken_for")
+CLASSES = ("label", "clips", "recall", "precision", "f1", "average_precision", "confused_with")
 CLIPS = ("audio", "fold", "label", "predicted", "score")
 
 
-def write_benchmark(result: Result, folder: Path) -> list[Path]:
-    """Write what a result consists of into a folder, which is made where it is missing; the record comes last.
+def write_benchmark(result: BenchmarkResult, folder: Path) -> list[Path]:
+    """Write a result into a folder, created if missing; the record is written last.
 
     Returns:
-        The files: the record as JSON, then clips and classes as CSV, and the confusion picture where there is one.
+        The files: the record as JSON, clips and classes as CSV, and the confusion matrix where there is one.
 
     Raises:
         BadOption: they cannot be written.
@@ -33,19 +34,19 @@ def write_benchmark(result: Result, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{result.task.name}.{result.setup}"
     written = []
-    figures = result.figures
-    if result.answers is not None:
+    metrics = result.metrics
+    if result.predictions is not None:
         written.append(folder / f"{stem}.clips.csv")
         with atomic_write(written[-1]) as file:
             write_rows(file, "csv", CLIPS, _clips(result), {"score": float})
-    if figures.classes:
+    if metrics.classes:
         written.append(folder / f"{stem}.classes.csv")
         kinds = dict.fromkeys(("recall", "precision", "f1", "average_precision"), float)
         with atomic_write(written[-1]) as file:
-            write_rows(file, "csv", CLASSES, [asdict(row) for row in figures.classes], kinds)
-    if figures.confusion is not None and result.answers is not None:
+            write_rows(file, "csv", CLASSES, [asdict(row) for row in metrics.classes], kinds)
+    if metrics.confusion is not None and result.predictions is not None:
         written.append(folder / f"{stem}.confusion.png")
-        confusion_matrix(figures.confusion, result.answers.labels, written[-1], title=_title(result))
+        confusion_matrix(metrics.confusion, result.predictions.labels, written[-1], title=_title(result))
     record = folder / f"{stem}.json"
     with atomic_write(record) as file:
         whole = {**result.record, "failed": result.failed, "files": [path.name for path in written]}
@@ -53,23 +54,20 @@ def write_benchmark(result: Result, folder: Path) -> list[Path]:
     return [record, *written]
 
 
-def _clips(result: Result) -> Iterator[dict[str, Any]]:
-    """A row a clip: of tags, all of them, and the one with the highest score."""
-    answers = result.answers
-    if answers is None:
+def _clips(result: BenchmarkResult) -> Iterator[dict[str, Any]]:
+    """One row per clip: its labels, and the class with the highest score."""
+    predictions = result.predictions
+    if predictions is None:
         return
-    for clip, scores, fold in zip(answers.clips, answers.scores, answers.folds, strict=True):
-        first = int(np.argmax(scores))
-        said = {"predicted": answers.labels[first], "score": float(scores[first])}
-        yield {"audio": clip.audio, "fold": fold, "label": "|".join(clip.labels), **said}
+    for clip, scores, fold in zip(predictions.clips, predictions.scores, predictions.folds, strict=True):
+        best = int(np.argmax(scores))
+        predicted = {"predicted": predictions.labels[best], "score": float(scores[best])}
+        yield {"audio": clip.audio, "fold": fold, "label": "|".join(clip.labels), **predicted}
 
 
-def _title(result: Result) -> str:
-    from clapometer.benchmark.published_results import told
-
-    value = result.figures.value
+def _title(result: BenchmarkResult) -> str:
     folds = f", fold {', '.join(result.record['tested']['folds'])}" if result.record["tested"]["folds"] else ""
     return (
         f"{result.record['model']['name']} on {result.task.title}, {SETUP_NAMES[result.setup]}{folds}\n"
-        f"{result.figures.main} {told(value)}"
+        f"{result.metrics.main} {format_estimate(result.metrics.value)}"
     )

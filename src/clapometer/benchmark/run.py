@@ -1,4 +1,4 @@
-"""A model measured on a task."""
+"""Plan and run a benchmark: one model on one task."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from clapometer.benchmark.data import Data, Heard, check_some, hear, read_task
-from clapometer.benchmark.exclusion import FEWEST_UNSEEN, Excluded, by_content, by_dataset, unseen_texts, without
-from clapometer.benchmark.metrics import RESAMPLES, classified, tagged
-from clapometer.benchmark.published_results import beside, told
-from clapometer.benchmark.result import Answers, Figures, Result
-from clapometer.benchmark.retrieval import retrieved
-from clapometer.benchmark.splits import Plan, apart, plans
+from clapometer.benchmark.data import Data, EmbeddedClips, check_some_exist, embed_clips, read_task
+from clapometer.benchmark.exclusion import (
+    MIN_UNSEEN,
+    Exclusions,
+    by_content,
+    by_dataset,
+    with_unseen_texts,
+    without_clips,
+)
+from clapometer.benchmark.metrics import RESAMPLES, classification_metrics, tagging_metrics
+from clapometer.benchmark.published_results import compare_with_published, format_estimate
+from clapometer.benchmark.results import BenchmarkMetrics, BenchmarkResult, Predictions
+from clapometer.benchmark.splits import DataSplit, data_splits, without_copies
 from clapometer.benchmark.tasks.registry import find_task
 from clapometer.benchmark.tasks.task import Setup, Task, Template
-from clapometer.benchmark.zeroshot import templates_of, zero_shot
+from clapometer.benchmark.zeroshot import classify_clips, retrieval_metrics, select_templates
 from clapometer.embedding.pipeline import Progress
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
@@ -30,207 +36,222 @@ from clapometer.stats.intervals import Estimate
 from clapometer.types import Window
 
 if TYPE_CHECKING:
-    from clapometer.benchmark.end_to_end import Tuning
+    from clapometer.benchmark.end_to_end import FinetuneGrid
     from clapometer.models.clap import Clap
 
 FORMULAS = {
-    "zeroshot": "a class is the mean of the unit vectors of its texts, brought back to unit length; predicted is the "
-    "class with the highest cosine",
+    "zeroshot": "a class is the mean of the unit vectors of its prompts, normalised; the prediction is the class with "
+    "the highest cosine",
     "linear": "multinomial logistic regression (binary ones for tags) on standardised unit vectors, L-BFGS; penalty "
-    "chosen on the validation part, then fitted to training and validation part",
-    "mlp": "512 ReLU units on standardised unit vectors, dropout 0.3, AdamW; rate, decay and epochs chosen on the "
-    "validation part, then trained on training and validation part",
-    "finetune": "the audio tower and a linear head on its unit vectors, which begins as the zero-shot classes; "
-    "learning rate and epoch chosen on the validation part",
+    "chosen on the validation split, then fitted to training and validation split",
+    "mlp": "512 ReLU units on standardised unit vectors, dropout 0.3, AdamW; learning rate, weight decay and epochs "
+    "chosen on the validation split, then trained on training and validation split",
+    "finetune": "the audio tower and a linear head on its unit vectors, initialised with the zero-shot classes; "
+    "learning rate and epoch chosen on the validation split",
     "retrieval": "cosine of each caption with each sound",
 }
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is to be measured, checked, before a model is loaded."""
+class BenchmarkSpec:
+    """A task, its clips and the set-up, checked before a model is loaded."""
 
     data: Data
     setup: Setup
     templates: tuple[Template, ...]
-    plans: tuple[Plan, ...]
+    splits: tuple[DataSplit, ...]
+    """Of supervised set-ups."""
 
     @property
-    def places(self) -> list[int]:
+    def indices(self) -> list[int]:
         """All clips that are needed, in order."""
-        if not self.plans:
+        if not self.splits:
             return self.data.tested
-        needed = {place for plan in self.plans for place in (*plan.train, *plan.validation, *plan.tested)}
+        needed = {index for split in self.splits for index in (*split.train, *split.validation, *split.tested)}
         return sorted(needed)
 
+    def without(self, indices: dict[int, str]) -> BenchmarkSpec:
+        """Leave out some tested clips."""
+        data, splits = without_clips(self.data, self.splits, indices)
+        return replace(self, data=data, splits=splits)
 
-def question(
+
+def plan_benchmark(
     task: Task | str,
     root: str | os.PathLike[str],
     *,
     setup: Setup | None = None,
     templates: Sequence[str] = (),
     folds: Sequence[str] = (),
-) -> Question:
-    """Read a task's folder and check what is asked; arguments and errors as `benchmark`."""
+) -> BenchmarkSpec:
+    """Read the folder of a task and check the options.
+
+    Args:
+        task: a name of `clapometer.benchmark.tasks.TASKS`, or a task.
+        root: the folder of the data set, or the folder that contains it.
+        setup: `zeroshot`, `linear` (probe), `mlp` (probe) or `finetune`; `retrieval` for tasks with captions. Default:
+            zero-shot, or retrieval.
+        templates: texts with `{}` for the class, whose vectors are averaged; or `["ensemble"]`: all of the task's.
+            Default: the task's first.
+        folds: folds to test; default: all.
+
+    Raises:
+        BadOption: an unknown task or option, or the folder does not look as published.
+    """
     task = find_task(task) if isinstance(task, str) else task
     is_retrieval = task.metric == "retrieval"
     setup = setup or ("retrieval" if is_retrieval else "zeroshot")
     if setup not in get_args(Setup):
         raise BadOption(f"the set-up must be one of {', '.join(get_args(Setup))}, not {setup!r}")
     if is_retrieval != (setup == "retrieval"):
-        raise BadOption(f"{task.title} is {'a' if is_retrieval else 'no'} task of retrieval; leave the set-up out")
+        raise BadOption(f"{task.title} is {'a' if is_retrieval else 'not a'} retrieval task; leave the set-up out")
     if templates and setup not in ("zeroshot", "finetune"):
-        raise BadOption(f"templates belong to zero-shot and fine-tuning, not to {setup}")
+        raise BadOption(f"templates apply to zero-shot and fine-tuning, not to {setup}")
     data = read_task(task, Path(root), folds)
-    chosen = () if is_retrieval or setup in ("linear", "mlp") else templates_of(task, templates)
-    found = Question(data, setup, chosen, () if setup in ("zeroshot", "retrieval") else tuple(plans(data)))
-    check_some(data, found.places)
-    return found
+    chosen = () if is_retrieval or setup in ("linear", "mlp") else select_templates(task, templates)
+    splits = () if setup in ("zeroshot", "retrieval") else tuple(data_splits(data))
+    spec = BenchmarkSpec(data, setup, chosen, splits)
+    check_some_exist(data, spec.indices)
+    return spec
 
 
-def benchmark(
+def run_benchmark(
     clap: Clap,
-    task: Task | str | Question,
-    root: str | os.PathLike[str] = ".",
+    spec: BenchmarkSpec,
     *,
-    setup: Setup | None = None,
-    templates: Sequence[str] = (),
-    folds: Sequence[str] = (),
     model: str | None = None,
     window: Window | None = None,
     batch_size: int | None = None,
     workers: int | None = None,
     store: VectorStore | None = None,
     seed: int = 0,
-    tuning: Tuning | None = None,
+    grid: FinetuneGrid | None = None,
     include_seen: bool = False,
     progress: Progress | None = None,
-) -> Result:
-    """Measure a model on a published task.
+) -> BenchmarkResult:
+    """Run a benchmark.
 
     Args:
-        clap: the model; fine-tuning leaves it as it was.
-        task: a name of `clapometer.benchmark.tasks.TASKS`, a task, or what `question` made of one, with which `root`,
-            `setup`, `templates` and `folds` are said already.
-        root: the folder of the data set, or the folder that this one is in.
-        setup: `zeroshot`, `linear` (probe), `mlp` (head) or `finetune`; `retrieval` for tasks of captions. Default:
-            zero-shot, or retrieval.
-        templates: texts with `{}` where a class goes, whose vectors are averaged; or `["ensemble"]`: all of the task's.
-            Default: the task's first.
-        folds: the folds that are tested; default: all.
-        model: the name or folder by which the model was asked for, for the record.
-        window: treatment of short and long clips; default: the card's.
-        batch_size: windows or texts a forward pass.
+        clap: the model; fine-tuning trains a copy.
+        spec: from `plan_benchmark`.
+        model: name or folder of the model, for the record; default: the name on its card.
+        window: treatment of short and long clips; default: that of the model card.
+        batch_size: windows or texts per forward pass.
         workers: threads that decode and embed.
-        store: where vectors are taken from and kept.
-        seed: of the MLP head and of fine-tuning; nothing else is random but the bootstrap, whose seed is fixed.
-        tuning: how to fine-tune.
-        include_seen: test clips that the model was trained on or selected by, too; the record says so.
-        progress: told of sounds, texts and steps.
+        store: keeps vectors between runs.
+        seed: of the MLP and of fine-tuning; only the bootstrap is random beside them, with a fixed seed.
+        grid: hyperparameters of fine-tuning.
+        include_seen: also test clips that the model was trained on or selected by; the record says so.
+        progress: called as sounds, texts and steps finish.
 
     Returns:
-        Figures with intervals, what was said of each clip, and a record from which it can be done again.
+        Metrics with intervals, the predictions, and a record from which the result can be reproduced.
 
     Raises:
-        BadOption: an unknown task or option; the folder does not look as published.
+        BadOption: no clips are left to test, or none can be read.
         BadInput, TrainingFailed: as the set-ups raise them.
 
     Example:
         >>> import clapometer
-        >>> from clapometer.benchmark.run import benchmark
-        >>> clap = clapometer.load("mini")  # doctest: +SKIP
-        >>> benchmark(clap, "esc50", "ESC-50-master", folds=["5"]).figures.value  # doctest: +SKIP
+        >>> from clapometer.benchmark.run import plan_benchmark, run_benchmark
+        >>> spec = plan_benchmark("esc50", "ESC-50-master", folds=["5"])  # doctest: +SKIP
+        >>> run_benchmark(clapometer.load("mini"), spec).metrics.value  # doctest: +SKIP
         Estimate(value=0.89, low=0.86, high=0.92)
     """
-    asked = task if isinstance(task, Question) else question(task, root, setup=setup, templates=templates, folds=folds)
-    data, window = asked.data, window or clap.card.window
-    how: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "store": store, "progress": progress}
-    known = by_dataset(data, clap.seen)
+    window = window or clap.card.window
+    options: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "store": store, "progress": progress}
+    seen_datasets = by_dataset(spec.data, clap.seen)
     if not include_seen:
-        data, left = without(data, asked.plans, known)
-        asked = replace(asked, data=data, plans=left)
-    heard = hear(clap, data, asked.places, window=window, **how)
-    of_content = by_content(data, heard, clap.seen)
+        spec = spec.without(seen_datasets)
+    embedded = embed_clips(clap, spec.data, spec.indices, window=window, **options)
+    seen_content = by_content(spec.data, embedded, clap.seen)
     if not include_seen:
-        data, left = without(data, asked.plans, of_content)
-        asked = replace(asked, data=data, plans=left)
-        heard = heard.only(asked.places)
-    excluded = Excluded({**of_content, **known}, include_seen, clap.seen)
-    turns, copies = apart(data, asked.plans, heard)
-    asked = replace(asked, plans=turns)
-    answers: Answers | None = None
-    more: dict[str, Any] = {}
-    if asked.setup == "retrieval":
-        figures, more["texts"] = retrieved(clap, data, heard, **how)
-        unseen = unseen_texts(data, heard, clap.seen)
-        more["texts"]["clips_with_unseen_captions"] = len(unseen)
-        if FEWEST_UNSEEN <= len(unseen) < len(heard.places):
-            more["unseen_texts"] = _as_json(retrieved(clap, data, heard.only(unseen), **how)[0])
-    elif asked.setup == "zeroshot":
-        answers, more["prompts"] = zero_shot(clap, data, heard, asked.templates, batch_size)
-        figures = _figures(data, answers)
+        spec = spec.without(seen_content)
+        embedded = embedded.only(spec.indices)
+    exclusions = Exclusions({**seen_content, **seen_datasets}, include_seen, clap.seen)
+    data = spec.data
+    splits, copies = without_copies(data, spec.splits, embedded)
+    spec = replace(spec, splits=splits)
+    predictions: Predictions | None = None
+    details: dict[str, Any] = {}
+    if spec.setup == "retrieval":
+        metrics, details["texts"] = retrieval_metrics(clap, data, embedded, **options)
+        unseen = with_unseen_texts(data, embedded, clap.seen)
+        details["texts"]["clips_with_unseen_captions"] = len(unseen)
+        if MIN_UNSEEN <= len(unseen) < len(embedded.indices):
+            details["unseen_texts"] = _as_json(retrieval_metrics(clap, data, embedded.only(unseen), **options)[0])
+    elif spec.setup == "zeroshot":
+        predictions, details["prompts"] = classify_clips(clap, data, embedded, spec.templates, batch_size)
+        metrics = _metrics(data, predictions)
     else:
-        answers, more["turns"] = _learnt(clap, asked, heard, seed, tuning, window, progress)
-        more["seed"] = seed
-        figures = _figures(data, answers)
+        predictions, details["splits"] = _supervised(clap, spec, embedded, seed, grid, window, progress)
+        details["seed"] = seed
+        metrics = _metrics(data, predictions)
     size = batch_size or clap.default_batch_size
+    compared = compare_with_published(
+        data, spec.setup, metrics, clap.card.name, spec.templates, len(embedded.failed), len(copies)
+    )
     record = {
         "command": "benchmark",
-        **_about(asked, heard, model or clap.card.name),
+        **_about(spec, embedded, model or clap.card.name),
         **provenance(clap, model=model or clap.card.name, window=window, batch_size=size),
-        "formula": FORMULAS[asked.setup],
-        **more,
-        **_as_json(figures),
-        "resamples": {**asdict(RESAMPLES), "drawn": figures.drawn},
+        "formula": FORMULAS[spec.setup],
+        **details,
+        **_as_json(metrics),
+        "resamples": {**asdict(RESAMPLES), "resampled": metrics.resampled},
+        "seen": exclusions.as_record(),
+        "includes_seen": exclusions.includes_seen,
+        "published": [
+            {**asdict(one.published), "here": format_estimate(one.measured), "differs": one.differs} for one in compared
+        ],
     }
     record["tested"]["copies_of_training"] = copies
-    record["seen"], record["includes_seen"] = excluded.as_record(), excluded.marks
-    rows = beside(data, asked.setup, figures, clap.card.name, asked.templates, len(heard.failed), len(copies))
-    record["published"] = [{**asdict(one.published), "here": told(one.ours), "differs": one.differs} for one in rows]
-    return Result(data.task, asked.setup, figures, answers, record, heard.failed)
+    return BenchmarkResult(data.task, spec.setup, metrics, predictions, record, embedded.failed)
 
 
-def _figures(data: Data, answers: Answers) -> Figures:
-    return tagged(answers) if data.task.metric == "map" else classified(answers, data.task.metric)
+def _metrics(data: Data, predictions: Predictions) -> BenchmarkMetrics:
+    if data.task.metric == "map":
+        return tagging_metrics(predictions)
+    return classification_metrics(predictions, data.task.metric)
 
 
-def _learnt(
+def _supervised(
     clap: Clap,
-    asked: Question,
-    heard: Heard,
+    spec: BenchmarkSpec,
+    embedded: EmbeddedClips,
     seed: int,
-    tuning: Tuning | None,
+    grid: FinetuneGrid | None,
     window: Window,
     progress: Progress | None,
-) -> tuple[Answers, list[dict[str, Any]]]:
-    """What a head, or a tower, says of the tested clips when it is their turn, and what was chosen in each turn."""
-    from clapometer.benchmark.supervised import linear_probe, mlp_head  # brings torch
+) -> tuple[Predictions, list[dict[str, Any]]]:
+    """Train on each split and predict its tested clips; and for each split its sizes and the chosen hyperparameters."""
+    from clapometer.benchmark.probes import linear_probe, mlp_probe  # loads torch
 
-    data = asked.data
-    scores, places, turns, told_of = [], [], [], []
-    for plan in asked.plans:
-        if asked.setup == "linear":
-            some, tested, chosen = linear_probe(data, plan, heard)
-        elif asked.setup == "mlp":
-            some, tested, chosen = mlp_head(data, plan, heard, seed)
+    data = spec.data
+    scores, indices, parts, about = [], [], [], []
+    for split in spec.splits:
+        if spec.setup == "linear":
+            logits, tested, chosen = linear_probe(data, split, embedded)
+        elif spec.setup == "mlp":
+            logits, tested, chosen = mlp_probe(data, split, embedded, seed)
         else:
-            from clapometer.benchmark.end_to_end import Tuning, fine_tuned
+            from clapometer.benchmark.end_to_end import FinetuneGrid, finetune_and_score
 
-            how = replace(tuning or Tuning(), seed=seed)
-            some, tested, chosen = fine_tuned(clap, data, plan, heard, asked.templates, how, window, progress)
-        scores.append(some)
-        places += tested
-        turns += [plan.name] * len(tested)
-        sizes = {"train": len(plan.train), "validation": len(plan.validation), "tested": len(tested)}
-        told_of.append({"tested_on": plan.name, "validation_part": plan.how, **sizes, "chosen": chosen})
-    clips = [data.clips[place] for place in places]
-    return Answers(clips, data.labels, np.concatenate(scores), turns), told_of
+            seeded = replace(grid or FinetuneGrid(), seed=seed)
+            logits, tested, chosen = finetune_and_score(
+                clap, data, split, embedded, spec.templates, seeded, window, progress
+            )
+        scores.append(logits)
+        indices += tested
+        parts += [split.name] * len(tested)
+        sizes = {"train": len(split.train), "validation": len(split.validation), "tested": len(tested)}
+        about.append({"tested_on": split.name, "validation_from": split.validation_from, **sizes, "chosen": chosen})
+    return Predictions([data.clips[index] for index in indices], data.labels, np.concatenate(scores), parts), about
 
 
-def _about(asked: Question, heard: Heard, model: str) -> dict[str, Any]:
-    """What was asked, of what."""
-    data, task = asked.data, asked.data.task
+def _about(spec: BenchmarkSpec, embedded: EmbeddedClips, model: str) -> dict[str, Any]:
+    """The part of the record about task and data."""
+    data, task = spec.data, spec.data.task
     listed = "\n".join(f"{clip.audio}\t{'|'.join(clip.labels)}\t{clip.fold}\t{clip.split}" for clip in data.clips)
     found = {"clips": len(data.clips), "classes": len(data.labels), "folds": len(data.all_folds)}
     return {
@@ -245,36 +266,36 @@ def _about(asked: Question, heard: Heard, model: str) -> dict[str, Any]:
             "layout": data.folder.layout.name,
             "list_sha256": hashlib.sha256(listed.encode("utf-8", "replace")).hexdigest(),
         },
-        "setup": asked.setup,
-        "again": _again(asked, model),
+        "setup": spec.setup,
+        "reproduce": _command_line(spec, model),
         "root": str(data.folder.root),
         "tested": {
             "folds": list(data.folds),
             "clips": len(data.tested),
-            "missing_or_unreadable": len(heard.failed),
+            "missing_or_unreadable": len(embedded.failed),
         },
     }
 
 
-def _again(asked: Question, model: str) -> str:
-    """The command that measures the same with the default window, precision and seed."""
-    data = asked.data
-    words = ["clapometer", "benchmark", data.task.name, "--root", "DIR", "--model", model, "--setup", asked.setup]
+def _command_line(spec: BenchmarkSpec, model: str) -> str:
+    """The command that reproduces the result with the default window, precision and seed."""
+    data = spec.data
+    words = ["clapometer", "benchmark", data.task.name, "--root", "DIR", "--model", model, "--setup", spec.setup]
     for fold in data.folds if data.folds != data.all_folds else ():
         words += ["--fold", fold]
-    for template in asked.templates:
+    for template in spec.templates:
         words += ["--template", template.text]
     return shlex.join(words)
 
 
-def _as_json(figures: Figures) -> dict[str, Any]:
+def _as_json(metrics: BenchmarkMetrics) -> dict[str, Any]:
     def one(estimate: Estimate) -> dict[str, float | None]:
         return {name: _finite(value) for name, value in asdict(estimate).items()}
 
     return {
-        "metric": figures.main,
-        "figures": {name: one(estimate) for name, estimate in figures.estimates.items()},
-        "folds": {name: _finite(value) for name, value in figures.folds.items()},
+        "metric": metrics.main,
+        "metrics": {name: one(estimate) for name, estimate in metrics.estimates.items()},
+        "folds": {name: _finite(value) for name, value in metrics.folds.items()},
     }
 
 
@@ -282,9 +303,9 @@ def _finite(value: float) -> float | None:
     return round(value, 6) if np.isfinite(value) else None
 
 
-def warnings_of(result: Result, model: str) -> list[str]:
-    """What a reader must know before quoting the figure: training data that was tested on, counts that are not those
-    that were published.
+def warnings_of(result: BenchmarkResult, model: str) -> list[str]:
+    """What a reader must know before quoting the result: tested training data, counts that differ from the published
+    ones, missing clips.
     """
     task, record = result.task, result.record
     found = []
@@ -297,7 +318,7 @@ def warnings_of(result: Result, model: str) -> list[str]:
         found.append(f"training data unknown: clips that {model} was trained on cannot be left out")
     texts = record.get("texts", {})
     if (unseen := texts.get("clips_with_unseen_captions", texts.get("clips"))) != texts.get("clips"):
-        apart = "; metrics among the others are in the record as unseen_texts" if "unseen_texts" in record else ""
+        apart = "; metrics of the others are in the record as unseen_texts" if "unseen_texts" in record else ""
         found.append(f"captions of {texts['clips'] - unseen} of {texts['clips']} clips were seen in training{apart}")
     for name, count in record["task"]["counts"].items():
         if (expected := task.counts.get(name)) is not None and expected != count:
@@ -305,8 +326,7 @@ def warnings_of(result: Result, model: str) -> list[str]:
     if copies := record["tested"]["copies_of_training"]:
         copy, original = next(iter(copies.items()))
         found.append(
-            f"{len(copies)} tested clips were left out, for they are copies of training clips, such as {copy} (of "
-            f"{original})"
+            f"{len(copies)} tested clips were left out as copies of training clips, such as {copy} (of {original})"
         )
     if result.failed:
         first = next(iter(result.failed.items()))

@@ -1,4 +1,4 @@
-"""Which clips are for training, which for validation, and which are tested."""
+"""Training, validation and test clips of each run."""
 
 from __future__ import annotations
 
@@ -6,93 +6,97 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from clapometer.benchmark.data import Data, Heard
+from clapometer.benchmark.data import Data, EmbeddedClips
 from clapometer.benchmark.tasks.task import TRAIN, VALIDATION
 from clapometer.errors import BadOption
 
-TENTH = 10
-"""Where no validation part was published, every tenth clip of a class is one."""
+VALIDATION_STEP = 10
+"""Without a published validation split, every tenth clip of a class is in it."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One turn of learning and testing; places in `Data.clips`, of which none is in two parts."""
+class DataSplit:
+    """Training, validation and test clips, disjoint, as indices into `Data.clips`."""
 
     name: str
-    """The fold or part that is tested."""
+    """The fold or split that is tested."""
     train: list[int]
     validation: list[int]
-    """By these, and never by the tested ones, settings are chosen."""
+    """Hyperparameters are chosen on these, never on the tested ones."""
     tested: list[int]
-    how: str
-    """Where the validation part comes from, in words."""
+    validation_from: str
+    """Where the validation clips come from, in words."""
 
 
-def plans(data: Data) -> list[Plan]:
-    """A turn for each tested fold, or one for a data set that is divided into parts.
+def data_splits(data: Data) -> list[DataSplit]:
+    """One split per tested fold, or one for a data set with published splits.
 
-    Of folds, the one behind the tested one (behind the last one the first) is the validation part; of two folds, every
-    tenth clip of each class of the other one.
+    With folds, the fold after the tested one (after the last one the first) is the validation fold; with two folds,
+    every tenth clip of each class of the other one.
 
     Raises:
-        BadOption: there is nothing to learn from.
+        BadOption: there are no training clips.
     """
     if not data.folds:
-        train = [place for place, clip in enumerate(data.clips) if clip.split == TRAIN]
-        published = [place for place, clip in enumerate(data.clips) if clip.split == VALIDATION]
+        train = [index for index, clip in enumerate(data.clips) if clip.split == TRAIN]
+        published = [index for index, clip in enumerate(data.clips) if clip.split == VALIDATION]
         if not train:
             raise BadOption(
-                f"{data.folder.root}: holds no training clips of {data.task.title}; get them, or measure it zero-shot"
+                f"{data.folder.root}: holds no training clips of {data.task.title}; get them, or test zero-shot"
             )
-        return [_plan(data, data.turn(data.tested[0]), train, published, data.tested, "published")]
+        return [_split(data, data.part(data.tested[0]), train, published, data.tested, "published")]
     folds = data.all_folds
     if len(folds) < 2:
-        raise BadOption(f"{data.task.title} has one fold there, so that there is nothing to learn from")
+        raise BadOption(f"{data.task.title} has only one fold here, so that there are no training clips")
     found = []
     for tested in data.folds:
-        behind = folds[(folds.index(tested) + 1) % len(folds)] if len(folds) > 2 else None
-        rest = [place for place, clip in enumerate(data.clips) if clip.fold and clip.fold not in (tested, behind)]
-        held = [place for place, clip in enumerate(data.clips) if behind is not None and clip.fold == behind]
-        mine = [place for place in data.tested if data.clips[place].fold == tested]
-        found.append(_plan(data, tested, rest, held, mine, f"fold {behind}"))
+        after = folds[(folds.index(tested) + 1) % len(folds)] if len(folds) > 2 else None
+        train = [index for index, clip in enumerate(data.clips) if clip.fold and clip.fold not in (tested, after)]
+        validation = [index for index, clip in enumerate(data.clips) if after is not None and clip.fold == after]
+        own = [index for index in data.tested if data.clips[index].fold == tested]
+        found.append(_split(data, tested, train, validation, own, f"fold {after}"))
     return found
 
 
-def apart(data: Data, plans: Sequence[Plan], heard: Heard) -> tuple[tuple[Plan, ...], dict[str, str]]:
-    """Plans in which no tested clip is a copy, byte for byte, of a training or validation clip.
+def without_copies(
+    data: Data, splits: Sequence[DataSplit], embedded: EmbeddedClips
+) -> tuple[tuple[DataSplit, ...], dict[str, str]]:
+    """Leave out tested clips that are copies, byte for byte, of training or validation clips.
 
-    Published data sets have duplicates that their users cannot correct, so the tested copies are left out. (In tables
-    of a user's own, `read_task` has refused them.)
+    Users cannot correct duplicates in published data sets, so the tested copies are left out. (In a user's own table,
+    `read_task` refuses them.)
 
     Returns:
-        The plans; and the tested clips that were left out, with the clip that each is a copy of.
+        The splits; and the tested clips that were left out, with the clip that each is a copy of.
 
     Raises:
-        BadOption: all tested clips of a plan are copies.
+        BadOption: all tested clips of a split are copies.
     """
-    content = dict(zip(heard.places, heard.digests, strict=True))
-    found: list[Plan] = []
+    content = dict(zip(embedded.indices, embedded.digests, strict=True))
+    found: list[DataSplit] = []
     copies: dict[str, str] = {}
-    for plan in plans:
-        known = {content[place]: place for place in (*plan.train, *plan.validation) if place in content}
-        mine = {place: known[content[place]] for place in plan.tested if content.get(place) in known}
-        copies |= {data.clips[place].audio: data.clips[other].audio for place, other in mine.items()}
-        left = [place for place in plan.tested if place not in mine]
+    for split in splits:
+        known = {content[index]: index for index in (*split.train, *split.validation) if index in content}
+        copied = {index: known[content[index]] for index in split.tested if content.get(index) in known}
+        copies |= {data.clips[index].audio: data.clips[original].audio for index, original in copied.items()}
+        left = [index for index in split.tested if index not in copied]
         if not left:
-            raise BadOption(f"{data.folder.root}: every tested clip of {plan.name} is a copy of a training clip")
-        found.append(replace(plan, tested=left))
+            raise BadOption(f"{data.folder.root}: every tested clip of {split.name} is a copy of a training clip")
+        found.append(replace(split, tested=left))
     return tuple(found), copies
 
 
-def _plan(data: Data, name: str, train: list[int], held: list[int], tested: Sequence[int], how: str) -> Plan:
-    if held:
-        return Plan(name, train, held, list(tested), how)
+def _split(
+    data: Data, name: str, train: list[int], validation: list[int], tested: Sequence[int], validation_from: str
+) -> DataSplit:
+    if validation:
+        return DataSplit(name, train, validation, list(tested), validation_from)
     seen: dict[tuple[str, ...], int] = defaultdict(int)
     kept: tuple[list[int], list[int]] = ([], [])
-    for place in train:
-        labels = data.clips[place].labels
+    for index in train:
+        labels = data.clips[index].labels
         seen[labels] += 1
-        kept[seen[labels] % TENTH == 0].append(place)
+        kept[seen[labels] % VALIDATION_STEP == 0].append(index)
     if not kept[1]:  # few of each class
-        kept = [place for at, place in enumerate(train) if at % 2 == 0], train[1::2]
-    return Plan(name, *kept, list(tested), "every tenth clip of each class of the training part")
+        kept = train[::2], train[1::2]
+    return DataSplit(name, *kept, list(tested), "every tenth clip of each class of the training split")

@@ -1,9 +1,9 @@
-"""`clapometer benchmark`: a model on published tasks."""
+"""`clapometer benchmark`: evaluate a model on published tasks."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,20 +27,23 @@ from clapometer.embedding.store import open_store, partial_store, remove_store
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
-    from clapometer.benchmark.result import Result
+    from clapometer.benchmark.end_to_end import FinetuneGrid
+    from clapometer.benchmark.results import BenchmarkResult
 
 Tasks = Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Names of tasks; see --list.")]
-List = Annotated[bool, typer.Option("--list", help="Print the tasks with their numbers, metrics and sources.")]
+List = Annotated[bool, typer.Option("--list", help="Print the tasks with their sizes, metrics and sources.")]
 Root = Annotated[
     Path | None,
-    typer.Option("--root", metavar="DIR", help="The folder of the data set, or one with the folders of several."),
+    typer.Option(
+        "--root", metavar="DIR", help="The folder of the data set, or one that contains the folders of several."
+    ),
 ]
 Setup = Annotated[
     Literal["zeroshot", "linear", "mlp", "finetune", "retrieval"] | None,
     typer.Option(
         "--setup",
-        help="Zero-shot; a linear probe or an MLP head on frozen vectors; fine-tuning of the audio tower. Default: "
-        "zero-shot, or retrieval for tasks of captions.",
+        help="Zero-shot; a linear probe or an MLP on frozen embeddings; fine-tuning of the audio tower. Default: "
+        "zero-shot, or retrieval for tasks with captions.",
         show_default=False,
     ),
 ]
@@ -49,14 +52,14 @@ Templates = Annotated[
     typer.Option(
         "--template",
         metavar="TEXT",
-        help="The text of a class, which goes where `{}` stands; several are averaged; `ensemble`: all of the task's. "
+        help="The prompt, with `{}` for the class; several are averaged; `ensemble`: all of the task's. "
         "Default: the task's first.",
         show_default=False,
     ),
 ]
 Folds = Annotated[
     list[str] | None,
-    typer.Option("--fold", metavar="NAME", help="Test on this fold; may be given several times. Default: all."),
+    typer.Option("--fold", metavar="NAME", help="Test this fold; repeatable. Default: all."),
 ]
 Output = Annotated[
     Path | None,
@@ -64,18 +67,18 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FOLDER",
-        help="Write the record, the clips, the classes and the confusion picture of each task there.",
+        help="Write record, predictions, metrics per class and confusion matrix of each task there.",
     ),
 ]
-Rates = Annotated[str, typer.Option("--rates", metavar="LIST", help="Learning rates that fine-tuning tries.")]
-Epochs = Annotated[int, typer.Option("--epochs", min=1, help="How often fine-tuning hears each clip, at most.")]
+Rates = Annotated[str, typer.Option("--rates", metavar="LIST", help="Learning rates for fine-tuning to choose from.")]
+Epochs = Annotated[int, typer.Option("--epochs", min=1, help="Largest number of epochs of fine-tuning.")]
 IncludeSeen = Annotated[
     bool,
     typer.Option(
-        "--include-seen", help="Test clips that the model was trained on or selected by, too, and mark every metric."
+        "--include-seen", help="Also test clips that the model was trained on or selected by, and mark every metric."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the MLP head and of fine-tuning.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the MLP and of fine-tuning.")]
 
 
 def benchmark(
@@ -100,13 +103,13 @@ def benchmark(
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Measure a model on published tasks, from folders as they are published.
+    """Evaluate a model on published tasks, from folders as they are published.
 
-    Prints the task's metric with its 95 % interval, and what others have
-    measured, with the source and with what differs. Supervised set-ups keep
-    to the published folds and choose their settings on a validation part,
-    never on what is tested. Clips that the model was trained on or selected by
-    are left out and counted.
+    Prints the task's metric with its 95 % interval, and published results with
+    their sources and with what differs. Supervised set-ups use the published
+    folds and choose hyperparameters on a validation split, never on tested
+    clips. Clips that the model was trained on or selected by are left out and
+    counted.
 
     Exit status: 0 all well, 1 some clips are missing or unreadable, 2 bad input.
     """
@@ -118,8 +121,7 @@ def benchmark(
     if root is None:
         raise BadOption("--root DIR: name the folder of the data set, or one with the folders of several")
     from clapometer.benchmark.report import write_benchmark
-    from clapometer.benchmark.run import benchmark as measure
-    from clapometer.benchmark.run import question, warnings_of
+    from clapometer.benchmark.run import plan_benchmark, run_benchmark, warnings_of
     from clapometer.evaluation.folder import check_folder
 
     options = InferenceOptions(
@@ -127,22 +129,22 @@ def benchmark(
     )
     if output is not None:
         check_folder(output)
-    tuning = _tuning(rates, epochs) if setup == "finetune" else None
-    asked = [question(name, root, setup=setup, templates=template or (), folds=fold or ()) for name in tasks]
+    grid = _grid(rates, epochs) if setup == "finetune" else None
+    specs = [plan_benchmark(name, root, setup=setup, templates=template or (), folds=fold or ()) for name in tasks]
     clap = load_model(options)
     store = open_store(output, cache=cache, log=console.say)
     results = []
-    for one in asked:
-        found = measure(
+    for spec in specs:
+        found = run_benchmark(
             clap,
-            one,
+            spec,
             model=model,
             window=clap.window_of(window),
             batch_size=batch_size,
             workers=workers,
             store=store,
             seed=seed,
-            tuning=tuning,
+            grid=grid,
             include_seen=include_seen,
             progress=console.progress(quiet),
         )
@@ -165,11 +167,11 @@ def benchmark(
     raise typer.Exit(1 if any(found.failed for found in results) else 0)
 
 
-def _tuning(rates: str, epochs: int) -> Any:
-    from clapometer.benchmark.end_to_end import Tuning
+def _grid(rates: str, epochs: int) -> FinetuneGrid:
+    from clapometer.benchmark.end_to_end import FinetuneGrid
 
     try:
-        return Tuning(rates=tuple(float(rate) for rate in rates.split(",")), epochs=epochs)
+        return FinetuneGrid(learning_rates=tuple(float(rate) for rate in rates.split(",")), epochs=epochs)
     except ValueError as error:
         raise BadOption(f"--rates {rates}: write them as 1e-4,3e-5 ({error})") from error
 
@@ -194,22 +196,22 @@ def _list(json: bool) -> None:
     print_table(columns, lines, right=("clips", "classes", "folds"), wrap=("data", "from"))
 
 
-def _print(found: Result) -> None:
-    from clapometer.benchmark.published_results import told
+def _print(found: BenchmarkResult) -> None:
+    from clapometer.benchmark.published_results import format_estimate
     from clapometer.benchmark.tasks.task import SETUP_NAMES
     from clapometer.cli.console import print_table
     from clapometer.seen import MARK
 
     record = found.record
     folds = f", fold {', '.join(record['tested']['folds'])}" if record["tested"]["folds"] else ""
-    tested = len(found.answers.clips) if found.answers else record["tested"]["clips"] - len(found.failed)
+    tested = len(found.predictions.clips) if found.predictions else record["tested"]["clips"] - len(found.failed)
     print(f"{found.task.title}, {SETUP_NAMES[found.setup]}, {record['model']['name']}: {tested} clips{folds}")
     mark = f" {MARK}" * record["includes_seen"]
-    for name, figure in found.figures.estimates.items():
-        print(f"  {name:<26}{told(figure)}{mark}")
-    print(f"  {'drawn for the intervals':<26}{found.figures.drawn}")
-    if len(found.figures.folds) > 1:
-        folds = "  ".join(f"{name} {value:.4f}{mark}" for name, value in found.figures.folds.items())
+    for name, estimate in found.metrics.estimates.items():
+        print(f"  {name:<26}{format_estimate(estimate)}{mark}")
+    print(f"  {'intervals resample':<26}{found.metrics.resampled}")
+    if len(found.metrics.folds) > 1:
+        folds = "  ".join(f"{name} {value:.4f}{mark}" for name, value in found.metrics.folds.items())
         print(f"  {'by fold':<26}{folds}")
     if mark:
         print(f" {mark} includes clips that the model was trained on or selected by")
@@ -219,7 +221,7 @@ def _print(found: Result) -> None:
     if record["published"]:
         print()
         lines = [
-            (one["model"], one["metric"] or found.figures.main, f"{one['value']:.4f}", one["evidence"], one["differs"],
+            (one["model"], one["metric"] or found.metrics.main, f"{one['value']:.4f}", one["evidence"], one["differs"],
              one["source"])
             for one in record["published"]
         ]  # fmt: skip

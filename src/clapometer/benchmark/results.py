@@ -1,4 +1,4 @@
-"""What measuring a model on a task comes to."""
+"""Results of a benchmark: predictions, metrics, and the record."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ import numpy.typing as npt
 from clapometer.benchmark.tasks.task import Clip, Setup, Task
 from clapometer.stats.intervals import Estimate
 
-Truth = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model said of clips.
+class Predictions:
+    """Scores of a model for clips and classes.
 
     Attributes:
-        clips: those that were asked and could be read, in order.
+        clips: the tested clips that could be read, in order.
         labels: all classes, in order.
         scores: (clips, labels): the higher, the more a class fits; the predicted class is the first of the highest.
-        folds: for each clip the fold or part in whose turn it was tested.
+        folds: for each clip the fold or split that was tested.
     """
 
     clips: list[Clip]
     labels: tuple[str, ...]
-    scores: Numbers
+    scores: FloatArray
     folds: list[str]
 
     @property
     def groups(self) -> list[str]:
-        """For each clip what it shares with others, such as its speaker; empty where that is not known."""
+        """The group of each clip, such as its speaker; empty where that is unknown."""
         return [clip.group for clip in self.clips]
 
     @property
-    def truth(self) -> Truth:
+    def truth(self) -> BoolArray:
         """(clips, labels): which labels a clip has."""
-        place = {label: number for number, label in enumerate(self.labels)}
+        column = {label: number for number, label in enumerate(self.labels)}
         truth = np.zeros((len(self.clips), len(self.labels)), np.bool_)
         for number, clip in enumerate(self.clips):
-            truth[number, [place[label] for label in clip.labels]] = True
+            truth[number, [column[label] for label in clip.labels]] = True
         return truth
 
 
 @dataclass(frozen=True)
-class ClassRow:
-    """How well one class was told; figures that do not apply are None."""
+class ClassMetrics:
+    """Metrics of one class; those that do not apply are None."""
 
     label: str
     clips: int
@@ -56,29 +56,29 @@ class ClassRow:
     precision: float | None
     f1: float | None
     average_precision: float | None
-    taken_for: str
-    """The class that it was most often taken for, with the number of clips; empty where there is none."""
+    confused_with: str
+    """The most frequent wrong prediction, with the number of clips; empty where there is none."""
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The figures of a task.
+class BenchmarkMetrics:
+    """Metrics of a model on a task.
 
     Attributes:
-        main: the name of the task's metric among `estimates`.
-        estimates: figures with intervals, by name.
+        main: name of the task's metric among `estimates`.
+        estimates: metrics with intervals, by name.
         folds: the task's metric of each fold.
-        classes: a row a class.
+        classes: one row per class.
         confusion: (labels, labels), true by predicted, where a clip has one label.
-        drawn: what the intervals draw, in words.
+        resampled: what the intervals resample, in words.
     """
 
     main: str
     estimates: dict[str, Estimate]
     folds: dict[str, float]
-    classes: list[ClassRow]
+    classes: list[ClassMetrics]
     confusion: npt.NDArray[np.int64] | None = None
-    drawn: str = ""
+    resampled: str = ""
 
     @property
     def value(self) -> Estimate:
@@ -87,21 +87,21 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Result:
-    """A model on a task.
+class BenchmarkResult:
+    """The result of a model on a task.
 
     Attributes:
         task: the task.
         setup: how the model was used.
-        figures: what came of it.
-        answers: what the model said; None for retrieval.
-        record: how it came about, as JSON: enough to do it again.
+        metrics: the metrics.
+        predictions: the scores of each clip; None for retrieval.
+        record: provenance as JSON, enough to reproduce the result.
         failed: clips that are missing or unreadable, and why.
     """
 
     task: Task
     setup: Setup
-    figures: Figures
-    answers: Answers | None
+    metrics: BenchmarkMetrics
+    predictions: Predictions | None
     record: dict[str, Any]
     failed: dict[str, str]
