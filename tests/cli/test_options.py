@@ -10,8 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from clapometer.cli.options import BatchOption, CacheOption, InferenceOptions, WindowOption, with_options
-from clapometer.errors import BadOption
+from clapometer.cli.options import with_options
 from clapometer.types import option
 
 
@@ -80,26 +79,3 @@ def test_what_is_left_out_is_no_option() -> None:
 def test_a_field_without_help_is_no_option() -> None:
     with pytest.raises(AssertionError, match="No such option"):
         called("--hidden", "3")
-
-
-def test_options_of_inference_are_one_per_field_with_its_default() -> None:
-    assert called(group=InferenceOptions) == InferenceOptions()
-    given = called("--window", "hop=5", "--batch-size", "4", "--model", "laion", "--no-cache", group=InferenceOptions)
-    assert given == InferenceOptions(window="hop=5", batch_size=4, model="laion", cache=False)
-    with pytest.raises(BadOption, match="hop"):
-        called("--window", "hop=x", group=InferenceOptions)
-
-
-def test_an_option_alone_is_that_of_the_dataclass() -> None:
-    made: list[object] = []
-
-    def command(batch_size: BatchOption = None, window: WindowOption = "", cache: CacheOption = True) -> None:
-        made.append((batch_size, window, cache))
-
-    app = typer.Typer()
-    app.command()(command)
-    done = CliRunner().invoke(app, ["--batch-size", "4", "--window", "hop=5", "--no-cache"], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    assert made == [(4, "hop=5", False)]
-    help_text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "250", "TERM": "dumb"}).output
-    assert InferenceOptions.__dataclass_fields__["batch_size"].metadata["help"] in help_text
