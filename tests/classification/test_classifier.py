@@ -52,7 +52,7 @@ def test_blocks_of_rows_change_nothing(monkeypatch):
     random = np.random.default_rng(0)
     sounds, classes = (random.standard_normal((size, 16)).astype(np.float32) for size in (9, 4))
     whole = list(ranked(sounds, classes, 1.0, "abcd", 4))
-    monkeypatch.setattr(classifier, "ROWS_AT_A_TIME", 2)
+    monkeypatch.setattr(classifier, "ROWS_PER_BLOCK", 2)
     assert list(ranked(sounds, classes, 1.0, "abcd", 4)) == whole
 
 

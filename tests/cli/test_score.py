@@ -361,7 +361,7 @@ def test_a_cache_that_cannot_be_used_is_told(run: Run, model: Path, tmp_path: Pa
     write_csv(tmp_path / "t.csv", [{"audio": name, "text": "rain"} for name in clips(tmp_path, 2)])
     ended = run(tmp_path / "t.csv", "-o", tmp_path / "o.csv", "--model", model)
     assert ended.status == 0
-    assert "cannot be kept here" in ended.err
+    assert "cannot be stored here" in ended.err
     (tmp_path / "cache").unlink()
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "vectors.sqlite").write_bytes(b"not a database at all" * 100)

@@ -148,6 +148,15 @@ def test_arrays_have_the_vectors_of_their_files(clap: MiniClap, write: Writer, t
     assert "cannot be read" in found.errors[5]
 
 
+def test_a_name_that_cannot_be_read_does_not_fail_a_copy_of_the_same_content(
+    clap: MiniClap, sounds: list[Path]
+) -> None:
+    raw = shutil.copy(sounds[0], sounds[0].with_name("a.raw"))
+    found = embed_files(clap, [sounds[0], raw])
+    assert found.errors[0] == ""
+    assert "no header" in found.errors[1]
+
+
 def test_nothing_to_embed(clap: MiniClap) -> None:
     assert embed_files(clap, []).vectors.shape == (0, 8)
     assert embed_texts(clap, []).vectors.shape == (0, 8)

@@ -94,7 +94,7 @@ def test_a_damaged_file_is_set_aside(damage: str, tmp_path: Path) -> None:
         db.execute("CREATE TABLE vectors (something)")
         db.close()
     told = Told()
-    with VectorStore(path, tell=told) as store:
+    with VectorStore(path, log=told) as store:
         found = store.get([key(n) for n in range(500)], DIMENSION)
         assert all(np.array_equal(found[key(n)], vector(n)) for n in range(500) if key(n) in found)
         fill(store, range(500))
@@ -112,21 +112,21 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder.sqlite").mkdir()
     for path in (tmp_path / "file" / "v.sqlite", tmp_path / "folder.sqlite"):
         told = Told()
-        with VectorStore(path, tell=told) as store:
+        with VectorStore(path, log=told) as store:
             assert not store.usable
             fill(store, range(3))
             assert store.get([key(0)], DIMENSION) == {}
             assert len(store) == 0
         assert len(told) == 1
         assert "CLAPOMETER_CACHE" in told[0]
-    with pytest.warns(UserWarning, match="cannot be kept"):
+    with pytest.warns(UserWarning, match="cannot be stored"):
         VectorStore(tmp_path / "folder.sqlite")
 
 
 def test_a_file_that_is_locked_too_long_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clapometer.embedding.store.BUSY_SECONDS", 0.05)
     told = Told()
-    store = VectorStore(tmp_path / "v.sqlite", tell=told)
+    store = VectorStore(tmp_path / "v.sqlite", log=told)
     other = sqlite3.connect(tmp_path / "v.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     fill(store, range(3))
@@ -178,7 +178,7 @@ def test_several_processes_one_of_them_killed(tmp_path: Path) -> None:
         os.kill(killed.pid, signal.SIGKILL)
         assert (one.wait(), two.wait()) == (0, 0)
     told = Told()
-    with VectorStore(path, tell=told) as store:
+    with VectorStore(path, log=told) as store:
         assert holds(store, range(400))
         assert holds(store, range(1000, finished + 5))
         assert len(store) % 5 == 0  # a batch is there or it is not

@@ -155,7 +155,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
     """Check an audio file without opening it.
 
     Raises:
-        BadAudio: it is missing, empty, a folder or another thing that is not a file, or may not be read.
+        BadAudio: it is missing, empty, without a header, a folder or another thing that is not a file, or unreadable.
     """
     path = Path(path)
     try:
@@ -167,6 +167,8 @@ def check_file(path: str | os.PathLike[str]) -> None:
             raise BadAudio(f"{path}: is not a file but a device or a pipe; write the audio to a file")
         if path.stat().st_size == 0:
             raise BadAudio(f"{path}: the file is empty (0 bytes); copy or render it again")
+        if path.suffix.lower() == ".raw":  # by its name alone, so that no copy of it under another one fails with it
+            raise BadAudio(f"{path}: not a sound file that can be read (no header); wav, flac, ogg and mp3 can")
     except (OSError, UnicodeEncodeError) as error:
         raise BadAudio(f"{path}: cannot be accessed ({getattr(error, 'strerror', None) or error})") from error
 
@@ -184,7 +186,7 @@ def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
     check_file(path)
     try:
         file = soundfile.SoundFile(encodable(path))
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:  # TypeError: .raw, which has no header
+    except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", str(error))
         raise BadAudio(
             f"{path}: not a readable audio file ({reason.rstrip('.')}); wav, flac, ogg and mp3 can"

@@ -1,8 +1,8 @@
-"""Zero-shot classification: labels and templates become class vectors, similarities become probabilities.
+"""Zero-shot classification: class vectors from labels and templates, probabilities from similarities.
 
-The method is that of CLIP (Radford et al. 2021, section 3.1.4) and of every CLAP since: a class is the mean of the unit
-vectors of its texts, brought back to unit length, and the probabilities are a softmax over cosines multiplied by the
-model's learned inverse temperature, exp(logit_scale).
+The method is that of CLIP (Radford et al. 2021, section 3.1.4) and of every CLAP since: a class vector is the mean of
+the unit vectors of its texts, normalised to unit length, and the probabilities are a softmax over cosines multiplied by
+the model's learned inverse temperature, exp(logit_scale).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from clapometer.types import Window
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-ROWS_AT_A_TIME = 4096
-"""Clips whose probabilities are held in memory at once."""
+ROWS_PER_BLOCK = 4096
+"""Clips whose probabilities are in memory at once."""
 Vectors = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float64]
 
@@ -37,32 +37,32 @@ class Classification:
 
     audio: str
     labels: tuple[str, ...]
-    """The most probable labels, best first; empty where the clip could not be read."""
+    """The most probable labels, best first; empty if the clip could not be read."""
     probabilities: tuple[float, ...]
     """Their probabilities, 0..1; those of all labels, not only of these, sum to 1."""
     error: str = ""
-    """Why the clip could not be classified; empty where it could."""
+    """Why the clip could not be classified; empty if it could."""
 
 
 @dataclass(frozen=True)
 class ClassifiedSounds:
-    """Classifications, and how they came about."""
+    """Classifications of clips and what was computed for them."""
 
     clips: list[Classification]
-    """One a sound, in order."""
+    """One per clip, in order."""
     sounds: Counts
 
 
 def class_vectors(
     clap: Clap, labels: Sequence[str], templates: Sequence[str] = (DEFAULT_TEMPLATE,), *, batch_size: int | None = None
 ) -> Vectors:
-    """One unit vector a label.
+    """One unit vector per label.
 
     Args:
         clap: any model.
         labels: two or more, all different.
         templates: texts with `{}` where the label goes; their unit vectors are averaged.
-        batch_size: texts a forward pass; default: the model's.
+        batch_size: texts per forward pass; default: the model's.
 
     Returns:
         float32 (labels, dimension), unit length: of the mean of the templates' unit vectors.
@@ -94,7 +94,7 @@ def probabilities(sounds: Vectors, classes: Vectors, logit_scale: float) -> Prob
     Returns:
         float64 (clips, classes); rows sum to 1.
     """
-    # einsum, not matmul: it adds in one order whatever the number of clips, so a clip's figures do not depend on it.
+    # einsum, not matmul: it adds in one order whatever the number of clips, so that no probability depends on it.
     cosines = np.einsum("id,jd->ij", sounds.astype(np.float64), classes.astype(np.float64))
     logits = np.exp(logit_scale) * cosines
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -102,7 +102,7 @@ def probabilities(sounds: Vectors, classes: Vectors, logit_scale: float) -> Prob
 
 
 def checked_top_k(top_k: int, labels: Sequence[str]) -> int:
-    """The number of labels to give.
+    """The number of labels per clip.
 
     Raises:
         BadOption: below 1 or more than there are.
@@ -115,12 +115,12 @@ def checked_top_k(top_k: int, labels: Sequence[str]) -> int:
 def ranked(
     sounds: Vectors, classes: Vectors, logit_scale: float, labels: Sequence[str], top_k: int
 ) -> Iterator[tuple[tuple[str, ...], tuple[float, ...]]]:
-    """For each sound its `top_k` most probable labels and their probabilities; equal ones in the order of the labels.
+    """For each clip its `top_k` most probable labels and their probabilities; equal ones in the order of the labels.
 
-    Arguments as `probabilities`. A bounded number of sounds is worked on at a time.
+    Arguments as `probabilities`. Memory is bounded: clips are processed in blocks.
     """
-    for start in range(0, len(sounds), ROWS_AT_A_TIME):
-        for row in probabilities(sounds[start : start + ROWS_AT_A_TIME], classes, logit_scale):
+    for start in range(0, len(sounds), ROWS_PER_BLOCK):
+        for row in probabilities(sounds[start : start + ROWS_PER_BLOCK], classes, logit_scale):
             order = np.argsort(-row, kind="stable")[:top_k]
             yield tuple(labels[number] for number in order), tuple(float(row[number]) for number in order)
 
@@ -138,23 +138,23 @@ def classify(
     store: VectorStore | None = None,
     progress: Progress | None = None,
 ) -> ClassifiedSounds:
-    """Say which of some labels fits each sound best, without training on them.
+    """Zero-shot classification: the labels that fit each clip best, without training on them.
 
     Args:
         clap: the model, from `clapometer.load`.
-        sounds: files, or `(array, sample_rate)`, or a list of them; files that repeat are embedded once.
+        sounds: files, or `(array, sample_rate)`, or a list of them; clips that repeat are embedded once.
         labels: two or more names of classes; underscores are read as spaces.
         templates: texts with `{}` where the label goes; the vectors of several are averaged.
-        top_k: how many labels a sound to give, the best first.
+        top_k: labels per clip, the most probable first.
         window: treatment of short and long clips; default: the model card's.
-        batch_size: windows or texts a forward pass; default: the model's, which is 1 on a CPU.
-        workers: threads that decode and embed files; default: as many as the processors can feed.
-        store: where vectors of files are taken from and kept; default: nowhere.
-        progress: told of files as they finish.
+        batch_size: windows or texts per forward pass; default: the model's, which is 1 on a CPU.
+        workers: threads that decode and embed; default: as many as the processors can feed.
+        store: where vectors are looked up and stored; default: nowhere.
+        progress: called as clips finish.
 
     Returns:
-        A record for each sound, in order. A sound that cannot be read has an `error` in place of labels and does not
-        stop the others.
+        A classification for each clip, in order. A clip that cannot be read has an `error` in place of labels and does
+        not stop the others.
 
     Raises:
         BadText: a label is empty.

@@ -57,11 +57,12 @@ Picture = Annotated[
 def classify(
     given: Given,
     labels: Labels,
-    options: ClassifyOptions,
-    inference: InferenceOptions,
     output: OutputOption = None,
     picture: Picture = None,
     audio_root: RootOption = None,
+    *,
+    options: ClassifyOptions,
+    inference: InferenceOptions,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -38,10 +38,11 @@ Texts = Annotated[
 @with_options(options=InferenceOptions)
 def score(
     given: Given,
-    options: InferenceOptions,
     texts: Texts = None,
     output: OutputOption = None,
     audio_root: RootOption = None,
+    *,
+    options: InferenceOptions,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -1,1 +1,1 @@
-"""Embed many files or texts, each content once, with a persistent store."""
+"""Embed many files or texts, each content once, with a persistent store of vectors."""

@@ -1,7 +1,7 @@
-"""Vectors on disk, keyed by all that they were computed from: nothing is computed twice, a stopped run goes on.
+"""A persistent store of vectors, keyed by everything that they were computed from, so that a run can be resumed.
 
-One SQLite file. Several processes and threads may use it at once, and a process may be killed at any moment. What is
-stored carries a checksum: a vector that is not what was written counts as absent.
+One SQLite file. Several processes and threads may use it at once, and a process may be killed at any moment. Each
+vector is stored with a checksum: one that has changed counts as absent.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 BUSY_SECONDS = 60.0
 """How long to wait for another process that writes."""
-_KEYS_A_QUERY = 500
+_KEYS_PER_QUERY = 500
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""SQLite's codes for a file that is not the database that we made; SQLITE_ERROR: its table has another shape."""
+"""SQLite's codes for a file that is not our database; SQLITE_ERROR: its table has other columns."""
 
 
 def _warn(message: str) -> None:
@@ -44,24 +44,24 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser("~/.cache")) / "clapometer"  # noqa: PTH111 - Path.home() raises without a home
 
 
-def shared_store(*, tell: Callable[[str], None] = _warn) -> VectorStore:
-    """The store of this user, in `cache_folder()`; not `usable` where that cannot be written, which is told."""
-    return VectorStore(cache_folder() / "vectors.sqlite", tell=tell)
+def shared_store(*, log: Callable[[str], None] = _warn) -> VectorStore:
+    """The store of this user, in `cache_folder()`; not `usable`, with a message, if that cannot be written."""
+    return VectorStore(cache_folder() / "vectors.sqlite", log=log)
 
 
 def open_store(output: Path | None, *, cache: bool, log: Callable[[str], None] = _warn) -> VectorStore | None:
-    """Where a run keeps vectors: the cache; without it, a file next to the output until that is complete.
+    """The store of a run: the cache; without it, a file next to the output until that is complete.
 
     Args:
-        output: the file that the run writes; None where it writes none.
+        output: the file that the run writes; None if it writes none.
         cache: whether to use the cache.
         log: receives messages for the user; default: Python warnings.
     """
     if cache:
-        store = shared_store(tell=log)
+        store = shared_store(log=log)
         if store.usable or output is None:
             return store
-    return None if output is None else VectorStore(partial_store(output), tell=log)
+    return None if output is None else VectorStore(partial_store(output), log=log)
 
 
 @contextmanager
@@ -81,12 +81,12 @@ def store_for(output: Path | None, *, cache: bool, log: Callable[[str], None] = 
 
 
 def partial_store(output: Path) -> Path:
-    """Where a run without the cache keeps vectors until its output is complete, so that it can be resumed."""
+    """The file in which a run without the cache stores vectors until its output is complete, so that it can resume."""
     return output.with_name(output.name + ".partial")
 
 
 def remove_store(path: Path) -> None:
-    """Delete the file of a store, if there is one, with what a killed process may have left beside it."""
+    """Delete the file of a store, if there is one, and the journal that a killed process may have left beside it."""
     path.unlink(missing_ok=True)
     _journal(path).unlink(missing_ok=True)
 
@@ -94,24 +94,24 @@ def remove_store(path: Path) -> None:
 class VectorStore:
     """A persistent map from keys to vectors.
 
-    Trouble with the file never stops a run: a damaged file is set aside and a new one begun, one that cannot be
-    used is left alone; either is told once.
+    Errors of the file never stop a run: a damaged file is renamed and a new one created; a file that cannot be used is
+    not touched. Either is reported once.
 
     Attributes:
         path: the file.
-        ignored: vectors found that did not pass their checks: wrong length, wrong checksum, not finite.
+        ignored: stored vectors that failed a check: wrong length, wrong checksum, not finite.
     """
 
-    def __init__(self, path: Path, *, tell: Callable[[str], None] = _warn) -> None:
-        """Open the file, which is made with its folder where it is missing.
+    def __init__(self, path: Path, *, log: Callable[[str], None] = _warn) -> None:
+        """Open the file; it is created, with its folder, if it is missing.
 
         Args:
             path: the file.
-            tell: takes a sentence for the user; default: a Python warning.
+            log: receives messages for the user; default: Python warnings.
         """
         self.path = path
         self.ignored = 0
-        self._tell = tell
+        self._log = log
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
@@ -124,14 +124,14 @@ class VectorStore:
 
     @property
     def usable(self) -> bool:
-        """Whether vectors can be kept here."""
+        """Whether vectors can be stored here."""
         return self._db is not None
 
     def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, Vector]:
-        """The vectors that are there, float32 (dimension,), by key."""
+        """The stored vectors among these, float32 (dimension,), by key."""
         found: dict[bytes, Vector] = {}
-        for start in range(0, len(keys), _KEYS_A_QUERY):
-            some = keys[start : start + _KEYS_A_QUERY]
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            some = keys[start : start + _KEYS_PER_QUERY]
             nothing: list[tuple[bytes, object, object]] = []
             for key, blob, checksum in self._guarded(_selected(some), nothing):
                 vector = _checked(key, blob, checksum, dimension)
@@ -142,7 +142,7 @@ class VectorStore:
         return found
 
     def add(self, vectors: Mapping[bytes, Vector]) -> None:
-        """Keep vectors, all of them or, if the process dies, none."""
+        """Store vectors: all of them or, if the process is killed, none."""
         rows = [(key, blob, _checksum(key, blob)) for key, blob in _blobs(vectors.items())]
         if rows:
             self._guarded(lambda db: _insert(db, rows), None)
@@ -151,7 +151,7 @@ class VectorStore:
         return self._guarded(lambda db: int(db.execute("SELECT count(*) FROM vectors").fetchone()[0]), 0)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             if self._db is not None:
                 self._db.close()
@@ -196,7 +196,7 @@ class VectorStore:
             return otherwise
 
     def _moved_aside(self, error: BaseException) -> bool:
-        """Make room for a new file; False where that cannot be done."""
+        """Rename the file; False if that is not possible."""
         self.close()
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
@@ -205,8 +205,8 @@ class VectorStore:
                 # A journal that stays would be rolled back into the new file.
                 _journal(self.path).unlink(missing_ok=True)
                 self.path.replace(aside)
-                self._tell(
-                    f"{self.path}: the stored vectors are damaged ({error}); kept as {aside.name}, starting anew"
+                self._log(
+                    f"{self.path}: the stored vectors are damaged ({error}); kept as {aside.name}, starting empty"
                 )
         except FileNotFoundError:
             pass
@@ -217,8 +217,8 @@ class VectorStore:
 
     def _give_up(self, error: BaseException) -> None:
         self.close()
-        self._tell(
-            f"{self.path}: vectors cannot be kept here ({error}); going on without. "
+        self._log(
+            f"{self.path}: vectors cannot be stored here ({error}); continuing without. "
             "Free the file or name another folder in CLAPOMETER_CACHE"
         )
 

@@ -1,0 +1,70 @@
+"""What functions on tables take, as one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Writer, noise
+
+from clapometer.embedding.inputs import read_audio_inputs, read_pairs
+from clapometer.errors import BadAudio, BadOption, BadTable
+from clapometer.tables import read_table
+
+
+@pytest.fixture
+def table(tmp_path: Path, write: Writer) -> Path:
+    write("a.wav", noise(0.1))
+    path = tmp_path / "pairs.csv"
+    path.write_text("audio,text\na.wav,rain\n/a.wav,rain\nmissing.wav,rain\na.wav,\n")
+    return path
+
+
+def test_a_table_file(table: Path) -> None:
+    found = read_pairs(table)
+    inside = str(table.with_name("a.wav"))
+    assert found.audio == [inside, inside, str(table.with_name("missing.wav")), inside]
+    assert found.names == ["a.wav", "/a.wav", "missing.wav", "a.wav"]
+    assert [bool(problem) for problem in found.problems] == [False, False, True, True]
+    assert found.valid == [0, 1]
+    assert found.where(2) == "pairs.csv line 4"
+    assert found.as_record()["file"] == str(table)
+    assert len(found.as_record()["sha256"]) == 64
+    assert found.as_record()["audio_root"] == str(table.parent)
+
+
+def test_a_table_that_was_read_is_not_changed(table: Path) -> None:
+    given = read_table(table, required=("audio",))
+    assert read_pairs(given).problems[3] == read_pairs(table).problems[3] != ""
+    assert given.problems == [""] * 4
+
+
+def test_what_is_in_memory_has_no_file(table: Path) -> None:
+    wave = np.zeros(100)
+    rows = [{"audio": (wave, 16000), "text": "silence"}, {"audio": table.with_name("a.wav"), "text": "rain", "n": 1}]
+    found = read_pairs(rows)
+    assert found.audio[0] is rows[0]["audio"]
+    assert found.names == ["array 1", str(table.with_name("a.wav"))]
+    assert found.problems == ["", ""]
+    assert found.as_record() == {}
+    assert found.where(0) == "row 1"
+    assert found.table.columns == ("audio", "text", "n")
+    assert rows[0]["audio"] is not found.table.rows[0]["audio"]
+    assert read_pairs([("a.wav", "rain")], audio_root=table.parent).problems == [""]
+
+
+def test_folders_are_searched_and_arrays_stay(tmp_path: Path, table: Path) -> None:
+    found = read_audio_inputs([str(tmp_path), (np.zeros(9), 8000)])
+    assert found.names == [str(tmp_path / "a.wav"), "array 2"]
+
+
+def test_mixtures_are_refused(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="is a table"):
+        read_audio_inputs([str(table), "a.wav"])
+    with pytest.raises(BadAudio, match=r"none\.wav"):
+        read_audio_inputs(["none.wav"])
+    with pytest.raises(BadOption, match="--audio-root"):
+        read_audio_inputs([str(tmp_path)], audio_root=tmp_path)
+    with pytest.raises(BadTable, match="row 2"):
+        read_audio_inputs([{"audio": "a.wav"}, 3])
