@@ -26,7 +26,7 @@ from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.training.audio_data import Sounds, amplified, decoded, fitted, masked, windows
 from clapometer.training.loop import train
-from clapometer.training.objective import KnownRows, Objective
+from clapometer.training.objective import Objective, PrecomputedFeatures
 from clapometer.training.options import Augmentation, TrainOptions
 from clapometer.types import FUSED, Window
 
@@ -64,8 +64,8 @@ class ClassBatch:
     truth: Tensor
     """(n, labels), 1 where a sound has a label."""
     texts: list[str]
-    text_known: KnownRows | None
-    audio_known: KnownRows | None = None
+    text_features: PrecomputedFeatures | None
+    audio_features: PrecomputedFeatures | None = None
 
 
 class Head(Objective[ClassBatch]):
@@ -147,8 +147,8 @@ def _run(
         return {data.task.metric: figure}
 
     options = TrainOptions(
-        steps=epoch * tuning.epochs, batch_size=tuning.batch_size, learning_rate=tuning.rates[0], warmup=epoch,
-        weight_decay=tuning.weight_decay, parts=learning_parts(model), learn_temperature=False, seed=tuning.seed,
+        steps=epoch * tuning.epochs, batch_size=tuning.batch_size, learning_rate=tuning.rates[0], warmup_steps=epoch,
+        weight_decay=tuning.weight_decay, trainable=learning_parts(model), train_temperature=False, seed=tuning.seed,
         validate_every=epoch, save_every=epoch * tuning.epochs,
     )  # fmt: skip
     model.card = replace(model.card, window=window)
@@ -163,7 +163,7 @@ class _Batches:
 
     def __init__(self, sounds: Sounds, truth: Numbers, window: Window, tuning: Tuning, dimension: int) -> None:
         self.sounds, self.truth, self.window, self.tuning = sounds, torch.from_numpy(truth).float(), window, tuning
-        self.nothing = KnownRows(list(torch.zeros(tuning.batch_size, 1, dimension)))
+        self.nothing = PrecomputedFeatures(list(torch.zeros(tuning.batch_size, 1, dimension)))
 
     def __call__(self, step: int) -> ClassBatch:
         count, batch = len(self.sounds), self.tuning.batch_size

@@ -21,7 +21,7 @@ from clapometer.provenance import file_hashes
 from clapometer.tables import read_table
 from clapometer.text import text_key
 from clapometer.training.audio_data import Sounds, amplified, fitted, masked, overlaid, windows
-from clapometer.training.objective import KnownRows
+from clapometer.training.objective import PrecomputedFeatures
 from clapometer.training.options import Augmentation
 from clapometer.types import Window
 
@@ -69,17 +69,17 @@ class CaptionBatch:
     Attributes:
         windows: of each of n sounds its windows, (samples,), -1..1.
         texts: n texts.
-        fits: (n, n) bool, whether text j is true of sound i.
+        positives: (n, n) bool, whether text j is true of sound i.
         sources: for each sound the clips that it is made of, by number.
-        audio_known, text_known: as in `clapometer.training.objective.Batch`.
+        audio_features, text_features: as in `clapometer.training.objective.Batch`.
     """
 
     windows: list[list[Tensor]]
     texts: list[str]
-    fits: Tensor
+    positives: Tensor
     sources: list[tuple[int, ...]]
-    audio_known: KnownRows | None = None
-    text_known: KnownRows | None = None
+    audio_features: PrecomputedFeatures | None = None
+    text_features: PrecomputedFeatures | None = None
 
 
 def read_captions(
@@ -243,7 +243,7 @@ class CaptionBatches:
         """The batch of a step, counted from 0."""
         random = np.random.default_rng((self.seed, 1, step))
         heard, texts, spoken = [], [], []
-        for number in turns(step, self.size, len(self.clips), self.seed):
+        for number in indices_of_step(step, self.size, len(self.clips), self.seed):
             waveform, text, parts = self.example(number, random)
             heard.append(windows(waveform, self.sounds.sample_rate, self.window))
             texts.append(text)
@@ -251,7 +251,7 @@ class CaptionBatches:
         return CaptionBatch(
             heard,
             texts,
-            fits(self.clips, spoken),
+            positive_mask(self.clips, spoken),
             [tuple(part.clip for part in parts) for parts in spoken],
         )
 
@@ -288,7 +288,7 @@ class CaptionBatches:
         return amplified(waveform, random.uniform(-self.augmentation.gain, self.augmentation.gain))
 
 
-def turns(step: int, size: int, count: int, seed: int) -> list[int]:
+def indices_of_step(step: int, size: int, count: int, seed: int) -> list[int]:
     """The numbers, of `count`, whose turn it is in a step: all come once, in random order, before one comes again."""
     places = range(step * size, (step + 1) * size)
     orders = {one: np.random.default_rng((seed, 0, one)).permutation(count) for one in {at // count for at in places}}
@@ -302,7 +302,7 @@ def joined(template: str, first: str, second: str) -> str:
     return template.format(first.rstrip(" ."), second.rstrip(" ."))
 
 
-def fits(clips: Sequence[Clip], spoken: Sequence[tuple[Spoken, ...]]) -> Tensor:
+def positive_mask(clips: Sequence[Clip], spoken: Sequence[tuple[Spoken, ...]]) -> Tensor:
     """Whether the text of one sound is true of another.
 
     It is if each clip that the text speaks of has its like in the sound: a clip of the same group, or one of which the

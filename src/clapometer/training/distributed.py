@@ -71,14 +71,14 @@ class Processes:
 
 
 def processes() -> Processes:
-    """The place of this process; it is alone unless `joined` or the caller has set up a process group."""
+    """The place of this process; it is alone unless `process_group` or the caller has set up a process group."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return Processes()
     return Processes(distributed.get_rank(), distributed.get_world_size())
 
 
 @contextmanager
-def joined(device: str) -> Iterator[str]:
+def process_group(device: str) -> Iterator[str]:
     """Join the processes that `torchrun` started, if it did; yields the device of this one.
 
     Args:
