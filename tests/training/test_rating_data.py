@@ -129,7 +129,7 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_learnt(tmp_path: P
     refused(rows, "targets must be one of", targets="median")
     refused(rows, "not one of", screen=("gut feeling",))
     unnamed = [[row[0], row[1], row[3], row[4]] for row in rows if row[2] == "ann"]
-    with pytest.raises(BadOption, match="does not say who rated"):
+    with pytest.raises(BadOption, match="no column of listeners"):
         material(write(path, unnamed, ("audio", "text", "rating", "split")), targets="zscore")
 
 

@@ -1,4 +1,4 @@
-"""What pretraining learns from: tables of captions, and batches of sounds with texts made of them."""
+"""Training data of pretraining: tables of captions, and batches of sounds with texts."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def texts_of(clips: Sequence[Clip]) -> Iterator[tuple[str, set[int]]]:
 
 
 def check_distinct(clips: Sequence[Clip], path: str | os.PathLike[str], use: str) -> None:
-    """Check that there is something to tell apart.
+    """Check that there is something to contrast.
 
     Args:
         clips: all clips.
@@ -210,9 +210,9 @@ class CaptionBatches:
     All clips are gone through in random order before one comes again; each time one of its texts is drawn.
 
     Args:
-        clips: what to learn from.
+        clips: the training data.
         sounds: their samples.
-        size: sounds a batch.
+        size: sounds per batch.
         window: treatment of short and long sounds; the model's.
         seconds: length of the random stretch of a sound that is encoded, a shorter sound being put at a random place or
             repeated; None: a sound is encoded whole, and a mixture is as long as its first one, or as the window.
@@ -289,7 +289,7 @@ class CaptionBatches:
 
 
 def indices_of_step(step: int, size: int, count: int, seed: int) -> list[int]:
-    """The numbers, of `count`, whose turn it is in a step: all come once, in random order, before one comes again."""
+    """The indices, of `count`, of the batch of a step: each epoch has all of them once, in random order."""
     places = range(step * size, (step + 1) * size)
     orders = {one: np.random.default_rng((seed, 0, one)).permutation(count) for one in {at // count for at in places}}
     return [int(orders[at // count][at % count]) for at in places]

@@ -50,7 +50,7 @@ class FinetuneResult:
 
 @dataclass(frozen=True)
 class RatedAgreement:
-    """How far a model agrees with listeners on the validation split."""
+    """Agreement of a model with listeners on the validation split."""
 
     pairs: RatedPairs
 
@@ -193,7 +193,7 @@ def repeat(
 def _read(
     ratings: RatingsSource, base: Seen, options: FinetuneOptions, tell: Tell
 ) -> tuple[RatingData, tuple[Clip, ...]]:
-    """The rated pairs and the captions; notes on both are told."""
+    """The rated pairs and the captions; notes on both are passed to `tell`."""
     given = read_ratings(ratings, columns=options.columns, scale=options.scale)
     data = read_rating_data(given, options, seen=base)
     clips, notes = _captions(options.replay, data) if options.replay.captions else ((), ())
@@ -255,7 +255,7 @@ def _captions(replay: ReplayOptions, data: RatingData) -> tuple[tuple[Clip, ...]
 
 
 def _seen(base: Seen, data: RatingData, clips: Sequence[Clip]) -> Seen:
-    """What the fine-tuned model has learned from: that of its base, the rated pairs by split, and the captions."""
+    """What the fine-tuned model has seen: that of its base, the rated pairs by split, and the captions."""
     for name, pairs in zip(get_args(Split), (data.train, data.validation, data.test), strict=True):
         if pairs is not None:
             base = base.with_pairs(name, audio=pairs.digests, rated_texts=pairs.texts)
@@ -309,7 +309,7 @@ def _record(
     weights: str,
     clap: Clap,
 ) -> dict[str, Any]:
-    """What tells this run from others, and repeats it."""
+    """The record that identifies this run, and from which it is repeated."""
     tables = [] if data.split.path == IN_MEMORY else [os.fspath(data.split.path)]
     tables += options.replay.captions
     return {

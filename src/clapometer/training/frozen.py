@@ -42,7 +42,7 @@ def precomputed_texts(
 
 
 def _rows(embedded: Embedded, unreadable: type[BadInput]) -> tuple[Tensor, ...]:
-    """A row for each item; what stands there twice has one."""
+    """A row for each item; repeated items share one."""
     for error in filter(None, embedded.errors):
         raise unreadable(error)
     unique = tuple(torch.from_numpy(embedded.unique)[:, None])

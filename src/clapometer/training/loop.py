@@ -1,4 +1,4 @@
-"""The one training loop: from batches and an objective to a trained model, and on from where it was stopped."""
+"""The training loop: from batches and an objective to a trained model, with resume."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TrainResult:
     """The model: the best state by validation, or the last where there is none. `load` takes it."""
     steps: int
     resumed_from: int
-    """The step at which this call began; 0 where it began anew."""
+    """The step from which this call resumed; 0 for a new run."""
     loss: float
     """Of the last update."""
     best_step: int
@@ -76,17 +76,17 @@ def train(
     Args:
         clap: the model; its weights change.
         batches: the batch of a step, counted from 0; must depend on nothing else, so that a resumed run sees the same.
-        objective: what is minimised.
-        options: how.
-        folder: where to; made where it is missing.
-        validate: figures of the model before and during training.
+        objective: the loss.
+        options: of the loop.
+        folder: of the run; made where it is missing.
+        validate: metrics of the model before and during training.
         run: what tells this run from another, as JSON; a folder with another run in it is refused.
         half: write models in half precision.
-        progress: told of steps.
-        tell: given a line at each validation.
+        progress: called with a label and a total, returns a function that counts steps.
+        tell: receives a line at each validation.
 
     Raises:
-        BadOption: the folder holds another run, or parts or rates are named that the model has not.
+        BadOption: the folder holds another run, or modules or parameters are named that the model has not.
         TrainingFailed: the loss is not finite.
         CheckpointError: the state in the folder is damaged.
     """
@@ -149,11 +149,11 @@ def train(
 
 
 def _is_over(state: State, options: TrainOptions) -> bool:
-    """Whether all steps are done, or so many validations in vain that no more is to be hoped for."""
+    """Whether all steps are done, or patience is exhausted."""
     if state.step >= options.steps:
         return True
-    vain = (state.step - state.best_step) // options.validate_every
-    return bool(options.patience) and state.best is not None and vain >= options.patience
+    without = (state.step - state.best_step) // options.validate_every
+    return bool(options.patience) and state.best is not None and without >= options.patience
 
 
 @contextmanager

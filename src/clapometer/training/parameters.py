@@ -1,4 +1,4 @@
-"""A model made ready to learn, and back: what is frozen, who learns how fast, what is saved in memory."""
+"""Prepare a model for training (freezing, parameter groups, gradient checkpointing) and restore it afterwards."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @contextmanager
 def prepared_for_training(clap: Clap, options: TrainOptions) -> Iterator[list[dict[str, Any]]]:
-    """The model in training, what does not learn frozen; yields groups of parameters; afterwards all is as it was.
+    """Put a model into training mode with modules frozen as asked; yields parameter groups, and restores it afterwards.
 
     Raises:
-        BadOption: parts or rates are named that the model has not.
+        BadOption: modules or parameters are named that the model has not.
     """
     parts = clap.parts()
     unknown = [name for name in options.trainable if not _named(name, parts)]
@@ -56,7 +56,7 @@ def prepared_for_training(clap: Clap, options: TrainOptions) -> Iterator[list[di
 
 
 def trainable_modules(clap: Clap, options: TrainOptions) -> set[str]:
-    """The names of the parts that learn, among those of `Clap.parts()`.
+    """The names of the modules that are trained, among those of `Clap.parts()`.
 
     `projection` stands for every part whose name ends so, such as `audio projection` and `text projection`.
     """

@@ -1,4 +1,4 @@
-"""Batches of rated pairs, with pairs of captions beside them where there are such."""
+"""Batches of rated pairs, and of captions beside them for replay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CAPTIONS = "captions"
 
 @dataclass(frozen=True)
 class RatedBatch:
-    """Sounds with texts and what listeners say of them.
+    """Sounds with texts and their ratings.
 
     Attributes:
         windows: of each of n + m sounds its windows, (samples,), -1..1, those of the m pairs of captions last; empty
@@ -52,9 +52,9 @@ class RatedBatches:
     the windows of each, or the clip whole, as `window` says. Nothing about that is random.
 
     Args:
-        pairs: what to learn from.
+        pairs: the training data.
         sounds: the samples of each pair; None where `audio` is given.
-        size: pairs a batch.
+        size: pairs per batch.
         window: treatment of short and long sounds; the model's.
         seed: of everything random.
         augmentation: what is done to the sounds; nothing is mixed.

@@ -26,7 +26,7 @@ from clapometer.training.options import FinetuneOptions, Targets
 
 @dataclass(frozen=True, eq=False)
 class RatedPairs:
-    """Pairs, and what listeners said of them.
+    """Pairs and their ratings.
 
     Attributes:
         audio: files.
@@ -34,7 +34,7 @@ class RatedPairs:
         clip: (pairs,): the number of the content of each file; the same sound under two names has one.
         digests: SHA-256 of each file, hexadecimal.
         mean: (pairs,): mean ratings, 0..1.
-        targets: for each pair what its score is brought to, 0..1: one number, or one for each listener.
+        targets: for each pair the target of its score, 0..1: one number, or one for each listener.
         ratings: those that the pairs are of.
     """
 
@@ -95,7 +95,7 @@ def read_rating_data(ratings: Ratings, options: FinetuneOptions | None = None, *
     options = options or FinetuneOptions()
     targets = options.targets
     if targets != "mean" and not ratings.has_listeners:
-        raise BadOption(f"targets: {ratings.path.name} does not say who rated; use mean, or name that column")
+        raise BadOption(f"targets: {ratings.path.name} has no column of listeners; use mean, or name it")
     notes = [*ratings.notes, *_problems(ratings)]
     split = ratings.canonical_split
     if not split.astype(bool).any():
@@ -205,7 +205,7 @@ def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool)
         rows = [ratings.where(int(ratings.pairs.first[pair])) for pair in leaks.sounds[:SHOWN]]
         raise BadTable(
             f"{ratings.path}: {len(leaks.sounds)} pairs for training are of sounds that validation or test have too "
-            f"({', '.join(rows)}{', ...' if len(leaks.sounds) > SHOWN else ''}); what is found there would mean "
+            f"({', '.join(rows)}{', ...' if len(leaks.sounds) > SHOWN else ''}); metrics there would mean "
             "nothing: correct the column split"
         )
     notes = []
@@ -230,7 +230,7 @@ def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool)
 
 
 def _values(ratings: Ratings, targets: Targets) -> npt.NDArray[np.float64]:
-    """(ratings,): what each rating says, 0..1; NaN where it says nothing."""
+    """(ratings,): targets, 0..1; NaN where the z-score is undefined."""
     if not targets.endswith("zscore"):
         return ratings.target
     found = standardise(ratings.rating, ratings.listeners[0])

@@ -23,7 +23,7 @@ from clapometer.training.log import Log
 Validate = Callable[[Clap], Mapping[str, float]]
 """Metrics of a model on the validation split; the first one selects the state that is kept, the higher the better."""
 SELECTED_ON = "selected on this data"
-"""Stands beside every metric of the validation split: the state was selected by it, which flatters the metric."""
+"""Note beside every metric of the validation split: it selected the state, which flatters the metric."""
 Tell = Callable[[str], None]
 """Takes a line for the user."""
 
@@ -34,7 +34,7 @@ def ignore(_: object) -> None:
 
 @dataclass
 class State:
-    """What changes during a run."""
+    """State of a run."""
 
     step: int = 0
     loss: float = float("nan")
@@ -92,7 +92,7 @@ class RunFolder:
     """Brings the model to the weights that are validated and written, for as long as a context lasts."""
 
     def validate(self) -> None:
-        """Measure the model; write it if it is the best so far. One process does; all know what came of it."""
+        """Measure the model; write it if it is the best so far. One process does; all get the metrics."""
         if self.metrics is None:
             return
         state, found = self.state, None

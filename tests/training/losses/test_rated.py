@@ -147,13 +147,13 @@ def test_sums_are_read(given: str, terms: tuple[tuple[str, float], ...]) -> None
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ("mea", "no 'mea'; known are wsce"),
+        ("mea", "no 'mea'; choose from wsce"),
         ("wsce+", "no ''"),
         ("x*mae", "weight of mae"),
         ("0*mae", "positive"),
         ("-1*mae", "positive"),
         ("nan*mae", "positive"),
-        ("mae+2*mae", "mae stands twice"),
+        ("mae+2*mae", "mae is given twice"),
     ],
 )
 def test_what_is_not_understood_is_named(given: str, why: str) -> None:

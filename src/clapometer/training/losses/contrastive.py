@@ -31,7 +31,7 @@ def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, positives: Tensor
 
 
 def wsce(audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, positives: Tensor | None = None) -> Tensor:
-    """Weighted symmetric cross entropy: InfoNCE in which a pair counts as much as listeners say that it fits.
+    """Weighted symmetric cross entropy: InfoNCE in which each pair is weighted by its rating.
 
     With s_ij = exp(logit_scale) a_i . t_j, the mean over i of
 
@@ -57,7 +57,7 @@ def wsce(audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, posi
 def _log_probabilities(
     audio: Tensor, text: Tensor, logit_scale: Tensor, positives: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """(n,): how surely each sound picks its text, and each text its sound."""
+    """(n,) each: log-probability of its text for each sound, and of its sound for each text."""
     logits = logit_scale.exp() * audio @ text.T
     if positives is not None:
         own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)

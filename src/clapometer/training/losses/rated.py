@@ -1,4 +1,4 @@
-"""Sums of losses by name, as a command line or a configuration gives them: `wsce+mae`, `wsce+2*mae`."""
+"""Weighted sums of losses by name, such as `wsce+mae` or `wsce+2*mae`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RatingLoss:
             audio: (n, dimension), unit length; row i belongs to row i of `text`.
             text: (n, dimension), unit length.
             logit_scale: natural logarithm of the inverse temperature, a scalar.
-            ratings: (n,), what listeners said of the pairs, 0..1.
+            ratings: (n,), ratings of the pairs, 0..1.
             positives: (n, n) bool, whether text j is true of sound i and so not its negative.
         """
         found = {}
@@ -74,10 +74,10 @@ def parse_loss(given: str) -> RatingLoss:
         except ValueError:
             weight = float("nan")
         if name not in NAMES:
-            raise BadOption(f"loss {given!r}: there is no {name!r}; known are {', '.join(NAMES)}")
+            raise BadOption(f"loss {given!r}: there is no {name!r}; choose from {', '.join(NAMES)}")
         if not 0 < weight < float("inf"):
             raise BadOption(f"loss {given!r}: the weight of {name} must be a positive number, as in 2*{name}")
         if name in dict(terms):
-            raise BadOption(f"loss {given!r}: {name} stands twice; give it one weight")
+            raise BadOption(f"loss {given!r}: {name} is given twice; give it one weight")
         terms.append((name, weight))
     return RatingLoss(tuple(terms))
