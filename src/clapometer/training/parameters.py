@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -45,7 +45,7 @@ def prepared_for_training(clap: Clap, options: TrainOptions) -> Iterator[list[di
         for norm in norms:
             norm.eval()
         clap.logit_scale.requires_grad_(options.train_temperature)
-        with torch.random.fork_rng(), _checkpointing(clap, wanted=options.gradient_checkpointing):
+        with forked_rng(clap.device), _checkpointing(clap, wanted=options.gradient_checkpointing):
             yield _groups(clap, options)
     finally:
         for weight, required in before:
@@ -68,6 +68,11 @@ def trainable_modules(clap: Clap, options: TrainOptions) -> set[str]:
 
 def _named(name: str, parts: Mapping[str, nn.Module]) -> list[str]:
     return [part for part in parts if part == name or (name == "projection" and part.endswith(name))]
+
+
+def forked_rng(device: torch.device) -> AbstractContextManager[None]:
+    """A context that restores the random states of the CPU and of one GPU, and does not touch other GPUs."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 @contextmanager

@@ -40,6 +40,7 @@ from clapometer.training.loop import TrainResult, train
 from clapometer.training.losses.contrastive import info_nce
 from clapometer.training.objective import Objective
 from clapometer.training.options import PretrainOptions
+from clapometer.training.parameters import forked_rng
 from clapometer.training.run_folder import Tell, ignore
 from clapometer.types import FUSED, Window
 
@@ -231,7 +232,7 @@ def pretrain(
     clap = load(model, device=device)
     begin = weights_hash(clap)
     if options.scratch:
-        with torch.random.fork_rng():
+        with forked_rng(clap.device):
             torch.manual_seed(loop_options.seed)
             clap = clap.untrained().to(clap.device)
     renew_card(
