@@ -64,9 +64,9 @@ def measured(options: argparse.Namespace) -> dict[str, float]:
     import torch
 
     from clapometer.training.loop import train
-    from clapometer.training.losses.rated import read_loss
+    from clapometer.training.losses.rated import parse_loss
     from clapometer.training.options import TrainOptions
-    from clapometer.training.rating_batches import Rated, RatedBatch
+    from clapometer.training.rating_batches import RatedBatch, RatingObjective
 
     clap = full_size().to(options.device)
     samples = round(options.seconds * clap.card.sample_rate)
@@ -84,14 +84,14 @@ def measured(options: argparse.Namespace) -> dict[str, float]:
     chosen = TrainOptions(
         steps=2,
         batch_size=options.pairs,
-        accumulate=options.accumulate,
-        checkpointing=options.checkpointing,
-        keep_statistics=True,
+        grad_cache_chunks=options.accumulate,
+        gradient_checkpointing=options.checkpointing,
+        freeze_batchnorm=True,
         precision=options.precision,
         save_every=100,
     )
     with tempfile.TemporaryDirectory() as folder:
-        train(clap, batch, Rated(read_loss("wsce+mae")), chosen, folder, progress=progress)
+        train(clap, batch, RatingObjective(parse_loss("wsce+mae")), chosen, folder, progress=progress)
     if options.device.startswith("cuda"):
         peak = torch.cuda.max_memory_allocated()
     else:

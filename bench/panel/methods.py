@@ -24,10 +24,10 @@ from panel.study import HELD_OUT
 BASE = "mini"
 TEMPLATE = "the sound of {}"
 SETTINGS = (
-    *("--train", "audio,text,projection", "--learning-rate", "1e-3", "--warmup", "20"),
-    *("--rate", "text.=0.3", "--rate", "audio.stem=0", "--rate", "audio.blocks=0"),
-    *("--rate", "audio.norm=0.1", "--rate", "audio.hidden=0.1"),
-    *("--batch-size", "32", "--steps", "234", "--validate-every", "78"),
+    *("--trainable", "audio,text,projection", "--learning-rate", "1e-3", "--warmup-steps", "20"),
+    *("--lr-scale", "text.=0.3", "--lr-scale", "audio.stem=0", "--lr-scale", "audio.blocks=0"),
+    *("--lr-scale", "audio.norm=0.1", "--lr-scale", "audio.hidden=0.1"),
+    *("--batch-size", "32", "--steps", "234", "--validate-every", "78", "--save-every", "78"),
 )
 """Chosen on the validation split."""
 LOSSES = ("0.1*wsce+mae", "wsce+mae", "wsce", "mae")

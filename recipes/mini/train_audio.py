@@ -63,7 +63,7 @@ class Distilled(Objective[CaptionBatch]):
         logits = self.scale.exp() * audio @ self.names.T + self.bias
         tags = functional.binary_cross_entropy_with_logits(logits, target, reduction="none").sum(1).mean()
         return {
-            "contrastive": info_nce(audio, text, logit_scale, batch.fits),
+            "contrastive": info_nce(audio, text, logit_scale, batch.positives),
             "tags": self.weight * tags,
         }
 
@@ -113,9 +113,9 @@ def main() -> None:
         steps=options.steps,
         batch_size=options.batch,
         learning_rate=options.learning_rate,
-        warmup=100,
-        rates={"audio.blocks": options.trunk, "audio.stem": options.trunk},
-        parts=("audio",),
+        warmup_steps=100,
+        lr_scales={"audio.blocks": options.trunk, "audio.stem": options.trunk},
+        trainable=("audio",),
         precision=options.precision,
         seed=1,
         validate_every=100,

@@ -53,8 +53,8 @@ class QueryBatches:
         random = np.random.default_rng((self.seed, step))
         clips = random.permutation(len(self.sounds))[: self.size].tolist()
         chosen = [self.queries[clip][random.integers(len(self.queries[clip]))] for clip in clips]
-        fits = torch.tensor([[says <= self.facts[clip] for _, says in chosen] for clip in clips])
-        return CaptionBatch(self.sounds[clips], [text for text, _ in chosen], fits, [(clip,) for clip in clips])
+        positives = torch.tensor([[says <= self.facts[clip] for _, says in chosen] for clip in clips])
+        return CaptionBatch(self.sounds[clips], [text for text, _ in chosen], positives, [(clip,) for clip in clips])
 
 
 def read_queries(*paths: Path) -> dict[Path, list[tuple[str, set[str]]]]:
@@ -91,9 +91,9 @@ def main() -> None:
         steps=options.steps,
         batch_size=min(options.batch, len(clips)),
         learning_rate=options.learning_rate,
-        warmup=min(50, options.steps // 5),
+        warmup_steps=min(50, options.steps // 5),
         weight_decay=0.05,
-        rates=RATES,
+        lr_scales=RATES,
         seed=options.seed,
         workers=1,
         validate_every=options.steps,

@@ -18,5 +18,5 @@ if [ ! -e "$build/queries.csv" ]; then
 fi
 # shellcheck disable=SC2086
 "$bin/clapometer" pretrain "$build/queries.csv" -o "$build/paraclap" --model "$build/start" \
-  --train "${PARTS:-audio projection,text projection}" --rate text.=0.01 --rate audio.=0.01 \
+  --trainable "${PARTS:-audio projection,text projection}" --lr-scale text.=0.01 --lr-scale audio.=0.01 \
   --learning-rate 1e-3 --batch-size 32 --epochs 100 --seconds 5 --no-augment ${OPTIONS:-}

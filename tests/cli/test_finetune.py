@@ -17,7 +17,7 @@ from clapometer.cli import main
 from clapometer.models.families.mini import tiny
 
 Run = Callable[..., tuple[int, str, str]]
-QUICK = ("--batch-size", 12, "--learning-rate", 1e-2, "--warmup", 5, "--epochs", 3, "--scale", "0,10")
+QUICK = ("--batch-size", 12, "--learning-rate", 1e-2, "--warmup-steps", 5, "--epochs", 3, "--scale", "0,10")
 
 
 @pytest.fixture
@@ -70,8 +70,18 @@ def test_from_ratings_to_a_report_in_four_commands(run: Run, model: Path, tmp_pa
 
 def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_path: Path) -> None:
     given = rated_tones(tmp_path, ("train", "validation", "test"))
-    arguments = ("--train", "audio,projection", "--rate", "audio=0.5", "--loss", "wsce+2*mae", "--targets", "listener")
-    arguments += ("--average", 0.25, "--patience", 7, "--fixed-temperature", "--accumulate", 2, "--checkpointing")
+    arguments = (
+        "--trainable",
+        "audio,projection",
+        "--lr-scale",
+        "audio=0.5",
+        "--loss",
+        "wsce+2*mae",
+        "--targets",
+        "listener",
+    )
+    arguments += ("--wise-ft-alpha", 0.25, "--patience", 7, "--no-train-temperature", "--grad-cache-chunks", 2)
+    arguments += ("--gradient-checkpointing",)
     arguments += ("--window", "seconds=0.1,short=pad")
     status, out, err = run(
         "finetune", given, "--model", model, "-o", tmp_path / "out", *QUICK, *arguments, "--json", "-q"
@@ -83,9 +93,10 @@ def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_pa
     assert set(said["before"]) == {"srcc", "lcc", "ktau", "mse"}
     asked = json.loads((tmp_path / "out" / "run.json").read_text())
     options = asked["options"]
-    assert (options["parts"], options["rates"], options["average"]) == (["audio", "projection"], {"audio": 0.5}, 0.25)
-    assert (options["patience"], options["learn_temperature"], options["keep_statistics"]) == (7, False, True)
-    assert (options["accumulate"], options["checkpointing"]) == (2, True)
+    assert (options["trainable"], options["lr_scales"]) == (["audio", "projection"], {"audio": 0.5})
+    assert (options["patience"], options["train_temperature"], options["freeze_batchnorm"]) == (7, False, True)
+    assert (options["grad_cache_chunks"], options["gradient_checkpointing"]) == (2, True)
+    assert options["wise_ft_alpha"] == 0.25
     assert (asked["arguments"]["loss"], asked["arguments"]["targets"]) == ("wsce+2*mae", "listener")
     assert asked["arguments"]["window"] == "seconds=0.1,short=pad"
     assert load(tmp_path / "out").card.window == Window(0.1, 0.1, "pad", "windows")
@@ -101,13 +112,13 @@ def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_pa
         ((), "give RATINGS and the --model"),
         (("RATINGS", "--model", "tiny", "--epochs", 1, "--steps", 1), "say the same thing"),
         (("RATINGS", "--model", "tiny", "--loss", "wsce+mea"), "there is no 'mea'"),
-        (("RATINGS", "--model", "tiny", "--rate", "audio"), "--rate audio"),
+        (("RATINGS", "--model", "tiny", "--lr-scale", "audio"), "--lr-scale: 'audio'"),
         (("RATINGS", "--model", "nowhere", "--window", "tail"), "'tail' is not understood"),
         (("RATINGS", "--model", "tiny", "--window", "fused"), "tiny cannot encode with long=fused"),
-        (("RATINGS", "--model", "tiny", "--scale", "ten"), "--scale ten"),
+        (("RATINGS", "--model", "tiny", "--scale", "ten"), "--scale: 'ten'"),
         (("RATINGS", "--model", "tiny", "--audio-root", "nowhere"), "sounds are missing"),
         (("RATINGS", "--model", "tiny", "--screen", "anchors"), "no rating is of an anchor"),
-        (("--repeat", "run.json", "--seed", 1), "--repeat does what its file says; leave out seed"),
+        (("--repeat", "run.json", "--seed", 1), "--repeat takes all options from its file; leave out seed"),
         (("RATINGS", "--model", "laoin"), "did you mean laion"),
     ],
 )

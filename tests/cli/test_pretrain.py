@@ -41,7 +41,7 @@ def test_training_and_going_on(
 ) -> None:
     folder = table.parent
     arguments = (table, "-o", folder / "out", "--model", folder / "tiny", "--val", folder / "val.csv", "--steps", 3)
-    arguments += ("--batch-size", 2, "--seconds", 0.4, "--rate", "audio=0.5", "--train", "audio,projection")
+    arguments += ("--batch-size", 2, "--seconds", 0.4, "--lr-scale", "audio=0.5", "--trainable", "audio,projection")
     arguments += ("--window", "seconds=0.3,hop=0.2")
     assert run(monkeypatch, *arguments, "--json") == 0
     shown = capsys.readouterr()
@@ -55,7 +55,7 @@ def test_training_and_going_on(
     assert "steps 3/3" in shown.err
     assert "step 3  loss" in shown.err
     options = json.loads((folder / "out" / "run.json").read_text())["options"]
-    assert (options["rates"], options["parts"]) == ({"audio": 0.5}, ["audio", "projection"])
+    assert (options["lr_scales"], options["trainable"]) == ({"audio": 0.5}, ["audio", "projection"])
     assert load(folder / "out").card.name == "out"
     assert load(folder / "out").card.window == Window(0.3, 0.2)
     assert run(monkeypatch, *arguments, "--quiet") == 0
@@ -69,8 +69,8 @@ def test_training_and_going_on(
     ("more", "message"),
     [
         (("--epochs", 1, "--steps", 1), "--epochs and --steps"),
-        (("--rate", "audio"), "--rate audio: write it as NAME=FACTOR"),
-        (("--train", "video"), "no part 'video'"),
+        (("--lr-scale", "audio"), "--lr-scale: 'audio': write it as NAME=FACTOR"),
+        (("--trainable", "video"), "no part 'video'"),
         (("--batch-size", 1), "batch-size must be at least 2"),
         (("--mix", 2), "mix is a share"),
         (("--seconds", 0), "seconds must be positive"),

@@ -61,7 +61,7 @@ def test_queries_are_true_and_can_be_trained_on(
     shown = capsys.readouterr()
     assert "30 queries for 10 of 10 clips" in shown.out
     assert "has a high pitch" in shown.out
-    assert "note: nothing is said of duration: all its 10 values are 0.3" in shown.err
+    assert "note: duration is not used: all its 10 values are 0.3" in shown.err
     rows = rows_of(out)
     assert rows[0]["audio"] == "../clips/0.wav"
     lowest, highest = said(rows, "0.wav"), said(rows, "9.wav")
@@ -112,7 +112,7 @@ def test_bins_and_measures_serve_another_corpus(
     assert rows_of(folder / "again.csv") == rows_of(folder / "q.csv")
     capsys.readouterr()
     assert run(monkeypatch, table, "-o", folder / "x.csv", *again, "--bins", bins) == 2
-    assert "made of figures of 'own', and these are of 'table'" in capsys.readouterr().err
+    assert "made of measures of 'own', and these are of 'table'" in capsys.readouterr().err
 
 
 def test_bad_rows_are_told_and_the_others_have_their_queries(
@@ -137,7 +137,7 @@ def test_bad_rows_are_told_and_the_others_have_their_queries(
         "speech.csv line 17: audio is empty",
         "3 of 16 rows are described in part",
         "speech.csv line 12: silent for all its 0.50 s",
-        "arousal is 'x', which is no number",
+        "arousal is 'x', which is not a number",
         "speech.csv line 13: 0.020 s is too short for pitch",
         "speech.csv line 14: no voiced frame",
     ):

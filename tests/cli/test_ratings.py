@@ -148,7 +148,7 @@ def test_bad_rows_are_told_and_make_the_status_1(ratings: Command, study: Path, 
     done = ratings(study, "-o", tmp_path / "out.csv", status=1)
     assert "2 rows cannot be used and are left out (out of scale 1, not a number 1):" in done.err
     assert "study.csv line 182: the rating 9 is outside the scale of 1 to 5" in done.err
-    assert "study.csv line 183: 'rating' is 'many', which is no number" in done.err
+    assert "study.csv line 183: 'rating' is 'many', which is not a number" in done.err
     figures = json.loads(ratings(study, "--json", status=1).out)
     assert [row["line"] for row in figures["problems"]["rows"]] == [182, 183]
 

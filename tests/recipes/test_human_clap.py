@@ -26,7 +26,7 @@ PROMPTS = {"train": 20, "validation": 18, "test": 18}
 TRIVIAL = ("system's mean", "constant")
 GROUPS = (("all", ""), ("origin", "natural"), ("origin", "synthesized"))
 QUICK = {
-    "FINETUNE": "--steps 24 --validate-every 8 --batch-size 12 --learning-rate 1e-2 --warmup 4 --device cpu -q",
+    "FINETUNE": "--steps 24 --validate-every 8 --batch-size 12 --learning-rate 1e-2 --warmup-steps 4 --device cpu -q",
     "SCORE": "--device cpu --no-cache -q",
     "EVALUATE": "--resamples 100 -q",
 }

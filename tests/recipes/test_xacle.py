@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 PAIRS = {"train": 60, "validation": 54, "test": 40}
 FIRST = {"train": 0, "validation": 7500, "test": 10500}
 QUICK = {
-    "FINETUNE": "--steps 24 --validate-every 8 --batch-size 12 --learning-rate 1e-2 --warmup 4 --device cpu -q",
+    "FINETUNE": "--steps 24 --validate-every 8 --batch-size 12 --learning-rate 1e-2 --warmup-steps 4 --device cpu -q",
     "SCORE": "--device cpu --no-cache -q",
     "EVALUATE": "--resamples 100 -q",
 }

@@ -17,11 +17,11 @@ from clapometer.training.captions import (
     Clip,
     Spoken,
     check_distinct,
-    fits,
+    indices_of_step,
     joined,
+    positive_mask,
     read_captions,
     texts_of,
-    turns,
 )
 from clapometer.training.options import NO_AUGMENTATION, Augmentation
 from clapometer.types import Window
@@ -144,7 +144,9 @@ def test_a_batch_depends_on_seed_and_step_alone(write: Writer) -> None:
 
 def test_every_clip_is_heard_once_a_round_and_every_text_in_the_end(write: Writer) -> None:
     source = batches(write)
-    heard = [number for step in range(30) for number in turns(step, source.size, len(source.clips), source.seed)]
+    heard = [
+        number for step in range(30) for number in indices_of_step(step, source.size, len(source.clips), source.seed)
+    ]
     assert len(heard) == 120
     for start in range(0, 120, 6):
         assert sorted(heard[start : start + 6]) == list(range(6))
@@ -226,7 +228,7 @@ def test_what_fits() -> None:
         (Spoken(4, "a storm"),),
         (Spoken(0, "barking"), Spoken(3, "rain")),
     ]
-    table = fits(clips, parts).int().tolist()
+    table = positive_mask(clips, parts).int().tolist()
     assert table == [
         [1, 1, 1, 0, 0, 0],  # a dog: "barking" is one of its texts, "a puppy" of its group
         [0, 1, 0, 0, 0, 0],  # barking: nobody said that it is a dog
@@ -240,13 +242,13 @@ def test_what_fits() -> None:
 @pytest.mark.parametrize("other", ["a dog  barks", "A dog barks ", "A DOG\tBARKS", "a\u00a0dog barks"])
 def test_captions_that_differ_in_case_or_whitespace_are_no_negatives(other: str) -> None:
     clips = [clip("a dog barks"), clip(other)]
-    table = fits(clips, [(Spoken(0, "a dog barks"),), (Spoken(1, other),)])
+    table = positive_mask(clips, [(Spoken(0, "a dog barks"),), (Spoken(1, other),)])
     assert table.tolist() == [[True, True], [True, True]]
 
 
 def test_captions_that_differ_in_unicode_form_are_no_negatives() -> None:
     clips = [clip("a caf\u00e9"), clip("a cafe\u0301")]
-    assert fits(clips, [(Spoken(0, clips[0].texts[0]),), (Spoken(1, clips[1].texts[0]),)]).all()
+    assert positive_mask(clips, [(Spoken(0, clips[0].texts[0]),), (Spoken(1, clips[1].texts[0]),)]).all()
 
 
 def test_no_augmentation_does_nothing() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from clapometer import load
-from clapometer.training.distributed import Processes, joined, processes
+from clapometer.training.distributed import Processes, process_group, processes
 
 WORK = """
 import json, sys
@@ -22,19 +22,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import torch
 from clapometer.models.families.mini import tiny
-from clapometer.training.losses.rated import read_loss
+from clapometer.training.losses.rated import parse_loss
 from clapometer.training.loop import train
 from clapometer.training.objective import Objective
 from clapometer.training.options import TrainOptions
-from clapometer.training.distributed import joined, processes
+from clapometer.training.distributed import process_group, processes
 from clapometer.training.step import gradients
 
 @dataclass(frozen=True)
 class Batch:
     windows: list
     texts: list
-    audio_known = None
-    text_known = None
+    audio_features = None
+    text_features = None
 
 class Rated(Objective):
     def __init__(self):
@@ -42,7 +42,7 @@ class Rated(Objective):
         self.own = torch.nn.Parameter(torch.tensor(0.5))
     def forward(self, audio, text, logit_scale, batch):
         ratings = torch.linspace(0, 1, len(text))
-        return {**read_loss("wsce+mae")(audio, text, logit_scale, ratings), "own": self.own.square()}
+        return {**parse_loss("wsce+mae")(audio, text, logit_scale, ratings), "own": self.own.square()}
 
 def batches(step):
     sounds = torch.randn(7, 1600, generator=torch.Generator().manual_seed(step))
@@ -55,9 +55,9 @@ def new():
     return clap.train()
 
 folder, accumulate = Path(sys.argv[1]), int(sys.argv[2])
-options = TrainOptions(steps=6, batch_size=7, learning_rate=1e-2, warmup=2, accumulate=accumulate, save_every=3,
-                       log_every=1, validate_every=2)
-with joined("cpu"):
+options = TrainOptions(steps=6, batch_size=7, learning_rate=1e-2, warmup_steps=2, grad_cache_chunks=accumulate,
+                       save_every=3, log_every=1, validate_every=2)
+with process_group("cpu"):
     clap, objective = new(), Rated()
     weights = [*clap.parameters(), *objective.parameters()]
     terms = gradients(clap, batches(0), objective, weights, options, 0, processes())
@@ -98,7 +98,7 @@ def work(folder: Path, count: int, accumulate: int = 1) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     (alone,) = work(tmp_path / "one", 1)
-    first, second = work(tmp_path / "two", 2, accumulate=2)
+    first, second = work(tmp_path / "two", 2, grad_cache_chunks=2)
     assert first == second
     assert first["terms"] == pytest.approx(alone["terms"], abs=1e-6)
     mine, other = (torch.tensor([x for some in one["gradients"] if some for x in some]) for one in (first, alone))
@@ -119,6 +119,6 @@ def test_the_rows_of_all_make_up_the_batch() -> None:
 
 
 def test_alone_nothing_is_joined() -> None:
-    with joined("auto") as device:
+    with process_group("auto") as device:
         assert device == "auto"
         assert processes() == Processes(0, 1)

@@ -16,18 +16,20 @@ from typing import Any
 import pytest
 import torch
 from helpers.rated_tones import rated_tones, read, write
+from helpers.training import finetune_options
 
 from clapometer import Window, evaluate, finetune, load, read_ratings, save, score_pairs
 from clapometer.calibration import read_calibration
 from clapometer.errors import BadOption
 from clapometer.models.families import laion
 from clapometer.models.families.mini import tiny
-from clapometer.training.finetune import Finetuned, Reminder, repeat
-from clapometer.training.options import Augmentation, TrainOptions
-from clapometer.training.rating_data import read_material
+from clapometer.training.finetune import FinetuneResult, repeat
+from clapometer.training.options import Augmentation, ReplayOptions, TrainOptions
+from clapometer.training.rating_data import read_rating_data
+from clapometer.training.run_folder import Tell, ignore
 
 SPLITS = ("train", "train", "validation", "test")
-OPTIONS = TrainOptions(batch_size=12, learning_rate=1e-2, warmup=5, keep_statistics=True, seed=1)
+OPTIONS = TrainOptions(batch_size=12, learning_rate=1e-2, warmup_steps=5, freeze_batchnorm=True, seed=1)
 
 
 @pytest.fixture
@@ -37,9 +39,9 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
-def run(folder: Path, model: Path, name: str = "out", **more: Any) -> Finetuned:
-    options = {"options": OPTIONS, "epochs": 5, "scale": (0, 10), "device": "cpu", "model": model, **more}
-    return finetune(folder / "ratings.csv", folder / name, **options)
+def run(folder: Path, model: Path, name: str = "out", tell: Tell = ignore, **more: Any) -> FinetuneResult:
+    options = finetune_options(**{"options": OPTIONS, "epochs": 5, "scale": (0, 10), **more})
+    return finetune(folder / "ratings.csv", folder / name, model=model, options=options, device="cpu", tell=tell)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -55,9 +57,9 @@ def test_a_model_learns_what_listeners_say(model: Path, tmp_path: Path) -> None:
     ratings = rated_tones(tmp_path, (*SPLITS, "train", "validation"), count=180)
     told: list[str] = []
     found = run(tmp_path, model, epochs=8, tell=told.append)
-    evaluation = found.outcome.evaluation
+    evaluation = found.comparison.evaluation
     before, after = evaluation.row("before"), evaluation.row("after")
-    assert found.outcome.on == "test"
+    assert found.comparison.on == "test"
     assert after.srcc.value > before.srcc.value + 0.2
     assert after.mse.value < before.mse.value / 2
     assert told[0] == "90 pairs for training (270 ratings), 60 for validation, 30 for the test"
@@ -84,12 +86,12 @@ def test_a_model_learns_what_listeners_say(model: Path, tmp_path: Path) -> None:
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert {"wsce", "mae", "loss"} <= {name for line in log for name in line}
     measured = {line["step"]: line["srcc"] for line in log if "srcc" in line}
-    assert measured[found.trained.best_step] == max(measured.values()) == found.trained.figures["srcc"]
+    assert measured[found.trained.best_step] == max(measured.values()) == found.trained.metrics["srcc"]
 
 
 def test_without_splits_a_validation_and_a_test_are_created(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=144)
-    found = run(tmp_path, model, epochs=1, validation_share=0.4).outcome
+    found = run(tmp_path, model, epochs=1, validation_share=0.4).comparison
     assert found.on == "test"
     assert len(found.evaluation.pairs) == 29
     split = read_ratings(tmp_path / "out" / "ratings.csv")
@@ -101,7 +103,7 @@ def test_without_splits_a_validation_and_a_test_are_created(model: Path, tmp_pat
 def test_without_a_test_split_nothing_is_claimed(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=90)
     notes: list[str] = []
-    found = run(tmp_path, model, epochs=8, validation_share=0.4, tell=notes.append).outcome
+    found = run(tmp_path, model, epochs=8, validation_share=0.4, tell=notes.append).comparison
     assert any("90 pairs are too few; at least 100 are needed" in note for note in notes)
     assert found.on == "validation"
     assert found.verdicts == []
@@ -116,8 +118,8 @@ def test_without_a_test_split_nothing_is_claimed(model: Path, tmp_path: Path) ->
 def test_a_validation_that_was_selected_by_agreement_has_no_ceiling(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=144)
     shares = {"validation_share": 0.4, "test_share": 0}
-    plain = run(tmp_path, model, "plain", epochs=1, **shares).outcome.evaluation
-    kept = run(tmp_path, model, "kept", epochs=1, screen=["near-another=9"], **shares).outcome.evaluation
+    plain = run(tmp_path, model, "plain", epochs=1, **shares).comparison.evaluation
+    kept = run(tmp_path, model, "kept", epochs=1, screen=("near-another=9",), **shares).comparison.evaluation
     assert plain.ceiling
     assert "ceiling" in (tmp_path / "plain" / "CARD.md").read_text()
     assert not kept.ceiling
@@ -125,7 +127,7 @@ def test_a_validation_that_was_selected_by_agreement_has_no_ceiling(model: Path,
 
 
 @pytest.mark.parametrize("loss", ["mae", "wsce", "wsce+2*mse", "listnet", "margin+mae"])
-@pytest.mark.parametrize("targets", ["mean", pytest.param("listener-standardised", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("targets", ["mean", pytest.param("listener-zscore", marks=pytest.mark.slow)])
 def test_every_loss_with_every_target(loss: str, targets: str, model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, SPLITS)
     found = run(tmp_path, model, loss=loss, targets=targets, epochs=1)
@@ -139,7 +141,7 @@ import os, signal, sys
 from pathlib import Path
 from clapometer import finetune
 from clapometer.training.log import Log
-from clapometer.training.options import TrainOptions
+from clapometer.training.options import FinetuneOptions, TrainOptions
 
 write = Log.write
 
@@ -151,12 +153,10 @@ def written(self, step, *more, **named):
 Log.write = written
 folder = Path(sys.argv[1])
 options = TrainOptions(
-    steps=24, batch_size=12, learning_rate=1e-2, warmup=5, log_every=1, validate_every=5, save_every=3
+    steps=24, batch_size=12, learning_rate=1e-2, warmup_steps=5, log_every=1, validate_every=5, save_every=3
 )
-finetune(
-    folder / "ratings.csv", folder / sys.argv[2], model=folder / "tiny", scale=(0, 10), options=options, epochs=None,
-    targets="listener", device="cpu",
-)
+options = FinetuneOptions(scale=(0, 10), targets="listener", training=options)
+finetune(folder / "ratings.csv", folder / sys.argv[2], model=folder / "tiny", options=options, device="cpu")
 """
 
 
@@ -178,15 +178,15 @@ def test_killed_at_a_random_step_a_run_goes_on_to_the_same_weights(model: Path, 
 def test_a_run_is_repeated_by_its_record(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, SPLITS)
     (tmp_path / "captions.csv").write_text("audio,text\n" + "".join(f"{n}.wav,tone {n}\n" for n in range(12)))
-    captions = Reminder((str(tmp_path / "captions.csv"),), share=0.25)
+    captions = ReplayOptions((str(tmp_path / "captions.csv"),), captions_share=0.25)
     augmentation = Augmentation(mix=0.0, gain=3.0)
-    run(tmp_path, model, reminder=captions, augmentation=augmentation, screen=["constant"], epochs=2)
+    run(tmp_path, model, replay=captions, augmentation=augmentation, screen=("constant",), epochs=2)
     again = repeat(tmp_path / "out" / "run.json", tmp_path / "again", device="cpu")
     assert again.trained.steps == 4
     assert equal(tmp_path / "out", tmp_path / "again")
     rows = read(tmp_path / "ratings.csv")
     write(tmp_path / "ratings.csv", rows[3:])
-    with pytest.raises(BadOption, match=r"ratings\.csv is not there, or not what it was"):
+    with pytest.raises(BadOption, match=r"ratings\.csv is missing or has changed"):
         repeat(tmp_path / "out" / "run.json", tmp_path / "third", device="cpu")
     with pytest.raises(BadOption, match=r"is not the run\.json of"):
         repeat(tmp_path / "ratings.csv", tmp_path / "third")
@@ -204,7 +204,7 @@ def test_what_does_not_learn_is_embedded_once_and_stays(
     counts = []
     for epochs in (1, 8):
         heard.clear()
-        options = replace(OPTIONS, parts=("text", "projection"), patience=0)
+        options = replace(OPTIONS, trainable=("text", "projection"), patience=0)
         run(tmp_path, model, f"out{epochs}", options=options, epochs=epochs)
         validations = 12 * (1 + epochs)
         counts.append(sum(heard) - validations)
@@ -224,20 +224,20 @@ def test_a_laion_model_becomes_a_folder_for_transformers_too(tmp_path: Path) -> 
     theirs = ClapModel.from_pretrained(tmp_path / "out" / "transformers").state_dict()
     ours = weights(tmp_path / "out")
     assert torch.equal(theirs["text_projection.linear1.weight"], ours["text_projection.0.weight"])
-    assert found.outcome.not_exported == ""
-    assert found.outcome.calibration is None  # twelve pairs are too few
+    assert found.comparison.not_exported == ""
+    assert found.comparison.calibration is None  # twelve pairs are too few
 
 
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
-        (None, Window(1.0, 1.0, "repeatpad", "fused")),
+        ("", Window(1.0, 1.0, "repeatpad", "fused")),
         ("head", Window(1.0, 1.0, "repeatpad", "head")),
-        (Window(0.1, 0.05, "keep", "windows"), Window(0.1, 0.05, "keep", "windows")),
+        (str(Window(0.1, 0.05, "keep", "windows")), Window(0.1, 0.05, "keep", "windows")),
     ],
 )
 def test_the_window_of_training_is_that_of_the_model(
-    window: Window | str | None, expected: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    window: str, expected: Window, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rated_tones(tmp_path, SPLITS)
     torch.manual_seed(0)
@@ -270,7 +270,7 @@ def test_augmented_sounds_are_encoded_each_time_where_their_tower_is_frozen(
     monkeypatch.setattr(
         type(tiny()), "encode_clips", lambda self, clips: trained.append(len(clips)) or encode_clips(self, clips)
     )
-    options = replace(OPTIONS, parts=("text",))
+    options = replace(OPTIONS, trainable=("text",))
     run(tmp_path, model, "plain", options=options, epochs=1)
     assert trained == []
     run(tmp_path, model, options=options, augmentation=Augmentation(mix=0.0), epochs=1)
@@ -281,16 +281,16 @@ def test_options_that_cannot_be_are_refused_before_a_model_is_loaded(model: Path
     rated_tones(tmp_path, SPLITS)
     for options, pattern in (
         ({"loss": "wsce+mea"}, "there is no 'mea'"),
-        ({"augmentation": Augmentation()}, "rated sounds are not mixed"),
+        ({"augmentation": Augmentation()}, "rated sounds cannot be mixed"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"window": "seconds=0"}, "seconds must be positive"),
         ({"window": "fused"}, "tiny cannot encode with long=fused; use windows or head"),
-        ({"options": replace(OPTIONS, parts=("ears",))}, "no part 'ears'"),
+        ({"options": replace(OPTIONS, trainable=("ears",))}, "no part 'ears'"),
     ):
         with pytest.raises(BadOption, match=pattern):
             run(tmp_path, model, **options)  # type: ignore[arg-type]
-    with pytest.raises(BadOption, match="share of the captions"):
-        Reminder(("captions.csv",), share=0)
+    with pytest.raises(BadOption, match="captions-share must be positive"):
+        ReplayOptions(("captions.csv",), captions_share=0)
 
 
 def test_the_public_reader_and_finetune_see_the_same(model: Path, tmp_path: Path) -> None:
@@ -298,9 +298,9 @@ def test_the_public_reader_and_finetune_see_the_same(model: Path, tmp_path: Path
 
     rated_tones(tmp_path, SPLITS)
     found = run(tmp_path, model, epochs=1)
-    material = read_material(read_ratings(tmp_path / "ratings.csv", scale=(0, 10)))
+    material = read_rating_data(read_ratings(tmp_path / "ratings.csv", scale=(0, 10)))
     assert material.test is not None
-    assert found.outcome.evaluation.pairs.audio.tolist() == material.test.ratings.pairs.audio.tolist()
+    assert found.comparison.evaluation.pairs.audio.tolist() == material.test.ratings.pairs.audio.tolist()
     run_json = json.loads((tmp_path / "out" / "run.json").read_text())
     sizes = {"train": len(material.train), "validation": len(material.validation), "test": len(material.test)}
     assert run_json["pairs"] == {**sizes, "created": []}

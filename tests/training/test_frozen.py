@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from clapometer.models.registry import FAMILIES
-from clapometer.training.frozen import known_sounds, known_texts
+from clapometer.training.frozen import precomputed_audio, precomputed_texts
 
 TEXTS = ["a dog barks", "rain", "a dog barks"]
 
@@ -31,24 +31,24 @@ def test_what_is_known_gives_the_vectors_of_the_model(family: str, head: bool, w
     torch.manual_seed(0)
     clap = FAMILIES[family].tiny().eval()
     clap.card = replace(clap.card, window=clap.window_of(window))
-    learning = {name for name in clap.parts() if name.endswith("projection")} if head else set()
+    trainable = {name for name in clap.parts() if name.endswith("projection")} if head else set()
     rows = torch.arange(3)
     with torch.no_grad():
-        texts = known_texts(clap, learning, TEXTS, None)
+        texts = precomputed_texts(clap, trainable, TEXTS, None)
         assert texts is not None
-        found = normalize(texts.rows(range(3)).vectors(rows, clap.device), dim=-1)
+        found = normalize(texts.take(range(3)).vectors(rows, clap.device), dim=-1)
         torch.testing.assert_close(found, clap.embed_text(TEXTS))
-        audio = known_sounds(clap, learning, sounds, None)
+        audio = precomputed_audio(clap, trainable, sounds, None)
         assert audio is not None
         expected = clap.embed_audio(sounds)
-        assert audio.items[0] is audio.items[2]
+        assert audio.features[0] is audio.features[2]
         projects = head and "audio projection" in clap.parts()
         assert (audio.head is not None) == projects
-        found = audio.rows(range(3)).vectors(rows, clap.device)
+        found = audio.take(range(3)).vectors(rows, clap.device)
         torch.testing.assert_close(normalize(found, dim=-1), expected, rtol=0, atol=1e-5)
 
 
 def test_where_towers_learn_nothing_is_known(sounds: list[Path]) -> None:
     clap = FAMILIES["laion"].tiny()
-    assert known_sounds(clap, {"audio"}, sounds, None) is None
-    assert known_texts(clap, {"text", "text projection"}, TEXTS, None) is None
+    assert precomputed_audio(clap, {"audio"}, sounds, None) is None
+    assert precomputed_texts(clap, {"text", "text projection"}, TEXTS, None) is None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.rated_tones import rated_tones, read, write
+from helpers.training import finetune_options
 
 from clapometer import evaluate, finetune, load, save, score_pairs
 from clapometer.calibration import read_calibration
@@ -22,11 +23,11 @@ from clapometer.models.families.mini import tiny
 from clapometer.provenance import file_hash
 from clapometer.seen import read_seen
 from clapometer.text import text_hash
-from clapometer.training.finetune import Finetuned, Reminder, repeat
-from clapometer.training.options import TrainOptions
-from clapometer.training.run_folder import _is_better
+from clapometer.training.finetune import FinetuneResult, repeat
+from clapometer.training.options import ReplayOptions, TrainOptions
+from clapometer.training.run_folder import Tell, _is_better, ignore
 
-OPTIONS = TrainOptions(batch_size=12, learning_rate=1e-2, warmup=5, keep_statistics=True, seed=1)
+OPTIONS = TrainOptions(batch_size=12, learning_rate=1e-2, warmup_steps=5, freeze_batchnorm=True, seed=1)
 SPLITS = ("train", "train", "validation", "test")
 
 
@@ -37,9 +38,9 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "tiny"
 
 
-def run(folder: Path, model: Path, name: str = "out", **more: Any) -> Finetuned:
-    options = {"options": OPTIONS, "epochs": 2, "scale": (0, 10), "device": "cpu", "model": model, **more}
-    return finetune(folder / "ratings.csv", folder / name, **options)
+def run(folder: Path, model: Path, name: str = "out", tell: Tell = ignore, **more: Any) -> FinetuneResult:
+    options = finetune_options(**{"options": OPTIONS, "epochs": 2, "scale": (0, 10), **more})
+    return finetune(folder / "ratings.csv", folder / name, model=model, options=options, device="cpu", tell=tell)
 
 
 def scored(folder: Path, model: Path, ratings: Path) -> Path:
@@ -101,7 +102,7 @@ def test_held_out_pairs_that_the_base_was_trained_on_are_left_out(model: Path, t
     write(tmp_path / "ratings.csv", [(*row[:4], turned[row[4]]) for row in rows])
     notes: list[str] = []
     found = run(tmp_path, tmp_path / "first", "second", tell=notes.append)
-    assert found.outcome.on == "validation"
+    assert found.comparison.on == "validation"
     assert [note for note in notes if "left out" in note] == [
         "48 pairs for validation or test left out: the model was trained on them before"
     ]
@@ -120,7 +121,7 @@ def test_captions_of_held_out_sounds_and_texts_are_left_out(model: Path, tmp_pat
     lines += [f"{row[0]},tone {row[0]}" for row in trained[1:8]]
     (tmp_path / "captions.csv").write_text("\n".join(lines) + "\n")
     notes: list[str] = []
-    run(tmp_path, model, reminder=Reminder((str(tmp_path / "captions.csv"),)), tell=notes.append, epochs=1)
+    run(tmp_path, model, replay=ReplayOptions((str(tmp_path / "captions.csv"),)), tell=notes.append, epochs=1)
     told = next(note for note in notes if note.startswith("captions left out"))
     assert f"{len(held_out)} sounds, 1 texts" in told
     assert told in (tmp_path / "out" / "CARD.md").read_text()
@@ -130,7 +131,7 @@ def test_captions_of_held_out_sounds_and_texts_are_left_out(model: Path, tmp_pat
 
     (tmp_path / "captions.csv").write_text("audio,text\n" + "".join(f"{row[0]},{row[1]}\n" for row in held_out))
     with pytest.raises(BadTable, match=r"captions\.csv: 0 caption clips are left"):
-        run(tmp_path, model, "none", reminder=Reminder((str(tmp_path / "captions.csv"),)))
+        run(tmp_path, model, "none", replay=ReplayOptions((str(tmp_path / "captions.csv"),)))
 
 
 def test_repeating_refuses_other_weights(model: Path, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_kept_step_0_is_the_model_you_started_from(
     from clapometer.cli.finetune import _print
 
     rated_tones(tmp_path, SPLITS)
-    found = run(tmp_path, model, options=replace(OPTIONS, learning_rate=1e-12, parts=("text",)), epochs=1)
+    found = run(tmp_path, model, options=replace(OPTIONS, learning_rate=1e-12, trainable=("text",)), epochs=1)
     assert found.trained.is_start
     after, before = load(tmp_path / "out", device="cpu"), load(model, device="cpu")
     assert all(torch.equal(one, before.state_dict()[name]) for name, one in after.state_dict().items())
@@ -186,7 +187,7 @@ def test_an_undefined_srcc_of_the_validation_is_null_everywhere(
     )
     notes: list[str] = []
     found = run(tmp_path, model, epochs=1, tell=notes.append)
-    assert math.isnan(found.trained.figures["srcc"])
+    assert math.isnan(found.trained.metrics["srcc"])
     log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [line["srcc"] for line in log if "mse" in line and "note" in line] == [None, None]
     assert not any("best so far" in note for note in notes)
@@ -202,7 +203,7 @@ def test_ratings_that_say_nothing_bring_no_calibration(model: Path, tmp_path: Pa
     random = torch.Generator().manual_seed(0)
     values = torch.randint(0, 11, (len(rows),), generator=random).tolist()
     write(tmp_path / "ratings.csv", [(*row[:3], value, row[4]) for row, value in zip(rows, values, strict=True)])
-    found = run(tmp_path, model, validation_share=0.3, epochs=1).outcome
+    found = run(tmp_path, model, validation_share=0.3, epochs=1).comparison
     assert found.calibration is None
     assert "no better than a constant" in found.no_calibration or "flat" in found.no_calibration
     assert read_calibration(tmp_path / "out") is None

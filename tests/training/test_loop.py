@@ -15,15 +15,15 @@ from clapometer.errors import BadOption, CheckpointError, TrainingFailed
 from clapometer.models.families.mini import MiniClap, tiny
 from clapometer.models.registry import load, save
 from clapometer.training.distributed import Processes
-from clapometer.training.loop import Trained, train
+from clapometer.training.loop import TrainResult, train
 from clapometer.training.losses.contrastive import info_nce
-from clapometer.training.objective import KnownRows, Objective
+from clapometer.training.objective import Objective, PrecomputedFeatures
 from clapometer.training.options import TrainOptions
-from clapometer.training.parameters import learning
-from clapometer.training.step import _vectors, update
+from clapometer.training.parameters import prepared_for_training
+from clapometer.training.step import _vectors, training_step
 
 OPTIONS = TrainOptions(
-    steps=7, batch_size=4, learning_rate=1e-2, warmup=2, log_every=1, validate_every=3, save_every=2, seed=5
+    steps=7, batch_size=4, learning_rate=1e-2, warmup_steps=2, log_every=1, validate_every=3, save_every=2, seed=5
 )
 
 
@@ -31,8 +31,8 @@ OPTIONS = TrainOptions(
 class Batch:
     windows: list[list[Tensor]]
     texts: list[str]
-    audio_known: KnownRows | None = None
-    text_known: KnownRows | None = None
+    audio_features: PrecomputedFeatures | None = None
+    text_features: PrecomputedFeatures | None = None
 
 
 def batches(step: int) -> Batch:
@@ -63,7 +63,7 @@ def new() -> MiniClap:
     return tiny()
 
 
-def run(folder: Path, clap: MiniClap | None = None, options: TrainOptions = OPTIONS, **more: Any) -> Trained:
+def run(folder: Path, clap: MiniClap | None = None, options: TrainOptions = OPTIONS, **more: Any) -> TrainResult:
     return train(clap or new(), batches, more.pop("objective", None) or Plain(), options, folder, **more)
 
 
@@ -118,14 +118,14 @@ def figures_from(values: dict[int, float]) -> Any:
 def test_the_best_state_is_kept_beside_the_last(tmp_path: Path) -> None:
     clap = new()
     trained = run(tmp_path, clap, validate=figures_from({0: 0.1, 3: 0.5, 6: 0.9, 7: 0.6}))
-    assert (trained.steps, trained.best_step, trained.figures) == (7, 6, {"accuracy": 0.9})
+    assert (trained.steps, trained.best_step, trained.metrics) == (7, 6, {"accuracy": 0.9})
     assert same(weights(tmp_path / "last"), clap.state_dict())
     assert not same(weights(tmp_path), clap.state_dict())
 
 
 def test_a_model_that_was_better_before_stays_as_it_was(tmp_path: Path) -> None:
     trained = run(tmp_path, validate=figures_from({0: 0.7, 3: 0.5, 6: 0.7, 7: 0.6}))
-    assert (trained.best_step, trained.figures) == (0, {"accuracy": 0.7})
+    assert (trained.best_step, trained.metrics) == (0, {"accuracy": 0.7})
     assert same(weights(tmp_path), new().state_dict())
     assert not same(weights(tmp_path / "last"), new().state_dict())
 
@@ -159,9 +159,9 @@ def test_a_batch_in_parts_has_the_same_gradients(accumulate: int) -> None:
         clap, objective = new(), Plain()
         clap.audio.dropout.p = 0.0  # its random numbers depend on the parts
         learning = [*clap.parameters(), *objective.parameters()]
-        options = replace(OPTIONS, accumulate=parts, clip=1e9)
+        options = replace(OPTIONS, grad_cache_chunks=parts, max_grad_norm=1e9)
         optimizer = torch.optim.SGD(learning, lr=1.0)
-        terms = update(clap, batches(0), objective, optimizer, learning, options, 0, Processes())
+        terms = training_step(clap, batches(0), objective, optimizer, learning, options, 0, Processes())
         found.append((terms, [weight.grad for weight in learning]))
     (whole, expected), (some, gradients) = found
     assert some == pytest.approx(whole, rel=1e-5)
@@ -174,9 +174,9 @@ def test_vectors_that_are_known_are_not_made_again(tmp_path: Path) -> None:
     clap = new()
     with torch.no_grad():
         known = list(clap.eval().encode_texts(batches(0).texts)[:, None])
-    options = replace(OPTIONS, steps=1, parts=("audio",))
+    options = replace(OPTIONS, steps=1, trainable=("audio",))
     for name, texts in (("made", batches(0).texts), ("known", ["nothing of this is read"] * 4)):
-        batch = replace(batches(0), texts=texts, text_known=KnownRows(known) if name == "known" else None)
+        batch = replace(batches(0), texts=texts, text_features=PrecomputedFeatures(known) if name == "known" else None)
         train(new(), lambda step, batch=batch: batch, Plain(), options, tmp_path / name)
     assert same(weights(tmp_path / "made"), weights(tmp_path / "known"))
 
@@ -191,7 +191,7 @@ def test_blocks_that_are_computed_anew_have_the_same_gradients(monkeypatch: pyte
     counts = []
     for name, wanted in (("kept", False), ("anew", True)):
         calls.clear()
-        run(tmp_path / name, options=replace(OPTIONS, steps=2, checkpointing=wanted))
+        run(tmp_path / name, options=replace(OPTIONS, steps=2, gradient_checkpointing=wanted))
         counts.append(len(calls))
     assert same(weights(tmp_path / "kept"), weights(tmp_path / "anew"))
     assert counts[1] == 2 * counts[0]
@@ -201,7 +201,7 @@ def test_a_run_without_gain_ends_early_and_stays_ended(tmp_path: Path) -> None:
     options = replace(OPTIONS, steps=50, validate_every=2, save_every=4, patience=2)
     figures = {0: 0.1, 2: 0.5, 4: 0.4, 6: 0.3, 8: 0.9}
     trained = run(tmp_path, options=options, validate=figures_from(figures))
-    assert (trained.steps, trained.best_step, trained.figures) == (6, 2, {"accuracy": 0.5})
+    assert (trained.steps, trained.best_step, trained.metrics) == (6, 2, {"accuracy": 0.5})
     again = train(new(), stopping_at(6), Plain(), options, tmp_path, validate=figures_from({}))
     assert again == replace(trained, resumed_from=6)
 
@@ -215,7 +215,7 @@ def test_what_is_written_is_an_average_with_the_beginning_if_that_is_wanted(tmp_
 
     clap, first = new(), new().state_dict()
     run(tmp_path / "own", options=replace(OPTIONS, steps=4))
-    run(tmp_path / "mean", clap, replace(OPTIONS, steps=4, average=0.25), validate=validate)
+    run(tmp_path / "mean", clap, replace(OPTIONS, steps=4, wise_ft_alpha=0.25), validate=validate)
     own = weights(tmp_path / "own")
     assert same(clap.state_dict(), own)  # training goes on from its own weights
     for folder in (tmp_path / "mean", tmp_path / "mean" / "last"):
@@ -229,7 +229,7 @@ def test_what_is_written_is_an_average_with_the_beginning_if_that_is_wanted(tmp_
 def test_batch_norms_keep_their_statistics_if_they_are_told(keep: bool) -> None:
     clap = new()
     clap.norm = torch.nn.BatchNorm1d(8)
-    with learning(clap, replace(OPTIONS, keep_statistics=keep)):
+    with prepared_for_training(clap, replace(OPTIONS, freeze_batchnorm=keep)):
         assert clap.norm.training is not keep
         assert clap.norm.weight.requires_grad
         clap.norm(torch.randn(4, 8))
@@ -250,7 +250,7 @@ def test_dropout_depends_on_seed_step_and_part_alone() -> None:
 
 def test_only_the_parts_that_are_named_learn(tmp_path: Path) -> None:
     clap = new().eval()
-    run(tmp_path, clap, replace(OPTIONS, parts=("projection",), learn_temperature=False))
+    run(tmp_path, clap, replace(OPTIONS, trainable=("projection",), train_temperature=False))
     before = new().state_dict()
     changed = {name for name, weight in clap.state_dict().items() if not torch.equal(weight, before[name])}
     assert changed == {"text_projection.weight", "text_projection.bias"}
@@ -261,7 +261,9 @@ def test_only_the_parts_that_are_named_learn(tmp_path: Path) -> None:
 def test_rates_slow_down_what_they_name(tmp_path: Path) -> None:
     clap = new()
     run(
-        tmp_path, clap, replace(OPTIONS, steps=1, warmup=0, weight_decay=0.0, rates={"audio": 0.0, "audio.output": 0.1})
+        tmp_path,
+        clap,
+        replace(OPTIONS, steps=1, warmup_steps=0, weight_decay=0.0, lr_scales={"audio": 0.0, "audio.output": 0.1}),
     )
     before = new().state_dict()
     moved = {name: (weight - before[name]).abs().max().item() for name, weight in clap.state_dict().items()}
@@ -272,7 +274,7 @@ def test_rates_slow_down_what_they_name(tmp_path: Path) -> None:
 
 def test_what_has_a_rate_of_0_has_no_gradient_and_learns_again_afterwards() -> None:
     clap = new()
-    with learning(clap, replace(OPTIONS, rates={"audio.stem": 0.0, "audio.blocks": 0.0})) as groups:
+    with prepared_for_training(clap, replace(OPTIONS, lr_scales={"audio.stem": 0.0, "audio.blocks": 0.0})) as groups:
         assert not clap.audio.trunk(torch.zeros(1, 32, 64)).requires_grad
         assert clap._encode_waveforms(torch.zeros(1, 16000)).requires_grad
         assert all(group["factor"] for group in groups)
@@ -306,7 +308,7 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
     save(new(), tmp_path)
-    with pytest.raises(BadOption, match="take another folder"):
+    with pytest.raises(BadOption, match="choose another folder"):
         run(tmp_path)
     assert same(weights(tmp_path), new().state_dict())
 
@@ -314,8 +316,8 @@ def test_a_model_of_another_origin_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"parts": ("audio", "video")}, "no part 'video'; it has audio, text, text projection"),
-        ({"rates": {"x": 1.0}}, "'x'"),
+        ({"trainable": ("audio", "video")}, "no part 'video'; it has audio, text, text projection"),
+        ({"lr_scales": {"x": 1.0}}, "'x'"),
     ],
 )
 def test_parts_and_rates_that_the_model_has_not_are_named(tmp_path: Path, changes: dict[str, Any], named: str) -> None:

@@ -21,16 +21,16 @@ from clapometer.models.nets.mobilenet import AudioEncoderConfig
 from clapometer.models.nets.sentence_encoder import TextEncoderConfig
 from clapometer.stats.bootstrap import Resamples
 from clapometer.stats.intervals import Estimate
-from clapometer.training.finetune_report import Outcome as Measured
-from clapometer.training.options import TrainOptions
+from clapometer.training.finetune_report import BeforeAfter as Measured
+from clapometer.training.options import FinetuneOptions, TrainOptions
 
 PAIRS, VALIDATION, TEST = 400, 40, 80
 MEMORISE = TrainOptions(
-    steps=84, batch_size=40, learning_rate=3e-2, warmup=5, keep_statistics=True, patience=0, weight_decay=0.0,
+    steps=84, batch_size=40, learning_rate=3e-2, warmup_steps=5, freeze_batchnorm=True, patience=0, weight_decay=0.0,
     validate_every=42, save_every=84,
 )  # fmt: skip
 """All weights are trained, until the token of each text has memorised its rating."""
-GENERALISE = replace(MEMORISE, steps=150, learning_rate=1e-2, rates={"text": 0.0})
+GENERALISE = replace(MEMORISE, steps=150, learning_rate=1e-2, lr_scales={"text": 0.0})
 """The text tower is frozen, so that only the sounds can explain the ratings."""
 
 
@@ -77,7 +77,7 @@ def listening_test(folder: Path, seed: int, *, shuffled: bool, samples: int = 56
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BeforeAfter:
     overfitted: Estimate
     """Gain in SRCC on the pairs that `evaluate` keeps, of the last state, which has memorised the training pairs."""
     kept: Estimate
@@ -85,16 +85,19 @@ class Outcome:
     training_srcc: float
 
 
-def outcome(folder: Path, seed: int, *, shuffled: bool, options: TrainOptions = MEMORISE) -> Outcome:
+def outcome(folder: Path, seed: int, *, shuffled: bool, options: TrainOptions = MEMORISE) -> BeforeAfter:
     """Fine-tune on ratings without splits, score all pairs before and after, evaluate all of them."""
     texts = listening_test(folder, seed, shuffled=shuffled, samples=560 if shuffled else 1600)
     torch.manual_seed(seed)
     save(tiny(), folder / "base")
     options = replace(options, seed=seed)
     found = finetune(
-        folder / "ratings.csv", folder / "tuned", model=folder / "base", loss="mae", options=options, epochs=None,
+        folder / "ratings.csv",
+        folder / "tuned",
+        model=folder / "base",
+        options=FinetuneOptions(loss="mae", training=options),
         device="cpu",
-    )  # fmt: skip
+    )
     split = read_ratings(folder / "tuned" / "ratings.csv").pairs
     scores = {}
     for name in ("base", "tuned/last"):
@@ -113,12 +116,12 @@ def outcome(folder: Path, seed: int, *, shuffled: bool, options: TrainOptions = 
     assert counts["reasons"] == {"audio:train": PAIRS - TEST - VALIDATION, "audio:validation": VALIDATION}
     assert len(evaluation.pairs) == TEST
     gain = next(one.srcc for one in evaluation.differences if (one.second, one.breakdown) == ("base", ALL))
-    own = next(one for one in found.outcome.evaluation.differences if (one.second, one.breakdown) == ("after", ALL))
-    assert found.outcome.on == "test"
-    assert len(found.outcome.evaluation.pairs) == TEST
+    own = next(one for one in found.comparison.evaluation.differences if (one.second, one.breakdown) == ("after", ALL))
+    assert found.comparison.on == "test"
+    assert len(found.comparison.evaluation.pairs) == TEST
     train = split.split == "train"
     fitted = spearmanr(scores["tuned/last"][train], split.mean[train]).statistic
-    return Outcome(gain, Estimate(-own.srcc.value, -own.srcc.high, -own.srcc.low), float(fitted))
+    return BeforeAfter(gain, Estimate(-own.srcc.value, -own.srcc.high, -own.srcc.low), float(fitted))
 
 
 def check_null(folder: Path, seeds: range, allowed: int, options: TrainOptions = MEMORISE) -> None:

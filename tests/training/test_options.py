@@ -1,31 +1,46 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from clapometer.cli import app
+from clapometer.cli.options import with_options
 from clapometer.errors import BadOption
-from clapometer.training.options import Augmentation, TrainOptions
+from clapometer.training.options import (
+    FINETUNE,
+    Augmentation,
+    FinetuneOptions,
+    PretrainOptions,
+    ReplayOptions,
+    TrainOptions,
+)
 
 
 def test_the_rate_rises_in_a_line_and_falls_as_a_cosine() -> None:
-    options = TrainOptions(steps=110, warmup=10, learning_rate=1.0)
-    assert [options.rate(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
-    assert options.rate(60) == pytest.approx(0.5)
-    assert options.rate(109) == pytest.approx(0.0002467, rel=1e-3)
-    assert TrainOptions(steps=5, warmup=0).rate(0) == 1e-4
+    options = TrainOptions(steps=110, warmup_steps=10, learning_rate=1.0)
+    assert [options.learning_rate_at(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert options.learning_rate_at(60) == pytest.approx(0.5)
+    assert options.learning_rate_at(109) == pytest.approx(0.0002467, rel=1e-3)
+    assert TrainOptions(steps=5, warmup_steps=0).learning_rate_at(0) == 1e-4
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"steps": 0}, "steps"),
+        ({"steps": -1}, "steps"),
+        ({"epochs": 0}, "epochs"),
         ({"batch_size": 1}, "batch-size"),
-        ({"accumulate": 65}, "accumulate"),
+        ({"grad_cache_chunks": 65}, "grad-cache-chunks"),
         ({"learning_rate": float("nan")}, "learning-rate"),
         ({"learning_rate": -1.0}, "learning-rate"),
         ({"weight_decay": -0.1}, "weight-decay"),
-        ({"rates": {"audio": -1.0}}, "audio"),
+        ({"lr_scales": {"audio": -1.0}}, "audio"),
         ({"precision": "fp16"}, "precision"),
         ({"seed": -1}, "seed"),
     ],
@@ -41,3 +56,65 @@ def test_what_cannot_be_is_named(changes: dict[str, Any], named: str) -> None:
 def test_augmentation_that_cannot_be_is_named(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(BadOption, match=named):
         Augmentation(**changes)
+
+
+def test_steps_come_from_epochs_unless_they_are_given() -> None:
+    assert TrainOptions(epochs=1.5, batch_size=6).with_steps(12).steps == 3
+    assert TrainOptions(epochs=1.5, batch_size=6, steps=7).with_steps(12).steps == 7
+
+
+def test_the_record_of_finetune_options_makes_the_same_options() -> None:
+    options = FinetuneOptions(
+        scale=(0, 10),
+        screen=("near-another=5", "constant"),
+        columns={"audio": "file"},
+        targets="listener",
+        replay=ReplayOptions(("captions.csv",), captions_share=0.25),
+        augmentation=Augmentation(mix=0, gain=3),
+        training=replace(FINETUNE, lr_scales={"audio": 0.5}, trainable=("audio", "projection")),
+    )
+    record = json.loads(json.dumps(options.as_record()))
+    assert FinetuneOptions.from_record(record) == options
+    assert record["training"]["lr_scales"] == {"audio": 0.5}
+
+
+@pytest.mark.parametrize("option", ["--learning-rate", "--loss", "--validation", "--captions-share"])
+def test_a_default_of_finetune_has_one_home(option: str) -> None:
+    """A changed default is found in `--help`, in what the command passes on, and in the record."""
+    changed = FinetuneOptions(
+        loss="mse",
+        validation_share=0.123,
+        replay=ReplayOptions(captions_share=0.321),
+        training=replace(FINETUNE, learning_rate=0.0625),
+    )
+    passed: list[FinetuneOptions] = []
+
+    @with_options(options=changed, replay=changed.replay, loop=changed.training)
+    def command(options: FinetuneOptions, replay: ReplayOptions, loop: TrainOptions) -> None:
+        """Train."""
+        passed.append(replace(options, replay=replay, training=loop))
+
+    app = typer.Typer()
+    app.command()(command)
+    wide = {"COLUMNS": "250", "TERM": "dumb"}
+    text = CliRunner().invoke(app, ["--help"], env=wide).output
+    assert CliRunner().invoke(app, [], catch_exceptions=False).exit_code == 0
+    value = {"--learning-rate": "0.0625", "--loss": "mse", "--validation": "0.123", "--captions-share": "0.321"}[option]
+    assert f"[default: {value}]" in text
+    assert passed == [changed]
+    assert value in json.dumps(passed[0].as_record())
+
+
+@pytest.mark.parametrize("name", ["finetune", "pretrain"])
+def test_command_and_function_have_the_same_defaults(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    passed: list[object] = []
+
+    def called(*_: object, options: object, **__: object) -> None:
+        passed.append(options)
+        raise BadOption("enough")
+
+    monkeypatch.setattr(f"clapometer.training.{name}.{name}", called)
+    CliRunner().invoke(app, [name, "r.csv", "--model", "mini", "-o", str(tmp_path / "out")])
+    assert passed == [{"finetune": FinetuneOptions(), "pretrain": PretrainOptions()}[name]]

@@ -17,19 +17,29 @@ import pytest
 import soundfile
 import torch
 from conftest import noise
+from helpers.training import pretrain_options
 from torch import nn
 
-from clapometer import Window, load, pretrain, save
+import clapometer
+from clapometer import Window, load, save
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.clap import Clap
 from clapometer.models.families import laion
 from clapometer.models.families.mini import tiny
 from clapometer.text import text_hash
+from clapometer.training.loop import TrainResult
 from clapometer.training.options import NO_AUGMENTATION, Augmentation, TrainOptions
 from clapometer.training.pretrain import Retrieval, read_validation
 
 PITCHES = {"a low tone": 300, "a middle tone": 1000, "a high tone": 3500}
-QUICK = TrainOptions(steps=60, batch_size=6, learning_rate=1e-2, warmup=5, validate_every=20, save_every=20, seed=1)
+QUICK = TrainOptions(
+    steps=60, batch_size=6, learning_rate=1e-2, warmup_steps=5, validate_every=20, save_every=20, seed=1
+)
+
+
+def pretrain(captions: Path, folder: Path, **more: Any) -> TrainResult:
+    own = {name: more.pop(name) for name in ("model", "validation", "device", "tell") if name in more}
+    return clapometer.pretrain(captions, folder, options=pretrain_options(**more), **own)
 
 
 @pytest.fixture
@@ -72,14 +82,14 @@ def test_a_model_learns_to_tell_sounds_that_it_has_not_heard(model: Path, captio
         tmp_path / "out",
         model=model,
         validation=tmp_path / "val.csv",
-        templates=("{}",),
+        template=("{}",),
         seconds=0.5,
         options=QUICK,
         augmentation=Augmentation(mix=0.2),
         device="cpu",
         tell=told.append,
     )
-    assert trained.figures["accuracy"] == 1.0
+    assert trained.metrics["accuracy"] == 1.0
     assert [line.split()[1] for line in told] == ["0", "20", "40", "60"]
     clap = load(tmp_path / "out", device="cpu")
     assert clap.card.name == "out"
@@ -97,7 +107,7 @@ KILLED = """
 import os, signal, sys
 from clapometer import pretrain
 from clapometer.training.log import Log
-from clapometer.training.options import TrainOptions
+from clapometer.training.options import PretrainOptions, TrainOptions
 
 write = Log.write
 
@@ -107,8 +117,9 @@ def written(self, step, *more):
         os.kill(os.getpid(), signal.SIGKILL)
 
 Log.write = written
-options = TrainOptions(steps=60, batch_size=6, learning_rate=1e-2, warmup=5, log_every=1, save_every=7, seed=1)
-pretrain(sys.argv[1], sys.argv[2], model=sys.argv[3], seconds=0.5, options=options, device="cpu")
+options = TrainOptions(steps=60, batch_size=6, learning_rate=1e-2, warmup_steps=5, log_every=1, save_every=7, seed=1)
+options = PretrainOptions(seconds=0.5, training=options)
+pretrain(sys.argv[1], sys.argv[2], model=sys.argv[3], options=options, device="cpu")
 """
 
 
@@ -161,14 +172,14 @@ def test_a_fused_model_is_trained_on_whole_sounds(captions: Path, tmp_path: Path
     options = TrainOptions(steps=1, batch_size=12, learning_rate=1e-2)
     run: dict[str, Any] = {"model": tmp_path / "fused", "options": options, "device": "cpu"}
     trained = {}
-    for window in (None, "windows"):
-        folder = tmp_path / str(window)
+    for window in ("", "windows"):
+        folder = tmp_path / f"out{window}"
         pretrain(captions, folder, window=window, **run)
         assert load(folder, device="cpu").card.window == Window(1.0, 1.0, "repeatpad", window or "fused")
         before, after = weights(tmp_path / "fused"), weights(folder)
         name = "audio.patch_embed.fusion_model.local_att.0.weight"
         trained[window] = not torch.equal(after[name], before[name])
-    assert trained == {None: True, "windows": False}
+    assert trained == {"": True, "windows": False}
     with pytest.raises(BadOption, match="seconds: with the window fused sounds are trained on whole"):
         pretrain(captions, tmp_path / "out", seconds=0.5, **run)
     with pytest.raises(BadOption, match="mini cannot encode with long=fused"):
@@ -274,7 +285,7 @@ def test_retrieval_chooses_the_state_and_is_reported(model: Path, captions: Path
     lines = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     first = [line["audio_to_text R@1"] for line in lines if "audio_to_text R@1" in line]
     assert len(first) == 3
-    assert trained.figures["audio_to_text R@1"] == max(first)
+    assert trained.metrics["audio_to_text R@1"] == max(first)
     assert "note: 0 of 20 texts for validation are trained on too" in told
 
 

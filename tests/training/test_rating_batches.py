@@ -22,13 +22,13 @@ from clapometer.models.families import laion
 from clapometer.training.audio_data import Sounds
 from clapometer.training.captions import CaptionBatches, Clip
 from clapometer.training.distributed import Processes
-from clapometer.training.frozen import Known
 from clapometer.training.losses.contrastive import info_nce
-from clapometer.training.losses.rated import read_loss
+from clapometer.training.losses.rated import parse_loss
+from clapometer.training.objective import PrecomputedFeatures
 from clapometer.training.options import NO_AUGMENTATION, Augmentation, TrainOptions
-from clapometer.training.parameters import learning
-from clapometer.training.rating_batches import Rated, RatedBatches
-from clapometer.training.rating_data import RatedPairs, read_material
+from clapometer.training.parameters import prepared_for_training
+from clapometer.training.rating_batches import RatedBatches, RatingObjective
+from clapometer.training.rating_data import RatedPairs, read_rating_data
 from clapometer.training.step import _vectors, gradients
 from clapometer.types import Short
 
@@ -37,7 +37,7 @@ KEEP = Window(10.0, 10.0)
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> RatedPairs:
-    return read_material(read_ratings(rated_tones(tmp_path, ("train", "validation")), scale=(0, 10))).train
+    return read_rating_data(read_ratings(rated_tones(tmp_path, ("train", "validation")), scale=(0, 10))).train
 
 
 def batches(pairs: RatedPairs, **more: object) -> RatedBatches:
@@ -119,10 +119,10 @@ def test_a_fused_model_is_trained_by_the_path_that_scores_it(pairs: RatedPairs, 
     clap.embed_audio(some.audio)
     assert paths == {"plain": 20, "fused": 20}
     paths.clear()
-    options = TrainOptions(batch_size=40, keep_statistics=True)
-    with learning(clap, options) as groups:
+    options = TrainOptions(batch_size=40, freeze_batchnorm=True)
+    with prepared_for_training(clap, options) as groups:
         weights = [weight for group in groups for weight in group["params"]]
-        gradients(clap, source(0), Rated(read_loss("mae")), weights, options, 0, Processes())
+        gradients(clap, source(0), RatingObjective(parse_loss("mae")), weights, options, 0, Processes())
         assert paths == {"plain": 20, "fused": 20}
         for weight in (
             clap.audio.patch_embed.mel_conv2d.weight,
@@ -139,8 +139,8 @@ def test_clips_of_several_windows_in_parts_have_the_same_gradients(pairs: RatedP
         torch.manual_seed(0)
         clap = laion.tiny().eval()
         batch = RatedBatches(some, Sounds(some.audio, 16000), size=6, window=clap.card.window, seed=1)(0)
-        weights, options = list(clap.parameters()), TrainOptions(batch_size=6, accumulate=parts)
-        gradients(clap, batch, Rated(read_loss("wsce+mae")), weights, options, 0, Processes())
+        weights, options = list(clap.parameters()), TrainOptions(batch_size=6, grad_cache_chunks=parts)
+        gradients(clap, batch, RatingObjective(parse_loss("wsce+mae")), weights, options, 0, Processes())
         found.append([weight.grad for weight in weights if weight.grad is not None])
     assert len(found[0]) > 20
     for whole, other in zip(*found, strict=True):
@@ -165,10 +165,10 @@ def test_pairs_of_one_text_or_one_sound_are_not_each_others_negatives(pairs: Rat
     found = source(0)
     place = {text: number for number, text in enumerate(found.texts)}
     order = [place[text] for text in some.texts]
-    fits = found.fits[order][:, order]
+    positives = found.positives[order][:, order]
     expected = torch.eye(len(some), dtype=torch.bool)
     expected[0, 2] = expected[2, 0] = expected[1, 3] = expected[3, 1] = True
-    assert torch.equal(fits, expected)
+    assert torch.equal(positives, expected)
 
 
 def test_captions_stand_behind_the_rated_pairs_and_have_a_loss_of_their_own(pairs: RatedPairs) -> None:
@@ -182,25 +182,25 @@ def test_captions_stand_behind_the_rated_pairs_and_have_a_loss_of_their_own(pair
     assert len(batch.ratings) == 6
     torch.manual_seed(0)
     audio, text, scale = normalize(torch.randn(9, 4)), normalize(torch.randn(9, 4)), torch.tensor(1.0)
-    terms = Rated(read_loss("wsce+2*mae"), weight=0.5)(audio, text, scale, batch)
-    alone = read_loss("wsce+2*mae")(audio[:6], text[:6], scale, batch.ratings, batch.fits)
+    terms = RatingObjective(parse_loss("wsce+2*mae"), weight=0.5)(audio, text, scale, batch)
+    alone = parse_loss("wsce+2*mae")(audio[:6], text[:6], scale, batch.ratings, batch.positives)
     assert terms.keys() == {"wsce", "mae", "captions"}
     for name, value in alone.items():
         torch.testing.assert_close(terms[name], value)
-    assert batch.captions_fit is not None
-    torch.testing.assert_close(terms["captions"], 0.5 * info_nce(audio[6:], text[6:], scale, batch.captions_fit))
+    assert batch.caption_positives is not None
+    torch.testing.assert_close(terms["captions"], 0.5 * info_nce(audio[6:], text[6:], scale, batch.caption_positives))
 
 
 def test_of_sounds_that_are_known_nothing_is_read(pairs: RatedPairs) -> None:
     random = torch.Generator().manual_seed(0)
     head = nn.Linear(2, 3)
     items = tuple(torch.randn(1 + number % 3, 2, generator=random) for number in range(len(pairs)))
-    batch = RatedBatches(pairs, None, size=6, window=KEEP, seed=1, audio=Known(items, head))(3)
-    assert batch.text_known is None
+    batch = RatedBatches(pairs, None, size=6, window=KEEP, seed=1, audio=PrecomputedFeatures(items, head))(3)
+    assert batch.text_features is None
     assert batch.windows == []
-    assert batch.audio_known is not None
+    assert batch.audio_features is not None
     rows = torch.tensor([4, 1, 3])
     some = [items[pairs.texts.index(batch.texts[row])] for row in rows]
     assert len({len(one) for one in some}) > 1
     expected = torch.stack([normalize(head(one), dim=-1).sum(0) for one in some])  # all windows of each
-    torch.testing.assert_close(batch.audio_known.vectors(rows, torch.device("cpu")), expected)
+    torch.testing.assert_close(batch.audio_features.vectors(rows, torch.device("cpu")), expected)

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.rated_tones import COLUMNS, rated_tones, read, write
+from helpers.training import finetune_options
 
 from clapometer import read_ratings
 from clapometer.errors import BadOption, BadTable
-from clapometer.training.rating_data import Material, read_material
+from clapometer.training.options import FinetuneOptions
+from clapometer.training.rating_data import RatingData, read_rating_data
 
 SPLITS = ("train", "train", "validation", "test")
 REL = Path(__file__).parents[3] / "shared" / "data" / "ratings" / "REL.csv"
 
 
-def material(path: Path, **options: object) -> Material:
-    return read_material(read_ratings(path, scale=(0, 10)), **options)  # type: ignore[arg-type]
+def material(path: Path, **options: object) -> RatingData:
+    return read_rating_data(read_ratings(path, scale=(0, 10)), finetune_options(**options))
 
 
 def test_the_splits_of_the_file_are_used(tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_a_text_of_the_validation_is_not_learnt(tmp_path: Path) -> None:
     assert any("1 pairs for training left out" in note for note in found.notes)
 
 
-@pytest.mark.parametrize("targets", ["standardised", "listener", "listener-standardised"])
+@pytest.mark.parametrize("targets", ["zscore", "listener", "listener-zscore"])
 def test_targets_of_every_kind(tmp_path: Path, targets: str) -> None:
     found = material(rated_tones(tmp_path, SPLITS), targets=targets)
     counts = {len(values) for values in found.train.targets}
@@ -75,7 +77,7 @@ def test_targets_of_every_kind(tmp_path: Path, targets: str) -> None:
     # Ann, Bob and Cid differ by their bias, which standardising takes out.
     if targets == "listener":
         assert np.mean(spread) > 0.15
-    elif targets == "listener-standardised":
+    elif targets == "listener-zscore":
         assert np.mean(spread) < 0.15
     assert np.corrcoef([values.mean() for values in found.train.targets], found.train.mean)[0, 1] > 0.98
 
@@ -87,7 +89,7 @@ def test_targets_by_hand(tmp_path: Path) -> None:
     for row in rows:
         right = int(row[0].removesuffix(".wav")) // 3 % 2 == 0
         row[3] = {"ann": "82", "bob": "64"}[row[2]][not right]
-    found = material(write(path, rows), targets="listener-standardised")
+    found = material(write(path, rows), targets="listener-zscore")
     for values in found.train.targets:
         assert values[0] == pytest.approx(values[1])
     n = 48
@@ -100,7 +102,7 @@ def test_screening_is_applied_and_told(tmp_path: Path) -> None:
     path = rated_tones(tmp_path, SPLITS)
     rows = read(path)
     rows += [(row[0], row[1], "always the same", "5", row[4]) for row in rows if row[2] == "ann"]  # type: ignore[misc]
-    found = material(write(path, rows), screen=["constant"])
+    found = material(write(path, rows), screen=("constant",))
     assert [(step.rule, step.listeners) for step in found.steps] == [("constant", 1)]
     assert "always the same" not in found.train.ratings.listener
     assert found.test is not None
@@ -125,10 +127,10 @@ def test_what_is_wrong_with_a_file_is_said_before_anything_is_learnt(tmp_path: P
     refused(rows[:24], "8 pairs for training and validation together; at least 20 are needed")
     refused([*rows[:-1], [*rows[-1][:4], "train"]], "one pair is in two splits")
     refused(rows, "targets must be one of", targets="median")
-    refused(rows, "not one of", screen=["gut feeling"])
+    refused(rows, "not one of", screen=("gut feeling",))
     unnamed = [[row[0], row[1], row[3], row[4]] for row in rows if row[2] == "ann"]
-    with pytest.raises(BadOption, match="does not say who rated"):
-        material(write(path, unnamed, ("audio", "text", "rating", "split")), targets="standardised")
+    with pytest.raises(BadOption, match="no column of listeners"):
+        material(write(path, unnamed, ("audio", "text", "rating", "split")), targets="zscore")
 
 
 def test_what_is_doubtful_is_said(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_what_is_doubtful_is_said(tmp_path: Path) -> None:
     off = [*rows, [rows[0][0], rows[0][1], "dan", "11", rows[0][4]]]
     assert any("1 rows" in note and "line 146" in note for note in material(write(path, off)).notes)
     assert any(
-        "no rating scale given" in note for note in read_material(read_ratings(write(path, rows, COLUMNS))).notes
+        "no rating scale given" in note for note in read_rating_data(read_ratings(write(path, rows, COLUMNS))).notes
     )
 
 
@@ -150,7 +152,7 @@ def test_relate_has_a_training_and_a_validation_without_leaks(tmp_path: Path) ->
         sound = tmp_path / name.lstrip("/")
         sound.parent.mkdir(parents=True, exist_ok=True)
         sound.write_bytes(number.to_bytes(4, "big"))
-    found = read_material(ratings, audio_root=tmp_path)
+    found = read_rating_data(ratings, FinetuneOptions(audio_root=str(tmp_path)))
     assert found.test is not None
     pairs = ratings.only(split=["train", "validation", "test"]).pairs
     away = {text.casefold() for text, split in zip(pairs.text, pairs.split, strict=True) if split != "train"}

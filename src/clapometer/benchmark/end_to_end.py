@@ -26,7 +26,7 @@ from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.training.audio_data import Sounds, amplified, decoded, fitted, masked, windows
 from clapometer.training.loop import train
-from clapometer.training.objective import KnownRows, Objective
+from clapometer.training.objective import Objective, PrecomputedFeatures
 from clapometer.training.options import Augmentation, TrainOptions
 from clapometer.types import FUSED, Window
 
@@ -66,8 +66,8 @@ class ClassBatch:
     truth: Tensor
     """(n, labels), 1 where a sound has a label."""
     texts: list[str]
-    text_known: KnownRows | None
-    audio_known: KnownRows | None = None
+    text_features: PrecomputedFeatures | None
+    audio_features: PrecomputedFeatures | None = None
 
 
 class Head(Objective[ClassBatch]):
@@ -148,8 +148,8 @@ def _run(
         return {data.task.metric: metric}
 
     options = TrainOptions(
-        steps=epoch * grid.epochs, batch_size=grid.batch_size, learning_rate=grid.learning_rates[0], warmup=epoch,
-        weight_decay=grid.weight_decay, parts=audio_parts(model), learn_temperature=False, seed=grid.seed,
+        steps=epoch * grid.epochs, batch_size=grid.batch_size, learning_rate=grid.learning_rates[0], warmup_steps=epoch,
+        weight_decay=grid.weight_decay, trainable=audio_parts(model), train_temperature=False, seed=grid.seed,
         validate_every=epoch, save_every=epoch * grid.epochs,
     )  # fmt: skip
     model.card = replace(model.card, window=window)
@@ -164,7 +164,7 @@ class _Batches:
 
     def __init__(self, sounds: Sounds, truth: FloatArray, window: Window, grid: FinetuneGrid, dimension: int) -> None:
         self.sounds, self.truth, self.window, self.grid = sounds, torch.from_numpy(truth).float(), window, grid
-        self.no_text = KnownRows(list(torch.zeros(grid.batch_size, 1, dimension)))
+        self.no_text = PrecomputedFeatures(list(torch.zeros(grid.batch_size, 1, dimension)))
 
     def __call__(self, step: int) -> ClassBatch:
         count, batch = len(self.sounds), self.grid.batch_size

@@ -74,10 +74,9 @@ def queries(
         console.print_json(found.record)
     else:
         _print(found.record)
-    for note in (
-        () if quiet else (*(f"note: {note}" for note in found.notes), f"wrote {output} and {record_path(output)}")
-    ):
-        console.say(note)
+    lines = [*(f"note: {note}" for note in found.notes), f"wrote {output} and its record {record_path(output)}"]
+    for line in () if quiet else lines:
+        console.say(line)
     raise typer.Exit(1 if any(found.problems) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Predictors that know nothing of sound and text, against which every score has to stand.
+"""Trivial baselines that use neither audio nor text, with which every score is compared.
 
 Both predict a pair from the ratings of others, never from its own.
 """

@@ -1,4 +1,4 @@
-"""What a perfect predictor could reach, given how far listeners differ."""
+"""Noise ceiling: what a perfect predictor could reach, given how far listeners differ."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def before_selection(ratings: Ratings, evaluated: Ratings) -> Ratings:
 
 
 def remarks(ceiling: Ratings, kept: Ratings | None, rows: Sequence[Row], found: Sequence[Row]) -> list[str]:
-    """What there is to know of the ceiling: the design, selection by agreement, scores above it.
+    """Notes on the ceiling: the design, selection by agreement, scores above it.
 
     Args:
         ceiling: the ratings that it was computed from.

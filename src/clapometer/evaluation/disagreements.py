@@ -1,4 +1,4 @@
-"""What a report shows of single pairs: those most apart, and means of tenths."""
+"""Single pairs in a report: the largest disagreements, and means of tenths."""
 
 from __future__ import annotations
 

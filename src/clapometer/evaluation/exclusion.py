@@ -1,4 +1,4 @@
-"""Pairs that a model has learned from, left out of every metric (`clapometer.seen`)."""
+"""Exclusion of pairs that a model was trained on or selected by (`clapometer.seen`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNSEEN, SEEN = "no", "yes"
 
 @dataclass(frozen=True, eq=False)
 class Exclusion:
-    """Which rated pairs the models behind the scores have learned from.
+    """Which rated pairs the models behind the scores were trained on or selected by.
 
     Attributes:
         reasons: for each rated pair the strongest reason of any score file, such as `audio:train`; empty where there
@@ -51,7 +51,7 @@ class Exclusion:
         return {reason: found[reason] for reason in REASONS if found[reason]}
 
     def notes(self, places: Places) -> list[str]:
-        """What a reader of metrics on some pairs must know, in sentences."""
+        """Notes for readers of metrics on some pairs, one sentence each."""
         notes = []
         counts = self.counts(places)
         if counts:
@@ -96,7 +96,7 @@ class Exclusion:
 
 
 def excluded(files: Sequence[ScoreFile], joins: Sequence[Joined], *, include: bool) -> Exclusion:
-    """Which rated pairs the models behind some score files have learned from.
+    """Find the rated pairs that the models behind some score files were trained on or selected by.
 
     Args:
         files: the scores.

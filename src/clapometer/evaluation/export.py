@@ -19,7 +19,7 @@ from clapometer.tables import finite
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
-    """Everything but the single pairs; what is not known is null."""
+    """Everything but the single pairs; undefined values are null."""
     ratings, pairs = found.ratings, found.pairs
     value = {
         "verdict": sentences.verdict(found),

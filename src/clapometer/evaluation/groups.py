@@ -19,7 +19,7 @@ from clapometer.tables import Table
 Places = npt.NDArray[np.int64]
 SYSTEM, ORIGIN = "system", "origin"
 SMALL = 10
-"""A group of fewer pairs has no figures of its own."""
+"""A group of fewer pairs has no metrics of its own."""
 MANY = 12
 """A column of more different numbers is cut at its quartiles."""
 
@@ -36,7 +36,7 @@ class Group:
 
 
 def by_system(systems: Sequence[str]) -> list[Group]:
-    """One group a system; none where fewer than two are known."""
+    """One group per system; none where fewer than two are known."""
     return _named(SYSTEM, systems) if len({*systems} - {""}) > 1 else []
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation found, as values."""
+"""Results of an evaluation, as values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALL, WITHIN, BETWEEN = "all", "within systems", "between systems"
 TEXT = "text seen in training"
 """The breakdown by whether the text of a pair was seen in training."""
 CONSTANT, GENERATOR = "constant", "system's mean"
-"""The two predictors that know nothing of sound and text."""
+"""The two trivial baselines."""
 CEILING = "ceiling"
 """A predictor that knows the true mean of each pair."""
 
@@ -96,7 +96,7 @@ class Rank:
 
 @dataclass(frozen=True)
 class SystemMean:
-    """What listeners and predictors say of a system on average."""
+    """Mean rating and mean scores of a system."""
 
     system: str
     n: int
@@ -125,7 +125,7 @@ class Calibrated:
     before: Estimate
     """MSE of the scores as they are."""
     after: Estimate
-    """MSE of the mapped scores on the pairs evaluated, of which the map knows nothing."""
+    """MSE of the mapped scores on the evaluated pairs, which the map was not fitted on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +159,7 @@ class Evaluation:
     candidates: Places
     """The numbers of the rated pairs in these splits, with those that were excluded."""
     exclusion: Exclusion
-    """Pairs that the models behind the scores have learned from."""
+    """Pairs that the models behind the scores were trained on or selected by."""
     wanted: int
     """Rated pairs in these splits that were not excluded, whether they have scores or not."""
     unscored: tuple[tuple[Loose, ...], ...]
@@ -172,7 +172,7 @@ class Evaluation:
 
     @cached_property
     def includes_seen(self) -> bool:
-        """Whether the metrics include pairs that a model has learned from."""
+        """Whether the metrics include pairs that a model was trained on or selected by."""
         return self.exclusion.included and bool(self.exclusion.left_out[self.places].any())
 
     @property
@@ -216,7 +216,7 @@ class Evaluation:
         return Rank(1 + int((value[:, place] > 0).sum()), *ranks_of(low)[place])
 
     def row(self, predictor: str, breakdown: str = ALL, group: str = "") -> Row:
-        """The figures of a predictor on a group.
+        """The metrics of a predictor on a group.
 
         Raises:
             KeyError: there are none.

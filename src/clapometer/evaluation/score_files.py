@@ -25,13 +25,13 @@ AUDIO = ("audio", "wavname", "wav_file_name", "wave_file_name")
 
 @dataclass(frozen=True, eq=False)
 class ScoreFile:
-    """Scores of pairs, one a row of a file."""
+    """Scores of pairs, one per row of a file."""
 
     name: str
-    """What it is called in tables and sentences."""
+    """Name in tables and sentences."""
     path: Path
     column: str
-    """Where the scores stand."""
+    """Column of the scores."""
     audio: list[str]
     text: list[str] | None
     """None where the file has no column `text`: then a sound stands for its only pair."""
@@ -45,11 +45,11 @@ class ScoreFile:
     record: dict[str, Any] = field(default_factory=dict)
     """How the scores came about: the JSON file that `clapometer score` puts beside them; empty where there is none."""
     seen: list[str] | None = None
-    """For each row what of it the model has learned from (`clapometer.seen`); None where the file does not say."""
+    """For each row what the model has seen of it (`clapometer.seen`); None where the file has no such column."""
 
     @property
     def has_cosine(self) -> bool:
-        """Whether unclipped scores stand beside the scores."""
+        """Whether the file has unclipped scores too."""
         return "cosine" in self.table.columns
 
     @property

@@ -1,4 +1,4 @@
-"""What an evaluation found, in sentences that can stand in a paper."""
+"""Results of an evaluation as sentences that a paper can quote."""
 
 from __future__ import annotations
 

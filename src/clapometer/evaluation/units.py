@@ -1,4 +1,4 @@
-"""What a bootstrap draws: pairs, all pairs of a sound, of a text or of a value of a column, listeners."""
+"""Units of resampling: pairs, all pairs of a sound, of a text or of a value of a column, listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which column of a file of ratings holds what: by its header, or as the user says."""
+"""Formats of rating files: the role of each column, by the header or as the user names it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RELATE_SYSTEMS = {
     "tango": "tango",
     "tango2": "tango2",
 }
-"""Folders of RELATE's sounds, which alone tell AudioLDM from AudioLDM2 and Tango from Tango2."""
+"""Folders of RELATE's audio, which alone distinguish AudioLDM from AudioLDM2 and Tango from Tango2."""
 README_TEST = "RELATE's README counts its splits test and validation together as test"
 _SHAPE = "audio, text, listener, rating, or those of RELATE or XACLE"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands in a file of ratings."""
+    """The roles of the columns of a file of ratings."""
 
     dialect: Dialect
     columns: Mapping[str, str]
@@ -99,7 +99,7 @@ def _recognised(columns: Sequence[str]) -> Layout | None:
 
 
 def _unknown(columns: Sequence[str]) -> str:
-    message = f"is not recognised as ratings: its columns are {_listed(columns)}, and would have to be {_SHAPE}"
+    message = f"is not recognised as ratings: its columns are {_listed(columns)}, not {_SHAPE}"
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         return f"{message}. Its header has semicolons or tabs: save it with commas, or let its name end in .tsv"
     return f"{message}. Say which they are: --columns audio=...,text=...,listener=...,rating=..."

@@ -1,4 +1,4 @@
-"""What listeners said of themselves, joined to their ratings."""
+"""Join a table of listeners, such as a questionnaire, to their ratings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 5
 
 
 def joined(ratings: Ratings, path: Path) -> Ratings:
-    """The ratings with the columns of a table that has one listener a row; empty texts for listeners not in it.
+    """The ratings with the columns of a table that has one listener per row; empty texts for listeners not in it.
 
     A column whose name is taken, such as `text`, is called `listener text`.
 
@@ -24,7 +24,7 @@ def joined(ratings: Ratings, path: Path) -> Ratings:
             ratings do not say who rated.
     """
     if not ratings.has_listeners:
-        raise BadTable(f"{ratings.path}: does not say who rated, so that {path.name} cannot be joined to it")
+        raise BadTable(f"{ratings.path}: has no column of listeners, so that {path.name} cannot be joined to it")
     table = read_table(path, required=())
     key = next((name for name in KEYS if name in table.columns), "")
     if not key:

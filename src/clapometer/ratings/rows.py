@@ -1,4 +1,4 @@
-"""The rows of a file of ratings on their way to become columns, with what is wrong with each of them."""
+"""Convert the rows of a file of ratings to columns, with the problem of each row."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _YES = frozenset({"true", "1", "yes"})
 _REMEDIES = {
     "audio": "name the sound",
     "text": "give the text that was shown",
-    "listener": "say who rated, or leave the whole column out",
+    "listener": "name the listener, or leave the whole column out",
 }
 _VERBATIM = ("audio", "text")
-"""Roles whose texts are kept to the last space, because scores are joined by them."""
+"""Roles whose texts are kept verbatim, because scores are joined by them."""
 
 
 class Rows:
@@ -121,7 +121,7 @@ class Rows:
                 )
 
     def anchors(self) -> tuple[Texts, Texts]:
-        """The columns anchor and split; an anchor of RELATE that is labelled as part of a split is told of."""
+        """The columns anchor and split; an anchor of RELATE that is labelled as part of a split is reported."""
         anchor = texts(map(_anchor, self.texts("anchor")))
         split = self.texts("split").copy()
         if self._relate and self._columns.get("split") == "in RELATE dataset":
@@ -136,7 +136,7 @@ class Rows:
         return anchor, split
 
     def systems(self) -> Texts:
-        """The column system; for RELATE by the path, which tells more than the column `audio type`."""
+        """The column system; for RELATE by the path, which is more specific than the column `audio type`."""
         given = self.texts("system")
         if not self._relate or self._columns.get("system") not in ("audio type", None):
             return given
@@ -221,7 +221,7 @@ def _no_number(column: str, cell: Any) -> str:
     shown = repr(cell) if len(repr(cell)) <= 40 else f"{repr(cell)[:37]}..."
     if isinstance(cell, str) and not math.isnan(_number(cell.replace(",", "."))):
         return f"{column!r} is {shown}; write it with a point: {cell.strip().replace(',', '.')}"
-    return f"{column!r} is {shown}, which is no number; correct it or leave the row out"
+    return f"{column!r} is {shown}, which is not a number; correct it or leave the row out"
 
 
 def _anchor(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Rules of screening by their names, as a command line and a record of what was done have them."""
+"""Rules of screening by name, such as `near-another=5`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Kind:
     default: Callable[[Ratings], float] | None
     """The number where none is given; None where the rule takes none."""
     kept: Callable[[Ratings, Mask, float], Screened]
-    """From all ratings, which of them are still there, and the number: what is kept of these."""
+    """From all ratings, a mask of those that are left, and the number: what is kept of these."""
     by_agreement: bool = False
-    """Whether it keeps ratings because they agree with others: the agreement of what is left is then its own work, and
-    no measure of the listeners."""
+    """Whether it keeps ratings because they agree with others: the agreement of what is left then
+    says nothing about the listeners."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | N
 
 
 def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
-    """What a rule leaves of some ratings, which may be nothing, and what it removes.
+    """Apply a rule to some ratings: what it keeps, which may be nothing, and what it removes.
 
     Raises:
         BadOption: a rule that this file has no columns for.
@@ -213,7 +213,7 @@ def _lost(index: np.typing.NDArray[np.int64], before: Mask, after: Mask) -> int:
 
 
 def _among(ratings: Ratings, here: Mask, found: Callable[[Ratings], Screened]) -> Screened:
-    """What a rule says of the ratings that are still there, among all."""
+    """Apply a rule to the ratings that are left, as masks over all."""
     some = found(ratings.take(here))
     keep, judged = here.copy(), here.copy()
     keep[here], judged[here] = some.keep, some.judged

@@ -32,7 +32,7 @@ class Group:
     ratings: int
     pairs: int
     listeners: int | None
-    """None where the file does not say who rated."""
+    """None where the file has no column of listeners."""
     mean: float
     """Mean of the pairs' mean ratings, on the scale of the file."""
     sd: float

@@ -1,4 +1,4 @@
-"""`Ratings`: what listeners said of pairs of a sound and a text, one rating a row, as columns."""
+"""`Ratings`: listeners' ratings of pairs of audio and text, as columns with one rating per row."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Problem:
     """Something that is wrong with one row of a file of ratings."""
 
     line: int
-    """Where it stands: the line in an editor, the row in Parquet."""
+    """Line of the file, or row of Parquet."""
     kind: str
-    """What is wrong, in a few words that are the same for all such rows."""
+    """The kind of problem, the same words for all such rows."""
     message: str
-    """What is wrong with this row, and what to do about it."""
+    """The problem of this row, and its remedy."""
     dropped: bool
     """Whether the row was left out; else it was read, and the message says how."""
 
@@ -68,7 +68,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """Ratings as columns of equal length, one row a rating, in the order of the file.
+    """Ratings as columns of equal length, one row per rating, in the order of the file.
 
     Rows that cannot be used are not among them, but in `problems`.
     """
@@ -82,9 +82,9 @@ class Ratings:
     text: Texts
     """(ratings,): the text; empty where the file has none."""
     listener: Texts
-    """(ratings,): who rated; empty where the file does not say."""
+    """(ratings,): the listener; empty where the file has none."""
     rating: Floats
-    """(ratings,): what was said, on the scale of the file."""
+    """(ratings,): the rating, on the scale of the file."""
     system: Texts
     """(ratings,): what made the sound, such as `natural` or `tango2`; empty where that is not known."""
     split: Texts
@@ -96,7 +96,7 @@ class Ratings:
     scale_stated: bool
     """Whether the file, its kind or the user says so; else the lowest and highest rating that occur were taken."""
     lines: Integers
-    """(ratings,): where each row stands in the file."""
+    """(ratings,): line or row of each rating in the file."""
     unit: str
     """What `lines` counts: `line` or `row`."""
     extra: Mapping[str, Texts] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Ratings:
     problems: tuple[Problem, ...] = ()
     """What is wrong with single rows, in the order of the file."""
     notes: tuple[str, ...] = ()
-    """What is to be known of the file as a whole."""
+    """Notes on the file as a whole, one sentence each."""
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -120,7 +120,7 @@ class Ratings:
 
     @property
     def has_listeners(self) -> bool:
-        """Whether the file says who rated."""
+        """Whether the file has a column of listeners."""
         return bool(len(self)) and bool(self.listener[0])
 
     @property
@@ -258,21 +258,21 @@ def settled(means: Floats) -> Floats:
 
 
 def _places(values: list[Any]) -> Integers:
-    """Where each of some distinct values stands when they are sorted."""
+    """Rank of each of some distinct values."""
     place = np.empty(len(values), np.int64)
     place[sorted(range(len(values)), key=values.__getitem__)] = np.arange(len(values))
     return place
 
 
 def firsts(index: Integers) -> Integers:
-    """For each number in an index where it first stands; numbers count from 0 without gaps."""
+    """Position of the first occurrence of each number in an index; numbers count from 0 without gaps."""
     first = np.zeros(int(index.max(initial=-1)) + 1, np.int64)
     first[index[::-1]] = np.arange(len(index))[::-1]
     return first
 
 
 def _anew(index: Integers) -> Integers:
-    """An index with gaps, numbered anew in the order in which its numbers first stand in it."""
+    """An index with gaps, renumbered in the order of first occurrence."""
     there = np.flatnonzero(np.bincount(index))
     order = np.empty(int(index.max(initial=-1)) + 1, np.int64)
     order[there[np.argsort(firsts(index)[there], kind="stable")]] = np.arange(len(there))

@@ -1,4 +1,4 @@
-"""Sounds for training: decoded once, kept in memory while there is room, and changed at random."""
+"""Audio for training: decoded once, kept in memory up to a limit, and augmented."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from clapometer.training.options import Augmentation
 from clapometer.types import Window
 
 MEMORY = 4 * 2**30
-"""Bytes of decoded sound that are kept; what is beyond is decoded again each time."""
+"""Bytes of decoded audio that are kept in memory; beyond that, files are decoded at each use."""
 
 
 class Sounds:
@@ -54,7 +54,7 @@ class Sounds:
 
         Args:
             workers: threads.
-            counted: told of files as they are done.
+            counted: called with the number of finished files.
 
         Raises:
             BadAudio: some cannot be read; the message names them and why.

@@ -1,4 +1,4 @@
-"""What pretraining learns from: tables of captions, and batches of sounds with texts made of them."""
+"""Training data of pretraining: tables of captions, and batches of sounds with texts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from clapometer.provenance import file_hashes
 from clapometer.tables import read_table
 from clapometer.text import text_key
 from clapometer.training.audio_data import Sounds, amplified, fitted, masked, overlaid, windows
-from clapometer.training.objective import KnownRows
+from clapometer.training.objective import PrecomputedFeatures
 from clapometer.training.options import Augmentation
 from clapometer.types import Window
 
@@ -69,17 +69,17 @@ class CaptionBatch:
     Attributes:
         windows: of each of n sounds its windows, (samples,), -1..1.
         texts: n texts.
-        fits: (n, n) bool, whether text j is true of sound i.
+        positives: (n, n) bool, whether text j is true of sound i.
         sources: for each sound the clips that it is made of, by number.
-        audio_known, text_known: as in `clapometer.training.objective.Batch`.
+        audio_features, text_features: as in `clapometer.training.objective.Batch`.
     """
 
     windows: list[list[Tensor]]
     texts: list[str]
-    fits: Tensor
+    positives: Tensor
     sources: list[tuple[int, ...]]
-    audio_known: KnownRows | None = None
-    text_known: KnownRows | None = None
+    audio_features: PrecomputedFeatures | None = None
+    text_features: PrecomputedFeatures | None = None
 
 
 def read_captions(
@@ -180,7 +180,7 @@ def texts_of(clips: Sequence[Clip]) -> Iterator[tuple[str, set[int]]]:
 
 
 def check_distinct(clips: Sequence[Clip], path: str | os.PathLike[str], use: str) -> None:
-    """Check that there is something to tell apart.
+    """Check that there is something to contrast.
 
     Args:
         clips: all clips.
@@ -210,9 +210,9 @@ class CaptionBatches:
     All clips are gone through in random order before one comes again; each time one of its texts is drawn.
 
     Args:
-        clips: what to learn from.
+        clips: the training data.
         sounds: their samples.
-        size: sounds a batch.
+        size: sounds per batch.
         window: treatment of short and long sounds; the model's.
         seconds: length of the random stretch of a sound that is encoded, a shorter sound being put at a random place or
             repeated; None: a sound is encoded whole, and a mixture is as long as its first one, or as the window.
@@ -243,7 +243,7 @@ class CaptionBatches:
         """The batch of a step, counted from 0."""
         random = np.random.default_rng((self.seed, 1, step))
         heard, texts, spoken = [], [], []
-        for number in turns(step, self.size, len(self.clips), self.seed):
+        for number in indices_of_step(step, self.size, len(self.clips), self.seed):
             waveform, text, parts = self.example(number, random)
             heard.append(windows(waveform, self.sounds.sample_rate, self.window))
             texts.append(text)
@@ -251,7 +251,7 @@ class CaptionBatches:
         return CaptionBatch(
             heard,
             texts,
-            fits(self.clips, spoken),
+            positive_mask(self.clips, spoken),
             [tuple(part.clip for part in parts) for parts in spoken],
         )
 
@@ -288,8 +288,8 @@ class CaptionBatches:
         return amplified(waveform, random.uniform(-self.augmentation.gain, self.augmentation.gain))
 
 
-def turns(step: int, size: int, count: int, seed: int) -> list[int]:
-    """The numbers, of `count`, whose turn it is in a step: all come once, in random order, before one comes again."""
+def indices_of_step(step: int, size: int, count: int, seed: int) -> list[int]:
+    """The indices, of `count`, of the batch of a step: each epoch has all of them once, in random order."""
     places = range(step * size, (step + 1) * size)
     orders = {one: np.random.default_rng((seed, 0, one)).permutation(count) for one in {at // count for at in places}}
     return [int(orders[at // count][at % count]) for at in places]
@@ -302,7 +302,7 @@ def joined(template: str, first: str, second: str) -> str:
     return template.format(first.rstrip(" ."), second.rstrip(" ."))
 
 
-def fits(clips: Sequence[Clip], spoken: Sequence[tuple[Spoken, ...]]) -> Tensor:
+def positive_mask(clips: Sequence[Clip], spoken: Sequence[tuple[Spoken, ...]]) -> Tensor:
     """Whether the text of one sound is true of another.
 
     It is if each clip that the text speaks of has its like in the sound: a clip of the same group, or one of which the

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,14 +20,14 @@ from clapometer.models.clap import Clap
 from clapometer.seen import Seen
 from clapometer.stats.intervals import Estimate
 from clapometer.tables.splits import TEST
-from clapometer.training.loop import Trained
-from clapometer.training.rating_data import Material, RatedPairs
+from clapometer.training.loop import TrainResult
+from clapometer.training.rating_data import RatedPairs, RatingData
 
 SHOWN = {ALL: "all pairs", WITHIN: "within systems", BETWEEN: "between systems"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BeforeAfter:
     """A fine-tuned model beside the one that it started from."""
 
     evaluation: Evaluation
@@ -45,9 +47,39 @@ class Outcome:
         return verdicts(self.evaluation) if self.on == TEST else []
 
 
-def card(clap: Clap, trained: Trained, material: Material, run: Mapping[str, Any], outcome: Outcome) -> str:
+def renew_card(
+    clap: Clap,
+    folder: str | os.PathLike[str],
+    *,
+    summary: str,
+    license: str,
+    source: str,
+    window: str = "",  # noqa: A002 - the key of model cards
+) -> None:
+    """Give a model that is trained the card of the new model, in place.
+
+    Args:
+        clap: the model.
+        folder: of the run, after which the model is called.
+        summary: one line on its training data.
+        license: of the new weights.
+        source: the command, and the model it started from.
+        window: changes to the model's window.
+    """
+    clap.card = replace(
+        clap.card,
+        name=Path(folder).resolve().name,
+        summary=summary,
+        license=license,
+        source=source,
+        differences="",
+        window=clap.window_of(window or None),
+    )
+
+
+def card(clap: Clap, trained: TrainResult, data: RatingData, run: Mapping[str, Any], comparison: BeforeAfter) -> str:
     """Markdown: what the model was trained on, how, and how far it agrees with listeners before and after."""
-    found = outcome.evaluation
+    found = comparison.evaluation
     pages = Environment(loader=PackageLoader("clapometer.training", ""), undefined=StrictUndefined, autoescape=False)
     pages.filters |= {"capital": _capital, "counted": _counted, "figure": _figure}
     rows = [row for row in (*found.rows, *found.ceiling) if row.breakdown in SHOWN]
@@ -56,23 +88,23 @@ def card(clap: Clap, trained: Trained, material: Material, run: Mapping[str, Any
         trained=trained,
         kept=_kept(trained),
         seen=_seen(clap.seen),
-        material=material,
+        data=data,
         run=run,
         arguments=run["arguments"],
         ratings=found.ratings.path.name,
         found=found,
-        on=outcome.on,
-        calibration=outcome.calibration,
-        no_calibration=outcome.no_calibration,
+        on=comparison.on,
+        calibration=comparison.calibration,
+        no_calibration=comparison.no_calibration,
         rows=[row for row in rows if row.breakdown == ALL or row.predictor not in (CONSTANT, GENERATOR, CEILING)],
         shown=SHOWN,
-        verdicts="" if trained.is_start else " ".join(outcome.verdicts),
+        verdicts="" if trained.is_start else " ".join(comparison.verdicts),
         remarks=" ".join(f"{one}." for one in above_ceiling(found.rows, found.ceiling)),
         versions=", ".join(f"{name} {version}" for name, version in run["versions"].items()),
     )
 
 
-def _kept(trained: Trained) -> str:
+def _kept(trained: TrainResult) -> str:
     """Which state the folder holds, and why."""
     if trained.is_start:
         return "step 0: this is the model you started from, since no step had a higher SRCC on the validation split"

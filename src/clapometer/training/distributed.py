@@ -1,4 +1,4 @@
-"""Several processes that train one model: which one this is, and what they tell each other.
+"""Distributed training: the rank of this process, and communication with the others.
 
 `torchrun` starts them. Each makes the vectors of its share of a batch; all of them see the loss of the whole batch.
 """
@@ -22,10 +22,10 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Processes:
-    """The place of a process among those that train together."""
+    """Rank of a process among those that train together."""
 
     rank: int = 0
-    """Its number, from 0; the first one writes, validates and talks."""
+    """From 0; the first process writes, validates and logs."""
     count: int = 1
 
     @property
@@ -57,28 +57,28 @@ class Processes:
             gradient.copy_(summed.view_as(gradient))
 
     def from_first(self, value: Value | None) -> Value:
-        """What the first process found, in all of them; the others give None."""
+        """Broadcast a value of the first process; the others pass None."""
         if self.count > 1:
-            told: list[Any] = [value]
-            distributed.broadcast_object_list(told)
-            value = told[0]
+            values: list[Any] = [value]
+            distributed.broadcast_object_list(values)
+            value = values[0]
         return value  # type: ignore[return-value]
 
     def wait(self) -> None:
-        """Go on when all are here."""
+        """Wait for all processes."""
         if self.count > 1:
             distributed.barrier()
 
 
 def processes() -> Processes:
-    """The place of this process; it is alone unless `joined` or the caller has set up a process group."""
+    """The rank of this process; it is the only one unless `process_group` or the caller has set up a process group."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return Processes()
     return Processes(distributed.get_rank(), distributed.get_world_size())
 
 
 @contextmanager
-def joined(device: str) -> Iterator[str]:
+def process_group(device: str) -> Iterator[str]:
     """Join the processes that `torchrun` started, if it did; yields the device of this one.
 
     Args:

@@ -1,4 +1,4 @@
-"""A fine-tuned model measured: scores before and after, agreement with listeners, calibration, model card."""
+"""A fine-tuned model before and after: scores, agreement with listeners, calibration, model card."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ from clapometer.scoring.pairs import ScoredPairs, score_pairs
 from clapometer.seen import COLUMN, Seen
 from clapometer.tables import atomic_write
 from clapometer.tables.splits import TEST, VALIDATION
-from clapometer.training.card import Outcome, card
-from clapometer.training.loop import Trained
-from clapometer.training.rating_data import Material, RatedPairs
+from clapometer.training.card import BeforeAfter, card
+from clapometer.training.loop import TrainResult
+from clapometer.training.rating_data import RatedPairs, RatingData
 from clapometer.types import Window
 
 BEFORE, AFTER = "before", "after"
 Numbers = npt.NDArray[np.float64]
 
 
-def outcome(
+def before_and_after(
     model: str | os.PathLike[str],
-    trained: Trained,
-    material: Material,
+    trained: TrainResult,
+    data: RatingData,
     run: Mapping[str, Any],
     *,
     device: str = "auto",
     progress: Progress | None = None,
-) -> Outcome:
+) -> BeforeAfter:
     """Measure a fine-tuned model against the one it started from, and write the results into its folder.
 
     Args:
         model: what it started from, as `load` takes it.
         trained: the run.
-        material: the ratings.
+        data: the ratings.
         run: what is in its `run.json`.
         device: where the models are.
         progress: told of sounds and texts.
     """
-    folder, pairs = trained.folder, [one for one in (material.validation, material.test) if one is not None]
+    folder, pairs = trained.folder, [one for one in (data.validation, data.test) if one is not None]
     base = load(model, device=device)
     after_training = resolve(folder)
     window = after_training.card.window  # the same for both, so that only training makes a difference
@@ -72,17 +72,17 @@ def outcome(
         save(tuned, folder)
     after = [_scored(tuned, one, window, progress) for one in pairs]
     _write(folder / f"{AFTER}.csv", pairs, after, tuned.seen)
-    on = VALIDATION if material.test is None else TEST
+    on = VALIDATION if data.test is None else TEST
     files = [f"{name}={folder / f'{name}.csv'}" for name in (BEFORE, AFTER)]
     # Screening leaves the test as it is. A validation that was selected by agreement says nothing of the listeners.
-    is_valid = on == TEST or not any(step.by_agreement for step in material.steps)
+    is_valid = on == TEST or not any(step.by_agreement for step in data.steps)
     options = EvaluationOptions(split=(on,), ceiling=is_valid, include_seen=on == VALIDATION)
     found = evaluate(files, _ratings(pairs), options)
-    calibration, why_not = _calibrated(tuned, material, after)
+    calibration, why_not = _calibrated(tuned, data, after)
     if calibration is not None:
         write_calibration(calibration, folder)
-    result = Outcome(found, on, calibration, why_not, tuned.export(folder))
-    (folder / "CARD.md").write_text(card(tuned, trained, material, run, result), encoding="utf-8")
+    result = BeforeAfter(found, on, calibration, why_not, tuned.export(folder))
+    (folder / "CARD.md").write_text(card(tuned, trained, data, run, result), encoding="utf-8")
     return result
 
 
@@ -116,12 +116,12 @@ def _ratings(pairs: list[RatedPairs]) -> Ratings:
     return replace(first, **joined, extra=extra)
 
 
-def _calibrated(tuned: Clap, material: Material, cosines: list[Numbers]) -> tuple[Calibration | None, str]:
+def _calibrated(tuned: Clap, data: RatingData, cosines: list[Numbers]) -> tuple[Calibration | None, str]:
     """A map from cosines to ratings, fitted on the validation split since cosines of training pairs are too good; or
     why there is none.
     """
-    ratings = material.validation.ratings
-    held_out = None if material.test is None else (cosines[1], material.test.ratings.pairs.mean)
+    ratings = data.validation.ratings
+    held_out = None if data.test is None else (cosines[1], data.test.ratings.pairs.mean)
     try:
         found = fit_calibration(
             cosines[0],

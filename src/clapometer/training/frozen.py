@@ -1,64 +1,48 @@
-"""What the parts of a model that do not learn make of sounds and texts: computed once, and not at every step."""
+"""Precomputed features from frozen towers, so that they are not recomputed at every step."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from clapometer.embedding.pipeline import Embedded, Progress, embed_files, embed_texts
 from clapometer.errors import BadAudio, BadInput, BadText
 from clapometer.models.clap import Clap
-from clapometer.training.objective import KnownRows
+from clapometer.training.objective import PrecomputedFeatures
 
 
-@dataclass(frozen=True)
-class Known:
-    """One side of a list of pairs, their sounds or their texts, as far as it does not change during training.
-
-    Attributes:
-        items: for each pair what is known, (windows, features).
-        head: the projection that makes vectors of it, and is trained; None where each item is one vector.
-    """
-
-    items: tuple[Tensor, ...]
-    head: nn.Module | None
-
-    def rows(self, numbers: Sequence[int]) -> KnownRows:
-        """What is known of some pairs."""
-        return KnownRows([self.items[number] for number in numbers], self.head)
-
-
-def known_sounds(
-    clap: Clap, learning: set[str], sounds: Sequence[str | os.PathLike[str]], progress: Progress | None
-) -> Known | None:
-    """What is known of the sounds if these parts learn; None where the audio tower is among them.
+def precomputed_audio(
+    clap: Clap, trainable: set[str], sounds: Sequence[str | os.PathLike[str]], progress: Progress | None
+) -> PrecomputedFeatures | None:
+    """Features of sounds, if these modules are trained; None where the audio tower is among them.
 
     Raises:
         BadAudio: a sound cannot be read.
     """
-    if "audio projection" in learning and "audio" not in learning:
+    if "audio projection" in trainable and "audio" not in trainable:
         return _before_projection(clap, "audio", sounds, clap.embed_audio, progress and progress("sounds", len(sounds)))
-    if "audio" in learning:
+    if "audio" in trainable:
         return None
-    return Known(_rows(embed_files(clap, sounds, progress=progress), BadAudio), None)
+    return PrecomputedFeatures(_rows(embed_files(clap, sounds, progress=progress), BadAudio))
 
 
-def known_texts(clap: Clap, learning: set[str], texts: Sequence[str], progress: Progress | None) -> Known | None:
-    """As `known_sounds`, of texts and the text tower."""
-    if "text projection" in learning and "text" not in learning:
+def precomputed_texts(
+    clap: Clap, trainable: set[str], texts: Sequence[str], progress: Progress | None
+) -> PrecomputedFeatures | None:
+    """As `precomputed_audio`, of texts and the text tower."""
+    if "text projection" in trainable and "text" not in trainable:
         return _before_projection(clap, "text", texts, clap.embed_text, progress and progress("texts", len(texts)))
-    if "text" in learning:
+    if "text" in trainable:
         return None
-    return Known(_rows(embed_texts(clap, texts, progress=progress), BadText), None)
+    return PrecomputedFeatures(_rows(embed_texts(clap, texts, progress=progress), BadText))
 
 
 def _rows(embedded: Embedded, unreadable: type[BadInput]) -> tuple[Tensor, ...]:
-    """A row for each item; what stands there twice has one."""
+    """A row for each item; repeated items share one."""
     for error in filter(None, embedded.errors):
         raise unreadable(error)
     unique = tuple(torch.from_numpy(embedded.unique)[:, None])
@@ -71,7 +55,7 @@ def _before_projection(
     items: Sequence[Any],
     embed: Callable[[Any], Tensor],
     count: Callable[[int], None] | None,
-) -> Known:
+) -> PrecomputedFeatures:
     """What goes into the projection of a side, which is what the tower made, in every family."""
     head = clap.parts()[f"{side} projection"]
     seen: list[Tensor] = []
@@ -87,4 +71,4 @@ def _before_projection(
                 count(1)
     finally:
         hook.remove()
-    return Known(tuple(found[item] for item in items), head)
+    return PrecomputedFeatures(tuple(found[item] for item in items), head)

@@ -1,4 +1,4 @@
-"""The one training loop: from batches and an objective to a trained model, and on from where it was stopped."""
+"""The training loop: from batches and an objective to a trained model, with resume."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ from typing import Any
 import torch
 
 from clapometer.embedding.pipeline import Progress
+from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.training.distributed import processes
 from clapometer.training.log import Log
 from clapometer.training.objective import Objective, SomeBatch
 from clapometer.training.options import TrainOptions
-from clapometer.training.parameters import averaged, learning
-from clapometer.training.run_folder import Keeper, State, Tell, Validate, claim, restored, silent
-from clapometer.training.step import update
+from clapometer.training.parameters import averaged, prepared_for_training
+from clapometer.training.run_folder import RunFolder, State, Tell, Validate, claim_run, ignore, resume_state
+from clapometer.training.step import training_step
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What came of a run."""
+class TrainResult:
+    """The result of a run."""
 
     folder: Path
     """The model: the best state by validation, or the last where there is none. `load` takes it."""
     steps: int
     resumed_from: int
-    """The step at which this call began; 0 where it began anew."""
+    """The step from which this call resumed; 0 for a new run."""
     loss: float
     """Of the last update."""
     best_step: int
     """The step whose weights `folder` holds."""
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     """Metrics of that step on the validation split, by which it was selected; empty where there is none."""
 
     @property
     def is_start(self) -> bool:
         """Whether `folder` holds the model that the run started from, since no step had a better validation."""
-        return bool(self.figures) and self.best_step == 0 and self.steps > 0
+        return bool(self.metrics) and self.best_step == 0 and self.steps > 0
 
 
 def train(
@@ -60,12 +61,12 @@ def train(
     run: Mapping[str, Any] | None = None,
     half: bool = False,
     progress: Progress | None = None,
-    tell: Tell = silent,
-) -> Trained:
+    tell: Tell = ignore,
+) -> TrainResult:
     """Train a model, in place, and write it.
 
-    Started by `torchrun`, with `processes.joined` around it, every process makes its share of each batch; the update is
-    that of the whole batch.
+    Started by `torchrun`, inside `distributed.process_group`, every process computes its share of each batch; the
+    update is that of the whole batch.
 
     The folder gets the model (the best state by validation, else the last), `last/` (the model of the last saved
     step), `log.jsonl` (a line for some updates and for each validation), `run.json` (what was asked for) and
@@ -75,69 +76,84 @@ def train(
     Args:
         clap: the model; its weights change.
         batches: the batch of a step, counted from 0; must depend on nothing else, so that a resumed run sees the same.
-        objective: what is minimised.
-        options: how.
-        folder: where to; made where it is missing.
-        validate: figures of the model before and during training.
+        objective: the loss.
+        options: of the loop.
+        folder: of the run; made where it is missing.
+        validate: metrics of the model before and during training.
         run: what tells this run from another, as JSON; a folder with another run in it is refused.
         half: write models in half precision.
-        progress: told of steps.
-        tell: given a line at each validation.
+        progress: called with a label and a total, returns a function that counts steps.
+        tell: receives a line at each validation.
 
     Raises:
-        BadOption: the folder holds another run, or parts or rates are named that the model has not.
+        BadOption: the folder holds another run, or modules or parameters are named that the model has not.
         TrainingFailed: the loss is not finite.
         CheckpointError: the state in the folder is damaged.
     """
+    if not options.steps:
+        raise BadOption("steps must be at least 1; `TrainOptions.with_steps` makes them from epochs")
     folder, group = Path(folder), processes()
     if group.is_first:
         folder.mkdir(parents=True, exist_ok=True)
-        claim(folder, {**(run or {}), "options": asdict(options)})
+        claim_run(folder, {**(run or {}), "options": asdict(options)})
     group.wait()
     objective.to(clap.device)
-    first = {name: value.clone() for name, value in clap.state_dict().items()} if options.average else {}
-    with learning(clap, options) as groups:
+    first = {name: value.clone() for name, value in clap.state_dict().items()} if options.wise_ft_alpha else {}
+    with prepared_for_training(clap, options) as groups:
         groups[0]["params"] += list(objective.parameters())
         optimizer = torch.optim.AdamW([some for some in groups if some["params"]], weight_decay=0.0)
         weights = [weight for some in groups for weight in some["params"]]
-        state = restored(folder / "state.pt", clap, objective, optimizer)
+        state = resume_state(folder / "state.pt", clap, objective, optimizer)
         begun = state.step
         with Log(folder, begun, writes=group.is_first) as log, _ahead(batches, begun, options) as ready:
-            keeper = Keeper(
-                folder, state, clap, objective, optimizer, log, validate, half, tell, group,
-                partial(averaged, clap, first, options.average),
-            )  # fmt: skip
+            run_folder = RunFolder(
+                folder=folder,
+                state=state,
+                clap=clap,
+                objective=objective,
+                optimizer=optimizer,
+                log=log,
+                metrics=validate,
+                half=half,
+                tell=tell,
+                group=group,
+                exported=partial(averaged, clap, first, options.wise_ft_alpha),
+            )
             if begun == 0:
-                keeper.validate()
+                run_folder.validate()
             talks = progress and group.is_first and begun < options.steps
-            count = progress("steps", options.steps - begun) if progress and talks else silent
+            count = progress("steps", options.steps - begun) if progress and talks else ignore
             while not _is_over(state, options):
                 step, batch = next(ready)
                 started = time.monotonic()
                 for some in optimizer.param_groups:
-                    some["lr"] = options.rate(step) * some["factor"]
-                terms = update(clap, batch, objective, optimizer, weights, options, step, group)
+                    some["lr"] = options.learning_rate_at(step) * some["factor"]
+                terms = training_step(clap, batch, objective, optimizer, weights, options, step, group)
                 state.step, state.loss = step + 1, sum(terms.values())
                 last = state.step == options.steps
                 if state.step % options.log_every == 0 or last:
                     seconds = time.monotonic() - started
-                    log.write(state.step, {"loss": state.loss, **terms, "learning_rate": options.rate(step)}, seconds)
+                    log.write(
+                        state.step,
+                        {"loss": state.loss, **terms, "learning_rate": options.learning_rate_at(step)},
+                        seconds,
+                    )
                 if state.step % options.validate_every == 0 or last:
-                    keeper.validate()
+                    run_folder.validate()
                 if state.step % options.save_every == 0 or _is_over(state, options):
-                    keeper.keep()
+                    run_folder.keep()
                 count(1)
             if begun and begun == state.step:  # killed between the last state and its model, or asked again
-                keeper.save_last()
-    return Trained(folder, state.step, begun, state.loss, state.best_step, state.best or {})
+                run_folder.save_last()
+    return TrainResult(folder, state.step, begun, state.loss, state.best_step, state.best or {})
 
 
 def _is_over(state: State, options: TrainOptions) -> bool:
-    """Whether all steps are done, or so many validations in vain that no more is to be hoped for."""
+    """Whether all steps are done, or patience is exhausted."""
     if state.step >= options.steps:
         return True
-    vain = (state.step - state.best_step) // options.validate_every
-    return bool(options.patience) and state.best is not None and vain >= options.patience
+    without = (state.step - state.best_step) // options.validate_every
+    return bool(options.patience) and state.best is not None and without >= options.patience
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the loop asks of a batch and of what is minimised."""
+"""Interfaces of the training loop: batches, and the objective that is minimised."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from clapometer.models.clap import summed
 
 
 @dataclass(frozen=True)
-class KnownRows:
-    """What is known of a batch's sounds or texts before its step, for their tower does not learn.
+class PrecomputedFeatures:
+    """Features of sounds or texts whose tower is frozen, computed once and not at every step.
 
     Attributes:
-        features: n of (windows, features).
+        features: (windows, features) of each of n sounds or texts.
         head: the projection that makes vectors of them, and is trained; None where each of the n is one vector.
     """
 
     features: Sequence[Tensor]
     head: nn.Module | None = None
+
+    def take(self, numbers: Sequence[int]) -> PrecomputedFeatures:
+        """The features of some of the n."""
+        return PrecomputedFeatures([self.features[number] for number in numbers], self.head)
 
     def vectors(self, rows: Tensor, device: torch.device) -> Tensor:
         """Vectors of some of the n, (rows, dimension), not of unit length; windows are averaged as in scoring."""
@@ -38,7 +42,7 @@ class Batch(Protocol):
 
     @property
     def windows(self) -> Sequence[Sequence[Tensor]]:
-        """Of each of n sounds its windows, as `Clap.encode_clips` takes them; not looked at where `audio_known`."""
+        """Of each of n sounds its windows, as `Clap.encode_clips` takes them; unused with `audio_features`."""
         ...
 
     @property
@@ -47,13 +51,13 @@ class Batch(Protocol):
         ...
 
     @property
-    def audio_known(self) -> KnownRows | None:
-        """What is known of the sounds; None where their tower learns."""
+    def audio_features(self) -> PrecomputedFeatures | None:
+        """Features of the sounds; None where their tower is trained."""
         ...
 
     @property
-    def text_known(self) -> KnownRows | None:
-        """What is known of the texts; None where their tower learns."""
+    def text_features(self) -> PrecomputedFeatures | None:
+        """Features of the texts; None where their tower is trained."""
         ...
 
 
@@ -61,7 +65,7 @@ SomeBatch = TypeVar("SomeBatch", bound=Batch)
 
 
 class Objective(nn.Module, Generic[SomeBatch]):
-    """What is minimised; it may have parameters of its own, which learn with the model's."""
+    """What is minimised; its own parameters, if any, are trained with the model's."""
 
     def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: SomeBatch) -> dict[str, Tensor]:
         """(n, dimension) unit vectors of sounds and texts -> scalars by name, whose sum is the loss."""

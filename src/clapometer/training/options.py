@@ -1,116 +1,162 @@
-"""What a training run can be told."""
+"""Options of the training loop, fine-tuning and pretraining. Imports nothing that takes time, for `--help`."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self, get_args
 
 from clapometer.errors import BadOption
+from clapometer.labels import DEFAULT_TEMPLATE
+from clapometer.ratings.options import RatingOptions
+from clapometer.types import option, parse_names
+
+Targets = Literal["mean", "zscore", "listener", "listener-zscore"]
+Precision = Literal["fp32", "bf16"]
+
+
+def parse_lr_scales(given: Sequence[str]) -> dict[str, float]:
+    """Factors of the learning rate as given on a command line: `audio.blocks=0.1`.
+
+    Raises:
+        BadOption: one is not `NAME=FACTOR`.
+    """
+    found = {}
+    for one in given:
+        name, _, value = one.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise BadOption(f"{one!r}: write it as NAME=FACTOR, such as audio.blocks=0.1") from None
+    return found
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a model is trained, whatever it learns from.
+    """How the loop trains a model, whatever the objective.
 
     Raises:
-        BadOption: a value that cannot be.
+        BadOption: an invalid value.
     """
 
-    steps: int = 1000
-    """Updates of the weights."""
-    batch_size: int = 64
-    """Pairs an update; each is held against all others."""
-    accumulate: int = 1
-    """Parts that a batch goes through the networks in, to save memory. The update is that of the whole batch."""
-    learning_rate: float = 1e-4
-    """Highest rate of the schedule: a linear warm-up, then half a cosine down to 0."""
-    warmup: int = 100
-    """Updates of the warm-up."""
-    rates: Mapping[str, float] = field(default_factory=dict)
-    """Factors of the learning rate by the beginning of a parameter's name, such as `{"audio.blocks": 0.1}`; the
-    longest that fits counts. What has 0 is frozen."""
-    weight_decay: float = 0.01
-    """AdamW's, for matrices and kernels; biases, norms and the temperature have none."""
-    clip: float = 1.0
-    """Longest gradient, over all weights together; a longer one is scaled down."""
-    parts: tuple[str, ...] = ()
-    """Parts of the model that learn, by the names of `Clap.parts()`; none named: all of them."""
-    learn_temperature: bool = True
-    """Whether `logit_scale` learns too."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the networks; losses and weights are always in single precision."""
-    checkpointing: bool = False
-    """Whether blocks of the networks are computed anew for their gradients: less memory, a third more time."""
-    keep_statistics: bool = False
-    """Whether batch norms keep the statistics that they have. Else those of a part of the batch are used where it goes
-    through in parts or over several processes, and the update is not quite that of the whole batch."""
-    average: float = 0.0
-    """Share of the weights that the run began with in what is validated and written, 0..1: an average of both models
-    keeps more of what the first one knew (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903)."""
-    patience: int = 0
-    """Validations in a row without a better one after which the run ends; 0: it never ends early."""
-    seed: int = 0
-    """Of everything random. Two runs on a CPU with the same seed, options, data and number of threads agree to the
-    last bit."""
-    workers: int = 2
-    """Threads that make batches ahead."""
-    log_every: int = 10
-    """Updates between lines of the log."""
-    validate_every: int = 200
-    """Updates between validations."""
-    save_every: int = 200
-    """Updates between states from which a stopped run goes on."""
+    epochs: float = option(20.0, "Passes over the training data.")
+    steps: int = option(0, "Updates of the weights, in place of --epochs; 0: as --epochs says.")
+    batch_size: int = option(64, "Pairs per update; each is contrasted with all others.")
+    grad_cache_chunks: int = option(
+        1, "Chunks in which a batch goes through the networks, to save memory; the update is that of the whole batch."
+    )
+    learning_rate: float = option(
+        1e-4, "Highest learning rate of the schedule: a linear warm-up, then half a cosine down to 0."
+    )
+    warmup_steps: int = option(100, "Updates of the warm-up.")
+    lr_scales: Mapping[str, float] = option(
+        {},
+        "Factor of the learning rate for parameters whose names begin so, such as audio.blocks=0.1; 0 freezes, and the "
+        "longest prefix counts. May be given several times.",
+        flag="--lr-scale",
+        metavar="NAME=FACTOR",
+        parse=parse_lr_scales,
+    )
+    weight_decay: float = option(
+        0.01, "Weight decay of AdamW, for matrices and kernels; biases, norms and the temperature have none."
+    )
+    max_grad_norm: float = option(1.0, "Largest norm of the gradient of all parameters; a larger one is scaled down.")
+    trainable: tuple[str, ...] = option(
+        (),
+        "Modules that are trained, such as audio,projection; default: all.",
+        metavar="MODULES",
+        parse=parse_names,
+    )
+    train_temperature: bool = option(True, "Train the temperature of the contrastive loss.")
+    precision: Precision = option(
+        "fp32", "Arithmetic of the networks; losses and weights are always in single precision."
+    )
+    gradient_checkpointing: bool = option(
+        False, "Recompute blocks of the networks for their gradients: less memory, a third more time."
+    )
+    freeze_batchnorm: bool = option(
+        False,
+        "Keep the running statistics of batch norms. Otherwise those of a chunk of the batch are used where it goes "
+        "through in chunks or over several processes, and the update is not quite that of the whole batch.",
+    )
+    wise_ft_alpha: float = option(
+        0.0,
+        "Share of the initial weights in the model that is validated and written, 0 to 1: an average of both models "
+        "keeps more of what the first one knew (WiSE-FT, arXiv 2109.01903).",
+    )
+    patience: int = option(0, "Validations in a row without improvement after which training stops; 0: never.")
+    seed: int = option(
+        0,
+        "Seed of all random numbers. On a CPU two runs with the same seed, options, data and number of threads agree "
+        "to the last bit.",
+    )
+    workers: int = option(2, "Threads that prepare batches ahead.")
+    log_every: int = option(10, "Updates between lines of the log.")
+    validate_every: int = option(200, "Updates between validations.")
+    save_every: int = option(200, "Updates between states from which an interrupted run resumes.")
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulate", "workers", "log_every", "validate_every", "save_every"):
+        for name in ("batch_size", "grad_cache_chunks", "workers", "log_every", "validate_every", "save_every"):
             if getattr(self, name) < 1:
-                raise BadOption(f"{name.replace('_', '-')} must be at least 1, not {getattr(self, name)}")
-        for name in ("learning_rate", "clip"):
+                raise BadOption(f"{_dashed(name)} must be at least 1, not {getattr(self, name)}")
+        for name in ("epochs", "learning_rate", "max_grad_norm"):
             if not 0 < getattr(self, name) < math.inf:
-                raise BadOption(f"{name.replace('_', '-')} must be positive, not {getattr(self, name)}")
-        for name in ("warmup", "weight_decay", "seed", "patience"):
+                raise BadOption(f"{_dashed(name)} must be positive, not {getattr(self, name)}")
+        for name in ("steps", "warmup_steps", "weight_decay", "seed", "patience"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise BadOption(f"{name.replace('_', '-')} must be 0 or more, not {getattr(self, name)}")
-        for prefix, factor in self.rates.items():
+                raise BadOption(f"{_dashed(name)} must be 0 or more, not {getattr(self, name)}")
+        for prefix, factor in self.lr_scales.items():
             if not 0 <= factor < math.inf:
-                raise BadOption(f"the rate of {prefix!r} must be 0 or more, not {factor}")
-        if not 0 <= self.average < 1:
-            raise BadOption(f"average is a share from 0 to below 1, not {self.average}")
+                raise BadOption(f"the factor of the learning rate of {prefix!r} must be 0 or more, not {factor}")
+        if not 0 <= self.wise_ft_alpha < 1:
+            raise BadOption(f"wise-ft-alpha must be from 0 to less than 1, not {self.wise_ft_alpha}")
         if self.batch_size < 2:
-            raise BadOption("batch-size must be at least 2: a pair learns from what it is held against")
-        if self.accumulate > self.batch_size:
-            raise BadOption(f"accumulate: a batch of {self.batch_size} cannot be cut into {self.accumulate} parts")
-        if self.precision not in ("fp32", "bf16"):
+            raise BadOption("batch-size must be at least 2: a pair is contrasted with the others of its batch")
+        if self.grad_cache_chunks > self.batch_size:
+            raise BadOption(
+                f"grad-cache-chunks: a batch of {self.batch_size} cannot be cut into {self.grad_cache_chunks} chunks"
+            )
+        if self.precision not in get_args(Precision):
             raise BadOption(f"precision of training must be fp32 or bf16, not {self.precision!r}")
 
-    def rate(self, step: int) -> float:
+    def with_steps(self, examples: int) -> Self:
+        """These options with the steps that the epochs take; as they are where steps are given.
+
+        Args:
+            examples: of one epoch.
+        """
+        if self.steps:
+            return self
+        return replace(self, steps=max(1, round(self.epochs * examples / self.batch_size)))
+
+    def learning_rate_at(self, step: int) -> float:
         """The learning rate of update `step`, counted from 0."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        done = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to sounds at random, so that few of them teach more; every field 0 does nothing.
+    """Random changes of sounds; every field 0 changes nothing.
 
     Raises:
-        BadOption: a value that cannot be.
+        BadOption: an invalid value.
     """
 
     gain: float = 6.0
-    """Decibels by which a sound is made louder or quieter, at most."""
-    mix: float = 0.3
-    """Share of sounds that another one is mixed into ("A and B") or put behind ("A followed by B")."""
+    """Largest change of level, in decibels."""
+    mix: float = option(0.3, 'Share of sounds that are mixed with another ("A and B"), or followed by it.')
     level: float = 6.0
-    """Decibels between two mixed sounds, at most."""
+    """Largest difference of level of two mixed sounds, in decibels."""
     time_mask: float = 0.15
     """Longest stretch that is silenced, as a share of the time (SpecAugment, Park et al. 2019, arXiv 1904.08779)."""
     frequency_mask: float = 0.15
-    """Widest band that is taken out, as a share of the mel scale (SpecAugment)."""
+    """Widest band that is masked, as a share of the mel scale (SpecAugment)."""
 
     def __post_init__(self) -> None:
         for name in ("gain", "level"):
@@ -118,7 +164,143 @@ class Augmentation:
                 raise BadOption(f"{name} is in decibels, 0 or more, not {getattr(self, name)}")
         for name in ("mix", "time_mask", "frequency_mask"):
             if not 0 <= getattr(self, name) <= 1:
-                raise BadOption(f"{name.replace('_', '-')} is a share between 0 and 1, not {getattr(self, name)}")
+                raise BadOption(f"{_dashed(name)} is a share between 0 and 1, not {getattr(self, name)}")
 
 
 NO_AUGMENTATION = Augmentation(gain=0, mix=0, level=0, time_mask=0, frequency_mask=0)
+FINETUNE = TrainOptions(
+    batch_size=32,
+    learning_rate=3e-5,
+    warmup_steps=50,
+    freeze_batchnorm=True,
+    patience=5,
+    validate_every=100,
+    save_every=100,
+)
+"""Defaults of fine-tuning."""
+PRETRAIN = TrainOptions()
+"""Defaults of pretraining."""
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """Pairs of captions that are trained on beside the rated ones, by InfoNCE, so that a model forgets less.
+
+    Raises:
+        BadOption: an invalid value.
+    """
+
+    captions: tuple[str, ...] = option(
+        (),
+        "Captions (audio and text) trained on beside the ratings, so that the model forgets less. May be given several "
+        "times.",
+        metavar="TABLE",
+    )
+    captions_root: str = option("", "Folder of their audio; default: that of each table.", metavar="FOLDER")
+    captions_share: float = option(0.5, "Captions per batch, as a share of the rated pairs.")
+    captions_weight: float = option(1.0, "Weight of their InfoNCE in the loss.")
+
+    def __post_init__(self) -> None:
+        for name in ("captions_share", "captions_weight"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise BadOption(f"{_dashed(name)} must be positive, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class FinetuneOptions(RatingOptions):
+    """How a model is fine-tuned on ratings.
+
+    Raises:
+        BadOption: an invalid value.
+    """
+
+    loss: str = option(
+        "wsce+mae",
+        "Weighted sum of wsce, mae, mse, listnet, margin and infonce, such as wsce+2*mae.",
+        metavar="SUM",
+    )
+    targets: Targets = option(
+        "mean",
+        "Target of a pair's score: `mean` of its ratings; `zscore`: the mean after standardising the ratings per "
+        "listener; `listener`: at each step the rating of one of its listeners, `listener-zscore`: standardised "
+        "(SPO-CLAPScore, arXiv 2601.02900, has every rating as an example of its own).",
+    )
+    audio_root: str = option("", "Folder of the audio; default: that of the ratings.", metavar="FOLDER")
+    validation_share: float = option(
+        0.1, "Share of the pairs for the validation split, where the ratings have none.", flag="--validation"
+    )
+    test_share: float = option(
+        0.2,
+        "Share of the pairs for the test split, where the ratings have neither validation nor test; none is created of "
+        "fewer than 20 pairs.",
+        flag="--test",
+    )
+    window: str = option(
+        "",
+        "Treatment of short and long clips in training and validation, and the new model's default, such as `hop=5`, "
+        "`head` or `seconds=10,short=repeat`; default: the model's.",
+        metavar="CHANGES",
+    )
+    replay: ReplayOptions = field(default_factory=ReplayOptions)
+    augmentation: Augmentation = NO_AUGMENTATION
+    """Of rated sounds; they cannot be mixed."""
+    training: TrainOptions = FINETUNE
+
+    def __post_init__(self) -> None:
+        if self.targets not in get_args(Targets):
+            raise BadOption(f"targets must be one of {', '.join(get_args(Targets))}, not {self.targets!r}")
+        if self.augmentation.mix:
+            raise BadOption("rated sounds cannot be mixed, since a rating is of one sound; use mix=0")
+
+    def as_record(self) -> dict[str, Any]:
+        """These options as JSON values, from which `from_record` makes them again."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self), default=os.fspath))
+        return values
+
+    @classmethod
+    def from_record(cls, values: Mapping[str, Any]) -> Self:
+        """The options that `as_record` wrote.
+
+        Raises:
+            KeyError, TypeError: they are not these.
+        """
+        nested = {"replay": ReplayOptions, "augmentation": Augmentation, "training": TrainOptions}
+        made = {name: kind(**_tuples(values[name])) for name, kind in nested.items()}
+        return cls(**_tuples(values) | made)
+
+
+@dataclass(frozen=True)
+class PretrainOptions:
+    """How a model is trained on captions.
+
+    Raises:
+        BadOption: an invalid value.
+    """
+
+    scratch: bool = option(False, "Start from random weights, with the architecture and tokenizer of the model.")
+    template: tuple[str, ...] = option(
+        (DEFAULT_TEMPLATE,), "Prompt template for the labels of --val; may be given several times.", metavar="TEXT"
+    )
+    audio_root: str = option("", "Folder of the audio; default: that of each table.", metavar="FOLDER")
+    window: str = option(
+        "",
+        "Treatment of short and long clips in training and validation, and the new model's default, such as `hop=5`, "
+        "`head` or `seconds=10,short=repeat`; default: the model's.",
+        metavar="CHANGES",
+    )
+    seconds: float | None = option(
+        None,
+        "Length of the random stretches of sounds that are trained on; default: the window's. A model with a window "
+        "`fused` or `fused-all` is trained on whole sounds and takes none.",
+    )
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    training: TrainOptions = PRETRAIN
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values with tuples for lists, as options have them."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

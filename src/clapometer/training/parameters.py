@@ -1,9 +1,9 @@
-"""A model made ready to learn, and back: what is frozen, who learns how fast, what is saved in memory."""
+"""Prepare a model for training (freezing, parameter groups, gradient checkpointing) and restore it afterwards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,33 +19,33 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 @contextmanager
-def learning(clap: Clap, options: TrainOptions) -> Iterator[list[dict[str, Any]]]:
-    """The model in training, what does not learn frozen; yields groups of parameters; afterwards all is as it was.
+def prepared_for_training(clap: Clap, options: TrainOptions) -> Iterator[list[dict[str, Any]]]:
+    """Put a model into training mode with modules frozen as asked; yields parameter groups, and restores it afterwards.
 
     Raises:
-        BadOption: parts or rates are named that the model has not.
+        BadOption: modules or parameters are named that the model has not.
     """
     parts = clap.parts()
-    unknown = [name for name in options.parts if not _named(name, parts)]
+    unknown = [name for name in options.trainable if not _named(name, parts)]
     if unknown:
         raise BadOption(f"the model has no part {unknown[0]!r}; it has {', '.join(parts)}")
-    for prefix in options.rates:
+    for prefix in options.lr_scales:
         if not any(name.startswith(prefix) for name, _ in clap.named_parameters()):
             raise BadOption(
                 f"no weight's name begins with {prefix!r}; `clapometer.load(...).named_parameters()` has them"
             )
-    still = [part for name, part in parts.items() if name not in learning_parts(clap, options)]
+    still = [part for name, part in parts.items() if name not in trainable_modules(clap, options)]
     before = [(weight, weight.requires_grad) for weight in clap.parameters()]
     modes = [(module, module.training) for module in clap.modules()]
-    norms = [module for module in clap.modules() if options.keep_statistics and isinstance(module, _NORMS)]
+    norms = [module for module in clap.modules() if options.freeze_batchnorm and isinstance(module, _NORMS)]
     try:
         clap.train()
         for part in still:
             part.requires_grad_(False).eval()
         for norm in norms:
             norm.eval()
-        clap.logit_scale.requires_grad_(options.learn_temperature)
-        with torch.random.fork_rng(), _checkpointing(clap, wanted=options.checkpointing):
+        clap.logit_scale.requires_grad_(options.train_temperature)
+        with forked_rng(clap.device), _checkpointing(clap, wanted=options.gradient_checkpointing):
             yield _groups(clap, options)
     finally:
         for weight, required in before:
@@ -55,19 +55,24 @@ def learning(clap: Clap, options: TrainOptions) -> Iterator[list[dict[str, Any]]
             module.training = training
 
 
-def learning_parts(clap: Clap, options: TrainOptions) -> set[str]:
-    """The names of the parts that learn, among those of `Clap.parts()`.
+def trainable_modules(clap: Clap, options: TrainOptions) -> set[str]:
+    """The names of the modules that are trained, among those of `Clap.parts()`.
 
     `projection` stands for every part whose name ends so, such as `audio projection` and `text projection`.
     """
     parts = clap.parts()
-    if not options.parts:
+    if not options.trainable:
         return set(parts)
-    return {found for name in options.parts for found in _named(name, parts)}
+    return {found for name in options.trainable for found in _named(name, parts)}
 
 
 def _named(name: str, parts: Mapping[str, nn.Module]) -> list[str]:
     return [part for part in parts if part == name or (name == "projection" and part.endswith(name))]
+
+
+def forked_rng(device: torch.device) -> AbstractContextManager[None]:
+    """A context that restores the random states of the CPU and of one GPU, and does not touch other GPUs."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 @contextmanager
@@ -94,8 +99,8 @@ def _groups(clap: Clap, options: TrainOptions) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[float, float], list[Tensor]] = {(1.0, 0.0): []}
     for name, weight in clap.named_parameters():
-        prefix = max((one for one in options.rates if name.startswith(one)), key=len, default="")
-        factor = options.rates.get(prefix, 1.0)
+        prefix = max((one for one in options.lr_scales if name.startswith(one)), key=len, default="")
+        factor = options.lr_scales.get(prefix, 1.0)
         if not factor:
             weight.requires_grad_(False)
         if weight.requires_grad:

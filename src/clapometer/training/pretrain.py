@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,11 +35,13 @@ from clapometer.training.captions import (
     read_clips,
     texts_of,
 )
-from clapometer.training.loop import Trained, train
+from clapometer.training.card import renew_card
+from clapometer.training.loop import TrainResult, train
 from clapometer.training.losses.contrastive import info_nce
 from clapometer.training.objective import Objective
-from clapometer.training.options import Augmentation, TrainOptions
-from clapometer.training.run_folder import Tell, silent
+from clapometer.training.options import PretrainOptions
+from clapometer.training.parameters import forked_rng
+from clapometer.training.run_folder import Tell, ignore
 from clapometer.types import FUSED, Window
 
 RETRIEVAL = tuple(f"{way} {name}" for way in (AUDIO_TO_TEXT, TEXT_TO_AUDIO) for name in ("R@1", "R@10", "mAP@10"))
@@ -51,7 +53,7 @@ class Contrastive(Objective[CaptionBatch]):
 
     def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: CaptionBatch) -> dict[str, Tensor]:
         """As `Objective.forward`."""
-        return {"contrastive": info_nce(audio, text, logit_scale, batch.fits.to(audio.device))}
+        return {"contrastive": info_nce(audio, text, logit_scale, batch.positives.to(audio.device))}
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def read_validation(
     seen: Seen = NOTHING,
     templates: Sequence[str] = (DEFAULT_TEMPLATE,),
     audio_root: str | os.PathLike[str] | None = None,
-    tell: Tell = silent,
+    tell: Tell = ignore,
 ) -> ZeroShot | Retrieval:
     """The validation of tables with the columns `audio` and `label`, or else of tables with `audio` and `text`.
 
@@ -181,130 +183,124 @@ def pretrain(
     folder: str | os.PathLike[str],
     *,
     model: str | os.PathLike[str] = DEFAULT_MODEL,
-    scratch: bool = False,
     validation: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
-    templates: Sequence[str] = (DEFAULT_TEMPLATE,),
-    audio_root: str | os.PathLike[str] | None = None,
-    window: Window | str | None = None,
-    seconds: float | None = None,
-    options: TrainOptions | None = None,
-    epochs: float | None = None,
-    augmentation: Augmentation | None = None,
+    options: PretrainOptions | None = None,
     device: str = "auto",
     progress: Progress | None = None,
-    tell: Tell = silent,
-) -> Trained:
-    """Train a model on sounds with captions, by symmetric InfoNCE with a learned temperature.
+    tell: Tell = ignore,
+) -> TrainResult:
+    """Train a model on sounds with captions, by symmetric InfoNCE with a trained temperature.
 
-    A run that was stopped goes on by the same call.
+    An interrupted run is resumed by the same call.
 
     Args:
         captions: tables with the columns `audio` and `text`, and `group` if there are groups of sounds that must not
-            be told apart; a clip may have several rows.
+            be contrasted; a clip may have several rows.
         folder: where the model and the run are written; see `clapometer.training.loop.train`.
         model: the model to start from.
-        scratch: take its architecture and tokenizer, and random weights.
-        validation: tables with `audio` and `label` (zero-shot classification; the accuracy chooses the state that is
+        validation: tables with `audio` and `label` (zero-shot classification; the accuracy selects the state that is
             kept), or `audio` and `text` (retrieval; R@1 from sounds to texts does). No file may have the content of one
             that is trained on.
-        templates: texts with `{}` for the labels of the validation.
-        audio_root: folder of the sounds; default: that of each table.
-        window: treatment of short and long clips in training and validation, and the new model's default: a window, or
-            changes to the model's such as `head`; default: the model's.
-        seconds: length of the random stretches of sounds that are trained on; default: the window's. A model with a
-            window `fused` or `fused-all` is trained on whole sounds, by the path that scores them, and takes none.
-        options: of the loop.
-        epochs: how often each clip is heard, in place of `options.steps`.
-        augmentation: what is done to the sounds at random; default: `Augmentation()`.
+        options: start, window, augmentation, and options of the loop.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`.
-        progress: told of sounds and steps.
-        tell: given a line at each validation, and notes: how many texts for validation are trained on too, how many
+        progress: called with a label and a total, returns a function that counts finished items.
+        tell: receives a line at each validation, and notes: how many texts for validation are trained on too, how many
             files for training are copies.
 
     Raises:
         BadTable, BadAudio: rows or sounds cannot be used (all of them are counted, the first are named); a sound for
-            validation is trained on; there is nothing to tell apart.
-        BadOption: an option cannot be, or the folder holds another run.
+            validation is trained on; all clips have the same texts.
+        BadOption: an invalid option, or the folder holds another run.
         CheckpointError: the model cannot be loaded.
         TrainingFailed: the loss is not finite.
 
     Example:
         >>> import clapometer  # doctest: +SKIP
-        >>> clapometer.pretrain("captions.csv", "my-clap", validation="val.csv", epochs=20)  # doctest: +SKIP
+        >>> clapometer.pretrain("captions.csv", "my-clap", validation="val.csv")  # doctest: +SKIP
         >>> clap = clapometer.load("my-clap")  # doctest: +SKIP
     """
-    options, augmentation = options or TrainOptions(), augmentation or Augmentation()
-    if isinstance(window, str):
-        Window.check(window)
+    options = options or PretrainOptions()
+    if options.window:
+        Window.check(options.window)
     tables, checks = _listed(captions), _listed(validation)
-    clips = read_captions(tables, audio_root=audio_root)
+    clips = read_captions(tables, audio_root=options.audio_root or None)
     if copies := sum(len(clip.copies) for clip in clips):
         tell(f"note: {copies} files for training have the content of others; one content is one sound, with all texts")
     source = resolve(model)
-    before = NOTHING if scratch else source.seen
-    seen = before.with_pairs(
-        TRAIN, audio=[clip.sha256 for clip in clips], texts=[text for clip in clips for text in clip.texts]
-    )
-    validate, trained_texts = None, {}  # how many texts validation has, and how many of them are trained on
-    if checks:
-        validate = read_validation(
-            checks, training=clips, seen=before, templates=templates, audio_root=audio_root, tell=tell
-        )
-        texts = validate.texts if isinstance(validate, Retrieval) else ()
-        if texts:
-            trained = sum(map(has_seen_text, seen.labels([""] * len(texts), texts)))
-            trained_texts = {"texts": len(texts), "trained": trained}
-            tell(f"note: {trained} of {len(texts)} texts for validation are trained on too")
-        hashes = [str(found) for found in file_hashes(validate.sounds).values()]
-        seen = seen.with_pairs(VALIDATION, audio=hashes, texts=texts)
-    if epochs is not None:
-        if epochs <= 0:
-            raise BadOption(f"epochs must be positive, not {epochs}")
-        options = replace(options, steps=max(1, round(epochs * len(clips) / options.batch_size)))
+    before = NOTHING if options.scratch else source.seen
+    validate, seen, trained_texts = _validation(checks, clips, before, options, tell)
+    loop_options = options.training.with_steps(len(clips))
     clap = load(source, device=device)
     begin = weights_hash(clap)
-    if scratch:
-        with torch.random.fork_rng():
-            torch.manual_seed(options.seed)
+    if options.scratch:
+        with forked_rng(clap.device):
+            torch.manual_seed(loop_options.seed)
             clap = clap.untrained().to(clap.device)
-    name = Path(folder).name
-    clap.card = replace(
-        clap.card,
-        name=name,
+    renew_card(
+        clap,
+        folder,
         summary=f"trained by clapometer pretrain on {len(clips)} clips",
-        license="that of the training data" + ("" if scratch else f", and {clap.card.license}"),
-        source="clapometer pretrain" + ("" if scratch else f", from {clap.card.name}"),
-        differences="",
-        window=clap.window_of(window),
+        license="that of the training data" + ("" if options.scratch else f", and {clap.card.license}"),
+        source="clapometer pretrain" + ("" if options.scratch else f", from {clap.card.name}"),
+        window=options.window,
     )
     clap.seen = seen
-    seconds = _stretch(clap.card.window, seconds)
-    sounds = decoded([clip.audio for clip in clips], clap.card.sample_rate, progress)
+    seconds = _stretch(clap.card.window, options.seconds)
     batches = CaptionBatches(
         clips,
-        sounds,
-        size=options.batch_size,
+        decoded([clip.audio for clip in clips], clap.card.sample_rate, progress),
+        size=loop_options.batch_size,
         window=clap.card.window,
         seconds=seconds,
-        seed=options.seed,
-        augmentation=augmentation,
+        seed=loop_options.seed,
+        augmentation=options.augmentation,
     )
     run = {
         "command": "pretrain",
-        "model": {"name": os.fspath(model), "weights": "random" if scratch else begin},
+        "model": {"name": os.fspath(model), "weights": "random" if options.scratch else begin},
         "captions": {os.fspath(path): file_hash(Path(path)) for path in tables},
         "validation": {os.fspath(path): file_hash(Path(path)) for path in checks},
         "validation_texts": trained_texts,
-        "templates": list(templates),
+        "templates": list(options.template),
         "window": str(clap.card.window),
         "seconds": seconds,
-        "augmentation": asdict(augmentation),
+        "augmentation": asdict(options.augmentation),
         "device": clap.device.type,
         "versions": versions(),
     }
     return train(
-        clap, batches, Contrastive(), options, folder, validate=validate, run=run, progress=progress, tell=tell
+        clap, batches, Contrastive(), loop_options, folder, validate=validate, run=run, progress=progress, tell=tell
     )
+
+
+def _validation(
+    checks: Sequence[str | os.PathLike[str]],
+    clips: Sequence[Clip],
+    before: Seen,
+    options: PretrainOptions,
+    tell: Tell,
+) -> tuple[ZeroShot | Retrieval | None, Seen, dict[str, int]]:
+    """The validation, what the new model has seen, and how many texts of the validation are trained on."""
+    audio, texts = [clip.sha256 for clip in clips], [text for clip in clips for text in clip.texts]
+    seen = before.with_pairs(TRAIN, audio=audio, texts=texts)
+    if not checks:
+        return None, seen, {}
+    validate = read_validation(
+        checks,
+        training=clips,
+        seen=before,
+        templates=options.template,
+        audio_root=options.audio_root or None,
+        tell=tell,
+    )
+    checked = validate.texts if isinstance(validate, Retrieval) else ()
+    counts = {}
+    if checked:
+        trained = sum(map(has_seen_text, seen.labels([""] * len(checked), checked)))
+        counts = {"texts": len(checked), "trained": trained}
+        tell(f"note: {trained} of {len(checked)} texts for validation are trained on too")
+    hashes = [str(found) for found in file_hashes(validate.sounds).values()]
+    return validate, seen.with_pairs(VALIDATION, audio=hashes, texts=checked), counts
 
 
 def _stretch(window: Window, seconds: float | None) -> float | None:

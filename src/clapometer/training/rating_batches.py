@@ -1,4 +1,4 @@
-"""Batches of rated pairs, with pairs of captions beside them where there are such."""
+"""Batches of rated pairs, and of captions beside them for replay."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from torch import Tensor
 
 from clapometer.text import text_key
 from clapometer.training.audio_data import Sounds, amplified, masked, windows
-from clapometer.training.captions import CaptionBatches, turns
-from clapometer.training.frozen import Known
+from clapometer.training.captions import CaptionBatches, indices_of_step
 from clapometer.training.losses.contrastive import info_nce
-from clapometer.training.losses.rated import RatedLoss
-from clapometer.training.objective import KnownRows, Objective
+from clapometer.training.losses.rated import RatingLoss
+from clapometer.training.objective import Objective, PrecomputedFeatures
 from clapometer.training.options import NO_AUGMENTATION, Augmentation
 from clapometer.training.rating_data import RatedPairs
 from clapometer.types import Window
@@ -25,25 +24,25 @@ CAPTIONS = "captions"
 
 @dataclass(frozen=True)
 class RatedBatch:
-    """Sounds with texts and what listeners say of them.
+    """Sounds with texts and their ratings.
 
     Attributes:
         windows: of each of n + m sounds its windows, (samples,), -1..1, those of the m pairs of captions last; empty
             where the sounds are known.
         texts: n + m texts.
         ratings: (n,), 0..1.
-        fits: (n, n) bool, whether text j is, or goes with, that of sound i.
-        captions_fit: (m, m) bool, whether caption j is true of sound i; None where there are no captions.
-        audio_known, text_known: as in `clapometer.training.objective.Batch`.
+        positives: (n, n) bool, whether text j is, or goes with, that of sound i.
+        caption_positives: (m, m) bool, whether caption j is true of sound i; None where there are no captions.
+        audio_features, text_features: as in `clapometer.training.objective.Batch`.
     """
 
     windows: list[list[Tensor]]
     texts: list[str]
     ratings: Tensor
-    fits: Tensor
-    captions_fit: Tensor | None = None
-    audio_known: KnownRows | None = None
-    text_known: KnownRows | None = None
+    positives: Tensor
+    caption_positives: Tensor | None = None
+    audio_features: PrecomputedFeatures | None = None
+    text_features: PrecomputedFeatures | None = None
 
 
 class RatedBatches:
@@ -53,15 +52,15 @@ class RatedBatches:
     the windows of each, or the clip whole, as `window` says. Nothing about that is random.
 
     Args:
-        pairs: what to learn from.
+        pairs: the training data.
         sounds: the samples of each pair; None where `audio` is given.
-        size: pairs a batch.
+        size: pairs per batch.
         window: treatment of short and long sounds; the model's.
         seed: of everything random.
         augmentation: what is done to the sounds; nothing is mixed.
         captions: batches of pairs of captions beside them.
-        audio: what is known of the sounds, where their tower is frozen.
-        text: what is known of the texts, where their tower is frozen.
+        audio: features of the sounds, where their tower is frozen.
+        text: features of the texts, where their tower is frozen.
     """
 
     def __init__(
@@ -74,8 +73,8 @@ class RatedBatches:
         seed: int,
         augmentation: Augmentation = NO_AUGMENTATION,
         captions: CaptionBatches | None = None,
-        audio: Known | None = None,
-        text: Known | None = None,
+        audio: PrecomputedFeatures | None = None,
+        text: PrecomputedFeatures | None = None,
     ) -> None:
         self.pairs = pairs
         self.sounds = sounds
@@ -92,25 +91,25 @@ class RatedBatches:
     def __call__(self, step: int) -> RatedBatch:
         """The batch of a step, counted from 0."""
         random = np.random.default_rng((self.seed, 3, step))
-        numbers = turns(step, self.size, len(self.pairs), self.seed)
+        numbers = indices_of_step(step, self.size, len(self.pairs), self.seed)
         targets = [float(random.choice(self.pairs.targets[number])) for number in numbers]
         sounds = [] if self.audio is not None else [self.heard(number, random) for number in numbers]
         texts = [self.pairs.texts[number] for number in numbers]
         said, clip = self._said[numbers], self.pairs.clip[numbers]
-        fits = (said[:, None] == said[None]) | (clip[:, None] == clip[None])
-        captions_fit = None
+        positives = (said[:, None] == said[None]) | (clip[:, None] == clip[None])
+        caption_positives = None
         if self.captions is not None:
             more = self.captions(step)
             sounds, texts = sounds + more.windows, texts + more.texts
-            captions_fit = more.fits
+            caption_positives = more.positives
         return RatedBatch(
             sounds,
             texts,
             torch.tensor(targets),
-            torch.from_numpy(fits),
-            captions_fit,
-            None if self.audio is None else self.audio.rows(numbers),
-            None if self.text is None else self.text.rows(numbers),
+            torch.from_numpy(positives),
+            caption_positives,
+            None if self.audio is None else self.audio.take(numbers),
+            None if self.text is None else self.text.take(numbers),
         )
 
     def heard(self, number: int, random: np.random.Generator) -> list[Tensor]:
@@ -123,7 +122,7 @@ class RatedBatches:
         return windows(samples, self.sounds.sample_rate, self.window)
 
 
-class Rated(Objective[RatedBatch]):
+class RatingObjective(Objective[RatedBatch]):
     """Losses of ratings, and InfoNCE of the captions.
 
     Args:
@@ -131,7 +130,7 @@ class Rated(Objective[RatedBatch]):
         weight: of the captions' term.
     """
 
-    def __init__(self, loss: RatedLoss, weight: float = 1.0) -> None:
+    def __init__(self, loss: RatingLoss, weight: float = 1.0) -> None:
         super().__init__()
         self.loss = loss
         self.weight = weight
@@ -139,8 +138,8 @@ class Rated(Objective[RatedBatch]):
     def forward(self, audio: Tensor, text: Tensor, logit_scale: Tensor, batch: RatedBatch) -> dict[str, Tensor]:
         """As `Objective.forward`."""
         n, device = len(batch.ratings), audio.device
-        terms = self.loss(audio[:n], text[:n], logit_scale, batch.ratings.to(device), batch.fits.to(device))
-        if batch.captions_fit is not None:
-            true = batch.captions_fit.to(device)
+        terms = self.loss(audio[:n], text[:n], logit_scale, batch.ratings.to(device), batch.positives.to(device))
+        if batch.caption_positives is not None:
+            true = batch.caption_positives.to(device)
             terms[CAPTIONS] = self.weight * info_nce(audio[n:], text[n:], logit_scale, true)
         return terms

@@ -9,30 +9,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from clapometer.audio.files import resolve_audio_path
 from clapometer.errors import SHOWN, BadOption, BadTable, first_of
-from clapometer.ratings.screening import Step
-from clapometer.ratings.screening import screen as apply_rules
+from clapometer.ratings.screening import Step, screen
 from clapometer.ratings.table import Ratings
 from clapometer.seen import NOTHING, Seen, exclusion
 from clapometer.stats.standardise import doubts, standardise
 from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION
 from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, parted
-
-Targets = Literal["mean", "standardised", "listener", "listener-standardised"]
-"""What the score of a pair is brought to: the `mean` of its ratings; the same after each listener's own mean and spread
-have been taken out (`standardised`); or, each time the pair is heard, what one `listener` said of it, as it is or
-standardised (SPO-CLAPScore, Takano et al. 2026, arXiv 2601.02900, which has every rating as an example of its own)."""
+from clapometer.training.options import FinetuneOptions, Targets
 
 
 @dataclass(frozen=True, eq=False)
 class RatedPairs:
-    """Pairs, and what listeners said of them.
+    """Pairs and their ratings.
 
     Attributes:
         audio: files.
@@ -40,7 +34,7 @@ class RatedPairs:
         clip: (pairs,): the number of the content of each file; the same sound under two names has one.
         digests: SHA-256 of each file, hexadecimal.
         mean: (pairs,): mean ratings, 0..1.
-        targets: for each pair what its score is brought to, 0..1: one number, or one for each listener.
+        targets: for each pair the target of its score, 0..1: one number, or one for each listener.
         ratings: those that the pairs are of.
     """
 
@@ -57,7 +51,7 @@ class RatedPairs:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class RatingData:
     """A file of ratings, ready for fine-tuning.
 
     Attributes:
@@ -78,17 +72,7 @@ class Material:
     notes: tuple[str, ...]
 
 
-def read_material(
-    ratings: Ratings,
-    *,
-    audio_root: str | os.PathLike[str] | None = None,
-    screen: Sequence[str] = (),
-    targets: Targets = "mean",
-    validation_share: float = 0.1,
-    test_share: float = 0.2,
-    seed: int = 0,
-    seen: Seen = NOTHING,
-) -> Material:
+def read_rating_data(ratings: Ratings, options: FinetuneOptions | None = None, *, seen: Seen = NOTHING) -> RatingData:
     """Prepare ratings for fine-tuning.
 
     Rules of screening apply to the ratings for training and validation together. Where the file has a column of splits,
@@ -100,13 +84,7 @@ def read_material(
 
     Args:
         ratings: from `clapometer.read_ratings`.
-        audio_root: folder of the sounds; default: that of the file.
-        screen: rules such as `near-another=5`, in their order; see `clapometer ratings --help`.
-        targets: what the score of a pair is brought to.
-        validation_share: share of the pairs, where the file has no validation; at least ten pairs.
-        test_share: share of the pairs, where the file has neither validation nor test; no test split is created if
-            that is fewer than 20 pairs, or for 0.
-        seed: of the splits that are created.
+        options: folder of the sounds, screening, targets, shares and seed of the splits that are created.
         seen: what the model to be fine-tuned has been trained on before.
 
     Raises:
@@ -114,10 +92,10 @@ def read_material(
             ratings of training or of validation are the same.
         BadOption: a rule or a kind of targets that does not fit the file.
     """
-    if targets not in get_args(Targets):
-        raise BadOption(f"targets must be one of {', '.join(get_args(Targets))}, not {targets!r}")
+    options = options or FinetuneOptions()
+    targets = options.targets
     if targets != "mean" and not ratings.has_listeners:
-        raise BadOption(f"targets: {ratings.path.name} does not say who rated; take mean, or name that column")
+        raise BadOption(f"targets: {ratings.path.name} has no column of listeners; use mean, or name it")
     notes = [*ratings.notes, *_problems(ratings)]
     split = ratings.canonical_split
     if not split.astype(bool).any():
@@ -126,11 +104,11 @@ def read_material(
     if not fitted.any():
         known = ", ".join(dict.fromkeys(name for name in ratings.split.tolist() if name))
         raise BadTable(f"{ratings.path}: no rating is in a split for training ({known} are there)")
-    screening = apply_rules(ratings, fitted, screen)
+    screening = screen(ratings, fitted, options.screen)
     keep = screening.kept | (~ratings.is_anchor & (split == TEST))
     some = replace(ratings.take(keep), split=split[keep])
     _check_one_split(some)
-    clips = _clips(some, audio_root)
+    clips = _clips(some, options.audio_root)
     pair_texts = some.pairs.text.tolist()
     before = [exclusion(label) for label in seen.labels([digest.hex() for _, digest in clips], pair_texts)]
     try:
@@ -138,18 +116,18 @@ def read_material(
             clips,
             pair_texts,
             some.pairs.split.tolist(),
-            validation_share=validation_share,
-            test_share=test_share,
-            seed=seed,
+            validation_share=options.validation_share,
+            test_share=options.test_share,
+            seed=options.training.seed,
             seen=[bool(reason) for reason in before],
         )
     except BadTable as error:
         raise BadTable(f"{ratings.path}: {error}") from None
-    notes += _notes(some, leaks, test_share, has_test=TEST in pair_split)
+    notes += _notes(some, leaks, options.test_share, has_test=TEST in pair_split)
     everywhere = np.full(len(ratings), EXCLUDED, object)
     everywhere[keep] = np.where(pair_split == "", EXCLUDED, pair_split)[some.pairs.index]
     values = _values(some, targets)
-    if targets.endswith("standardised"):
+    if targets.endswith("zscore"):
         notes += [f"targets {targets}: {doubt}" for doubt in doubts(some.rating, some.pairs.index, some.listeners[0])]
     each = targets.startswith("listener")
     made = {name: _pairs(some, clips, pair_split, name, values, each=each) for name in (TRAIN, VALIDATION, TEST)}
@@ -162,7 +140,7 @@ def read_material(
     listeners = made[TRAIN].ratings.listeners[1]
     if ratings.has_listeners and len(listeners) == 1:
         notes.append(f"all ratings are those of one listener, {listeners[0]}")
-    return Material(
+    return RatingData(
         train=made[TRAIN],
         validation=made[VALIDATION],
         test=made[TEST] if len(made[TEST]) else None,
@@ -190,13 +168,13 @@ def _problems(ratings: Ratings) -> Iterable[str]:
         yield f"{count} rows: {kind}; {ratings.unit} {first.line}: {first.message}"
 
 
-def _clips(ratings: Ratings, audio_root: str | os.PathLike[str] | None) -> list[tuple[Path, bytes]]:
+def _clips(ratings: Ratings, audio_root: str) -> list[tuple[Path, bytes]]:
     """The file and the content's hash of each pair.
 
     Raises:
         BadTable: some are not there.
     """
-    root = Path(audio_root) if audio_root is not None else ratings.path.parent
+    root = Path(audio_root) if audio_root else ratings.path.parent
     found: dict[str, tuple[Path, bytes]] = {}
     bad = []
     for name, first in zip(ratings.pairs.audio.tolist(), ratings.pairs.first.tolist(), strict=True):
@@ -227,7 +205,7 @@ def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool)
         rows = [ratings.where(int(ratings.pairs.first[pair])) for pair in leaks.sounds[:SHOWN]]
         raise BadTable(
             f"{ratings.path}: {len(leaks.sounds)} pairs for training are of sounds that validation or test have too "
-            f"({', '.join(rows)}{', ...' if len(leaks.sounds) > SHOWN else ''}); what is found there would mean "
+            f"({', '.join(rows)}{', ...' if len(leaks.sounds) > SHOWN else ''}); metrics there would mean "
             "nothing: correct the column split"
         )
     notes = []
@@ -252,8 +230,8 @@ def _notes(ratings: Ratings, leaks: Leaks, test_share: float, *, has_test: bool)
 
 
 def _values(ratings: Ratings, targets: Targets) -> npt.NDArray[np.float64]:
-    """(ratings,): what each rating says, 0..1; NaN where it says nothing."""
-    if not targets.endswith("standardised"):
+    """(ratings,): targets, 0..1; NaN where the z-score is undefined."""
+    if not targets.endswith("zscore"):
         return ratings.target
     found = standardise(ratings.rating, ratings.listeners[0])
     if np.isnan(found.mean):

@@ -1,4 +1,4 @@
-"""The folder of a run: what was asked for, where it stands, and the models that came of it."""
+"""The folder of a run: its record, its state, and the models that it writes."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from clapometer.training.log import Log
 Validate = Callable[[Clap], Mapping[str, float]]
 """Metrics of a model on the validation split; the first one selects the state that is kept, the higher the better."""
 SELECTED_ON = "selected on this data"
-"""Stands beside every metric of the validation split: the state was selected by it, which flatters the metric."""
+"""Note beside every metric of the validation split: it selected the state, which flatters the metric."""
 Tell = Callable[[str], None]
 """Takes a line for the user."""
 
 
-def silent(_: object) -> None:
-    """Who wants to hear nothing."""
+def ignore(_: object) -> None:
+    """No-op callback."""
 
 
 @dataclass
 class State:
-    """What changes during a run."""
+    """State of a run."""
 
     step: int = 0
     loss: float = float("nan")
@@ -42,29 +42,31 @@ class State:
     best: dict[str, float] | None = None
 
 
-def claim(folder: Path, run: dict[str, Any]) -> None:
-    """Make the folder this run's, or find that it is.
+def claim_run(folder: Path, run: dict[str, Any]) -> None:
+    """Claim a folder for a run, or check that it belongs to it.
 
     Raises:
-        BadOption: it is another's.
+        BadOption: it belongs to another run.
     """
     path = folder / "run.json"
     run = json.loads(json.dumps(run))
     if not path.exists():
         if (folder / "config.json").exists():
-            raise BadOption(f"{folder} holds a model that no run there wrote; take another folder, lest it be replaced")
+            raise BadOption(
+                f"{folder} holds a model that no run wrote there; choose another folder so that it is not overwritten"
+            )
         with atomic_write(path) as file:
             file.write((json.dumps(run, indent=2) + "\n").encode())
         return
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BadOption(f"{path} is damaged ({error}); remove it, or take another folder") from error
+        raise BadOption(f"{path} is damaged ({error}); remove it, or choose another folder") from error
     changed = [f"{name}: {before.get(name)} there, {run.get(name)} now" for name in _differences(before, run)]
     if changed:
         raise BadOption(
-            f"{folder} holds another run ({'; '.join(changed[:3])}); ask for the same to go on with it, "
-            "or take another folder"
+            f"{folder} holds another run ({'; '.join(changed[:3])}); use the same options to resume it, "
+            "or choose another folder"
         )
 
 
@@ -73,8 +75,8 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Keeper:
-    """Writes what a run comes to; the fields are those of `clapometer.training.loop.train`."""
+class RunFolder:
+    """Writes the state and the models of a run; the fields are those of `clapometer.training.loop.train`."""
 
     folder: Path
     state: State
@@ -82,37 +84,37 @@ class Keeper:
     objective: nn.Module
     optimizer: torch.optim.Optimizer
     log: Log
-    figures: Validate | None
+    metrics: Validate | None
     half: bool
     tell: Tell
     group: Processes
-    offered: Callable[[], AbstractContextManager[None]]
+    exported: Callable[[], AbstractContextManager[None]]
     """Brings the model to the weights that are validated and written, for as long as a context lasts."""
 
     def validate(self) -> None:
-        """Measure the model; write it if it is the best so far. One process does; all know what came of it."""
-        if self.figures is None:
+        """Measure the model; write it if it is the best so far. One process does; all get the metrics."""
+        if self.metrics is None:
             return
         state, found = self.state, None
-        with self.offered():
+        with self.exported():
             if self.group.is_first:
-                found = dict(self.figures(self.clap))
-            figures = self.group.from_first(found)
-            best = _is_better(figures, state.best)
+                found = dict(self.metrics(self.clap))
+            metrics = self.group.from_first(found)
+            best = _is_better(metrics, state.best)
             if best or state.best is None:  # an undefined metric selects nothing, but a run needs a model to keep
-                state.best_step, state.best = state.step, figures
+                state.best_step, state.best = state.step, metrics
                 self._save(self.folder)
-        self.log.write(state.step, figures, note=SELECTED_ON)
+        self.log.write(state.step, metrics, note=SELECTED_ON)
         loss = f"loss {state.loss:.4f}  " if state.step else ""
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         if self.group.is_first:
             self.tell(f"step {state.step}  {loss}validation: {shown}{'  best so far' * best}")
 
     def keep(self) -> None:
         """Write the state from which the run goes on, and the model as it is."""
-        if self.figures is None:
+        if self.metrics is None:
             self.state.best_step = self.state.step
-            with self.offered():
+            with self.exported():
                 self._save(self.folder)
         self.log.flush()
         if self.group.is_first:
@@ -123,7 +125,7 @@ class Keeper:
 
     def save_last(self) -> None:
         """Write the model as it is into `last/`."""
-        with self.offered():
+        with self.exported():
             self._save(self.folder / "last")
         self.group.wait()
 
@@ -139,8 +141,8 @@ def _is_better(metrics: Mapping[str, float], best: Mapping[str, float] | None) -
     return not math.isnan(value) and (math.isnan(highest) or value > highest)
 
 
-def restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> State:
-    """Where a run stands; weights and optimizer are brought there, in place.
+def resume_state(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.optim.Optimizer) -> State:
+    """The state from which a run resumes; weights and optimizer are loaded in place.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -154,4 +156,4 @@ def restored(path: Path, clap: Clap, objective: nn.Module, optimizer: torch.opti
         optimizer.load_state_dict(kept["optimizer"])
         return State(kept["step"], kept["loss"], kept["best_step"], kept["best"])
     except Exception as error:  # whatever unpickling a damaged file comes to
-        raise CheckpointError(f"{path} is damaged ({error}); remove it to begin the run again") from error
+        raise CheckpointError(f"{path} is damaged ({error}); remove it to start the run again") from error

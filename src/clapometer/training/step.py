@@ -14,11 +14,11 @@ from clapometer.training.distributed import Processes
 from clapometer.training.objective import Objective, SomeBatch
 from clapometer.training.options import TrainOptions
 
-WARMEST = 100.0
-"""Largest inverse temperature, as in CLIP."""
+MAX_LOGIT_SCALE = 100.0
+"""Largest inverse temperature: CLIP clamps exp(logit_scale) to 100."""
 
 
-def update(
+def training_step(
     clap: Clap,
     batch: SomeBatch,
     objective: Objective[SomeBatch],
@@ -31,10 +31,10 @@ def update(
     """Update the weights; the terms of the loss, which is that of the whole batch in every process."""
     optimizer.zero_grad(set_to_none=True)
     terms = gradients(clap, batch, objective, weights, options, step, group)
-    nn.utils.clip_grad_norm_(list(weights), options.clip)
+    nn.utils.clip_grad_norm_(list(weights), options.max_grad_norm)
     optimizer.step()
     with torch.no_grad():
-        clap.logit_scale.clamp_(max=torch.tensor(WARMEST).log().item())
+        clap.logit_scale.clamp_(max=torch.tensor(MAX_LOGIT_SCALE).log().item())
     return {name: value.item() for name, value in terms.items()}
 
 
@@ -55,8 +55,8 @@ def gradients(
     """
     size = len(batch.texts)
     own = group.rows(size)
-    parts = own.tensor_split(options.accumulate)
-    first = group.rank * options.accumulate
+    parts = own.tensor_split(options.grad_cache_chunks)
+    first = group.rank * options.grad_cache_chunks
     whole = len(parts) == 1
     with torch.set_grad_enabled(whole):
         made = [_vectors(clap, batch, some, options, step, first + part) for part, some in enumerate(parts)]
@@ -93,12 +93,12 @@ def _vectors(
     # Random numbers of the networks depend on the step alone, so that no state of a generator must be carried over.
     torch.manual_seed((options.seed * 1_000_003 + step) * 1009 + part)
     with torch.autocast(clap.device.type, torch.bfloat16, enabled=options.precision == "bf16"):
-        if batch.audio_known is None:
+        if batch.audio_features is None:
             audio = clap.encode_clips([batch.windows[row] for row in rows.tolist()])
         else:
-            audio = batch.audio_known.vectors(rows, clap.device)
-        if batch.text_known is None:
+            audio = batch.audio_features.vectors(rows, clap.device)
+        if batch.text_features is None:
             text = clap.encode_texts([batch.texts[row] for row in rows.tolist()])
         else:
-            text = batch.text_known.vectors(rows, clap.device)
+            text = batch.text_features.vectors(rows, clap.device)
     return functional.normalize(audio.float(), dim=-1), functional.normalize(text.float(), dim=-1)

@@ -1,4 +1,4 @@
-"""Quantile bins: what is low, normal and high in a corpus; saved, so that another corpus is told by the same words."""
+"""Quantile bins: what is low, normal and high in a corpus; saved, so that another corpus is described alike."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Edges:
     high: float
     """From this on it is high."""
     n: int
-    """Clips that this was learned from."""
+    """Clips that it was computed from."""
 
     def __call__(self, value: float) -> Bin | None:
         """What a value is; None for NaN."""
@@ -49,7 +49,7 @@ class Bins:
     high: float
     """Share of the corpus that is not high."""
     source: str
-    """What measured it: bins of one source say nothing of the figures of another."""
+    """What measured it: bins of one source do not fit measures of another."""
     edges: Mapping[str, Edges]
 
     def __post_init__(self) -> None:

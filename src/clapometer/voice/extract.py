@@ -1,4 +1,4 @@
-"""Measures of many files: in threads, each content once, what is stored taken from there, bad files told."""
+"""Measure many files in threads, each content once, with stored measures reused."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from clapometer.voice.features import NAMES, RATE, Features
 from clapometer.voice.pitch import Samples
 
 FILES_A_UNIT = 16
-"""So many are handed to a thread, and stored, at a time."""
+"""Files per task of a thread, stored together."""
 NONE = float(np.finfo(np.float32).min)
-"""Stands in the store for what cannot be told: it holds finite numbers only."""
+"""Stored for undefined measures: the store holds finite numbers only."""
 Progress = Callable[[str, int], Callable[[int], None]]
 
 

@@ -1,4 +1,4 @@
-"""What is known of the clips of a table: measures of their sounds, and columns of the table."""
+"""Facts about the clips of a table: measures of their audio, and columns of the table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from clapometer.voice.queries import Facts
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the clips of a table.
+    """Facts about the clips of a table.
 
     Attributes:
         clips: a record a row.
@@ -60,7 +60,7 @@ def known_of(table: Table, measures: dict[str, Numbers], book: Phrasebook, label
         elif column in wanted and column not in numbers:
             numbers[column], strange = _numbers(table, column)
             for number, cell in strange.items():
-                notes[number].append(f"{column} is {cell!r}, which is no number; nothing is said of it")
+                notes[number].append(f"{column} is {cell!r}, which is not a number; it is not used")
     clips = [
         Facts(
             {name: float(values[number]) for name, values in numbers.items()},
@@ -91,7 +91,7 @@ def without_bins(known: Known, bins: Bins) -> list[str]:
         else:
             why = f"all its {len(there)} values are {there[0]:g}"
             why = why if len(np.unique(there)) == 1 else "the bins come from a corpus that does not have it"
-        found.append(f"nothing is said of {name}: {why}")
+        found.append(f"{name} is not used: {why}")
     return found
 
 
@@ -99,11 +99,11 @@ def same_source(bins: Bins, source: str) -> Bins:
     """The bins.
 
     Raises:
-        BadOption: they were made of figures of another source.
+        BadOption: they were made of measures of another source.
     """
     if bins.source != source:
         raise BadOption(
-            f"the bins were made of figures of {bins.source!r}, and these are of {source!r}, which have other scales; "
+            f"the bins were made of measures of {bins.source!r}, and these are of {source!r}, which have other scales; "
             f"give --features {bins.source}, or make the bins anew"
         )
     return bins

@@ -1,4 +1,4 @@
-"""Text queries from what is known of a voice."""
+"""Text queries for clips of speech, from facts about them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRIES = 20
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a clip."""
+    """Facts about a clip."""
 
     numbers: Mapping[str, float] = field(default_factory=dict)
     """Measures and columns of numbers; NaN where unknown."""
@@ -49,7 +49,7 @@ class Query:
     """Number of the clip, from 0."""
     text: str
     phrases: Phrases
-    """What it is joined of."""
+    """The phrases that it is joined of."""
     says: tuple[tuple[str, str], ...]
     """For each phrase what it is about, and the value."""
 

@@ -31,15 +31,15 @@ def test_vectors_that_are_all_alike_say_nothing() -> None:
 
 def test_a_text_that_fits_another_sound_is_not_its_negative() -> None:
     audio, text = unit(4, 8, seed=1), unit(4, 8, seed=2)
-    fits = torch.eye(4, dtype=torch.bool)
-    fits[0, 1] = True
+    positives = torch.eye(4, dtype=torch.bool)
+    positives[0, 1] = True
     logits = (torch.tensor(5.0).exp() ** 0.5 * audio @ text.T).exp()
     left_out = logits.clone()
     left_out[0, 1] = 0
     diagonal = logits.diag()
     expected = -((diagonal / left_out.sum(1)).log() + (diagonal / left_out.sum(0)).log()).mean() / 2
-    assert info_nce(audio, text, torch.tensor(2.5), fits).item() == pytest.approx(expected.item())
-    assert info_nce(audio, text, torch.tensor(2.5), fits) < info_nce(audio, text, torch.tensor(2.5))
+    assert info_nce(audio, text, torch.tensor(2.5), positives).item() == pytest.approx(expected.item())
+    assert info_nce(audio, text, torch.tensor(2.5), positives) < info_nce(audio, text, torch.tensor(2.5))
 
 
 def test_where_everything_fits_nothing_is_to_learn() -> None:
@@ -53,13 +53,13 @@ def test_where_everything_fits_nothing_is_to_learn() -> None:
 
 def test_sounds_and_texts_may_change_places() -> None:
     audio, text, scale = unit(5, 8, seed=1), unit(5, 8, seed=2), torch.tensor(1.5)
-    fits = torch.rand(5, 5, generator=torch.Generator().manual_seed(0)) < 0.3
-    torch.testing.assert_close(info_nce(audio, text, scale, fits), info_nce(text, audio, scale, fits.T))
+    positives = torch.rand(5, 5, generator=torch.Generator().manual_seed(0)) < 0.3
+    torch.testing.assert_close(info_nce(audio, text, scale, positives), info_nce(text, audio, scale, positives.T))
 
 
 def test_gradients_are_those_of_the_formula() -> None:
-    fits = torch.zeros(4, 4, dtype=torch.bool)
-    fits[1, 3] = True
+    positives = torch.zeros(4, 4, dtype=torch.bool)
+    positives[1, 3] = True
     inputs = (unit(4, 3, seed=1).requires_grad_(), unit(4, 3, seed=2).requires_grad_())
     scale = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda a, t, s: info_nce(a, t, s, fits), (*inputs, scale))
+    assert torch.autograd.gradcheck(lambda a, t, s: info_nce(a, t, s, positives), (*inputs, scale))

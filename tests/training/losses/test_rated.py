@@ -12,7 +12,7 @@ from torch.nn import functional
 from clapometer.errors import BadOption
 from clapometer.training.losses.contrastive import info_nce, wsce
 from clapometer.training.losses.ranking import listnet, margin
-from clapometer.training.losses.rated import NAMES, RatedLoss, read_loss
+from clapometer.training.losses.rated import NAMES, RatingLoss, parse_loss
 from clapometer.training.losses.regression import mae, mse
 
 
@@ -48,8 +48,10 @@ def test_wsce_by_hand() -> None:
 
 def test_wsce_with_all_ratings_one_is_info_nce() -> None:
     audio, text = unit(6, 4, seed=1), unit(6, 4, seed=2)
-    fits = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)) < 0.3
-    torch.testing.assert_close(wsce(audio, text, SCALE, torch.ones(6), fits), info_nce(audio, text, SCALE, fits))
+    positives = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)) < 0.3
+    torch.testing.assert_close(
+        wsce(audio, text, SCALE, torch.ones(6), positives), info_nce(audio, text, SCALE, positives)
+    )
     torch.testing.assert_close(wsce(audio, text, SCALE, 0.5 * torch.ones(6)), info_nce(audio, text, SCALE) / 2)
 
 
@@ -103,7 +105,7 @@ def test_margin_by_hand() -> None:
 
 
 def value(name: str, audio: Tensor, text: Tensor, scale: Tensor, wanted: Tensor) -> Tensor:
-    return read_loss(name)(audio, text, scale, wanted)[name]
+    return parse_loss(name)(audio, text, scale, wanted)[name]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,9 +135,9 @@ def test_the_order_of_the_pairs_does_not_matter(name: str) -> None:
     ],
 )
 def test_sums_are_read(given: str, terms: tuple[tuple[str, float], ...]) -> None:
-    loss = read_loss(given)
-    assert loss == RatedLoss(terms)
-    assert read_loss(str(loss)) == loss
+    loss = parse_loss(given)
+    assert loss == RatingLoss(terms)
+    assert parse_loss(str(loss)) == loss
     audio, text, wanted = unit(4, 3, seed=1), unit(4, 3, seed=2), ratings(0.9, 0.1, 0.4, 0.7)
     values = loss(audio, text, SCALE, wanted)
     for name, weight in terms:
@@ -145,15 +147,15 @@ def test_sums_are_read(given: str, terms: tuple[tuple[str, float], ...]) -> None
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ("mea", "no 'mea'; known are wsce"),
+        ("mea", "no 'mea'; choose from wsce"),
         ("wsce+", "no ''"),
         ("x*mae", "weight of mae"),
         ("0*mae", "positive"),
         ("-1*mae", "positive"),
         ("nan*mae", "positive"),
-        ("mae+2*mae", "mae stands twice"),
+        ("mae+2*mae", "mae is given twice"),
     ],
 )
 def test_what_is_not_understood_is_named(given: str, why: str) -> None:
     with pytest.raises(BadOption, match=why.replace("*", r"\*")):
-        read_loss(given)
+        parse_loss(given)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | None = None) -> Tensor:
+def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, positives: Tensor | None = None) -> Tensor:
     """Symmetric InfoNCE: each sound picks its text among the batch's, each text its sound.
 
     With s_ij = exp(logit_scale) a_i . t_j, the mean over i of
@@ -20,18 +20,18 @@ def info_nce(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | No
         audio: (n, dimension), unit length; row i belongs to row i of `text`.
         text: (n, dimension), unit length.
         logit_scale: natural logarithm of the inverse temperature, a scalar.
-        fits: (n, n) bool, whether text j is true of sound i and so is not its negative; the diagonal is not looked
+        positives: (n, n) bool, whether text j is true of sound i and so is not its negative; the diagonal is not looked
             at. Default: all others are negatives.
 
     Returns:
         A scalar, 0 or more; log(n) where all vectors are alike.
     """
-    by_sound, by_text = _log_probabilities(audio, text, logit_scale, fits)
+    by_sound, by_text = _log_probabilities(audio, text, logit_scale, positives)
     return -(by_sound + by_text).mean() / 2
 
 
-def wsce(audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, fits: Tensor | None = None) -> Tensor:
-    """Weighted symmetric cross entropy: InfoNCE in which a pair counts as much as listeners say that it fits.
+def wsce(audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, positives: Tensor | None = None) -> Tensor:
+    """Weighted symmetric cross entropy: InfoNCE in which each pair is weighted by its rating.
 
     With s_ij = exp(logit_scale) a_i . t_j, the mean over i of
 
@@ -45,19 +45,21 @@ def wsce(audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, fits
         text: (n, dimension), unit length.
         logit_scale: natural logarithm of the inverse temperature, a scalar.
         ratings: (n,), what listeners said of the pairs, 0..1.
-        fits: as in `info_nce`.
+        positives: as in `info_nce`.
 
     Returns:
         A scalar, 0 or more.
     """
-    by_sound, by_text = _log_probabilities(audio, text, logit_scale, fits)
+    by_sound, by_text = _log_probabilities(audio, text, logit_scale, positives)
     return -(ratings * (by_sound + by_text)).mean() / 2
 
 
-def _log_probabilities(audio: Tensor, text: Tensor, logit_scale: Tensor, fits: Tensor | None) -> tuple[Tensor, Tensor]:
-    """(n,): how surely each sound picks its text, and each text its sound."""
+def _log_probabilities(
+    audio: Tensor, text: Tensor, logit_scale: Tensor, positives: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """(n,) each: log-probability of its text for each sound, and of its sound for each text."""
     logits = logit_scale.exp() * audio @ text.T
-    if fits is not None:
+    if positives is not None:
         own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-        logits = logits.masked_fill(fits & ~own, -torch.inf)
+        logits = logits.masked_fill(positives & ~own, -torch.inf)
     return logits.log_softmax(1).diagonal(), logits.log_softmax(0).diagonal()

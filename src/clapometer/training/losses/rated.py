@@ -1,4 +1,4 @@
-"""Sums of losses by name, as a command line or a configuration gives them: `wsce+mae`, `wsce+2*mae`."""
+"""Weighted sums of losses by name, such as `wsce+mae` or `wsce+2*mae`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NAMES = ("wsce", "infonce", *PLAIN)
 
 
 @dataclass(frozen=True)
-class RatedLoss:
+class RatingLoss:
     """A weighted sum of losses.
 
     Attributes:
@@ -36,7 +36,7 @@ class RatedLoss:
         return "+".join(name if weight == 1 else f"{weight:g}*{name}" for name, weight in self.terms)
 
     def __call__(
-        self, audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, fits: Tensor | None = None
+        self, audio: Tensor, text: Tensor, logit_scale: Tensor, ratings: Tensor, positives: Tensor | None = None
     ) -> dict[str, Tensor]:
         """The weighted terms by name; the loss is their sum.
 
@@ -44,22 +44,22 @@ class RatedLoss:
             audio: (n, dimension), unit length; row i belongs to row i of `text`.
             text: (n, dimension), unit length.
             logit_scale: natural logarithm of the inverse temperature, a scalar.
-            ratings: (n,), what listeners said of the pairs, 0..1.
-            fits: (n, n) bool, whether text j is true of sound i and so not its negative.
+            ratings: (n,), ratings of the pairs, 0..1.
+            positives: (n, n) bool, whether text j is true of sound i and so not its negative.
         """
         found = {}
         for name, weight in self.terms:
             if name == "wsce":
-                term = wsce(audio, text, logit_scale, ratings, fits)
+                term = wsce(audio, text, logit_scale, ratings, positives)
             elif name == "infonce":
-                term = info_nce(audio, text, logit_scale, fits)
+                term = info_nce(audio, text, logit_scale, positives)
             else:
                 term = PLAIN[name](audio, text, ratings)
             found[name] = weight * term
         return found
 
 
-def read_loss(given: str) -> RatedLoss:
+def parse_loss(given: str) -> RatingLoss:
     """A sum of losses such as `wsce+2*mae`.
 
     Raises:
@@ -74,10 +74,10 @@ def read_loss(given: str) -> RatedLoss:
         except ValueError:
             weight = float("nan")
         if name not in NAMES:
-            raise BadOption(f"loss {given!r}: there is no {name!r}; known are {', '.join(NAMES)}")
+            raise BadOption(f"loss {given!r}: there is no {name!r}; choose from {', '.join(NAMES)}")
         if not 0 < weight < float("inf"):
             raise BadOption(f"loss {given!r}: the weight of {name} must be a positive number, as in 2*{name}")
         if name in dict(terms):
-            raise BadOption(f"loss {given!r}: {name} stands twice; give it one weight")
+            raise BadOption(f"loss {given!r}: {name} is given twice; give it one weight")
         terms.append((name, weight))
-    return RatedLoss(tuple(terms))
+    return RatingLoss(tuple(terms))
