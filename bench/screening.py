@@ -18,7 +18,8 @@ from clapometer.stats.ceiling import noise_ceiling
 from clapometer.stats.icc import icc
 from clapometer.stats.krippendorff import alpha
 from clapometer.stats.reliability import against_rest, split_half
-from clapometer.stats.screening import Mask, by_anchors, like_the_rest, near_another, not_constant
+from clapometer.stats.screening import by_anchors, like_the_rest, near_another, not_constant
+from clapometer.types import BoolArray
 from simulation_ratings import Random, Study, clickers
 
 NEAR, REST = "near-another", "leave-one-out"
@@ -60,7 +61,7 @@ def honest(rng: Random) -> Study:
     return Study(rating, pair, np.unique(listener, return_inverse=True)[1], truth)
 
 
-def kept(study: Study, rule: str) -> Mask:
+def kept(study: Study, rule: str) -> BoolArray:
     assert study.listener is not None
     name, _, number = rule.partition("=")
     if name == NEAR:
@@ -74,7 +75,7 @@ def kept(study: Study, rule: str) -> Mask:
     return np.ones(len(study.rating), bool)
 
 
-def _by_anchors(study: Study, rule: str) -> Mask:
+def _by_anchors(study: Study, rule: str) -> BoolArray:
     """Every listener clicks on the anchors too; the sum is RELATE's for the train split."""
     assert study.listener is not None
     listeners = int(study.listener.max()) + 1

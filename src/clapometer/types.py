@@ -5,10 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 from clapometer.errors import BadOption
 
+if TYPE_CHECKING:  # the command line starts without numpy
+    import numpy as np
+    import numpy.typing as npt
+
+FloatArray: TypeAlias = "npt.NDArray[np.float64]"
+IndexArray: TypeAlias = "npt.NDArray[np.int64]"
+BoolArray: TypeAlias = "npt.NDArray[np.bool_]"
+StrArray: TypeAlias = "npt.NDArray[np.object_]"
 Short = Literal["keep", "pad", "repeat", "repeatpad"]
 Long = Literal["windows", "head", "fused", "fused-all"]
 FUSED: tuple[Long, ...] = ("fused", "fused-all")

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.plots.svg import SIGN_WIDTH, Drawing, Scale, around, shortened, ticks
 from clapometer.stats.intervals import Estimate
+from clapometer.types import FloatArray
 
-Numbers = npt.NDArray[np.float64]
 MOST_DOTS = 6000
 """Beyond, a scatter is drawn as shaded cells."""
 _SHADES = 5
@@ -96,7 +95,7 @@ def bars(title: str, rows: Sequence[str], estimates: Sequence[Estimate], label: 
     return drawing.svg(title)
 
 
-def scatter(title: str, x: Numbers, y: Numbers, labels: tuple[str, str], y_range: tuple[float, float]) -> str:
+def scatter(title: str, x: FloatArray, y: FloatArray, labels: tuple[str, str], y_range: tuple[float, float]) -> str:
     """Pairs as dots whose shade shows how many others are near; very many as shaded cells."""
     drawing, across, up = _frame(labels, around(x.tolist()), y_range)
     columns, rows = 40, 28
@@ -120,7 +119,7 @@ def scatter(title: str, x: Numbers, y: Numbers, labels: tuple[str, str], y_range
     return drawing.svg(title)
 
 
-def histogram(title: str, values: Numbers, bounds: tuple[float, float], label: str) -> str:
+def histogram(title: str, values: FloatArray, bounds: tuple[float, float], label: str) -> str:
     """How often each rating was given; whole numbers have a bar each."""
     low, high = bounds
     whole = high - low <= 20 and bool((values == np.round(values)).all())
@@ -184,11 +183,11 @@ def _described(estimate: Estimate) -> str:
     return f"{estimate.value:.3f}, interval {estimate.low:.3f} to {estimate.high:.3f}"
 
 
-def _smoothed(counts: Numbers) -> Numbers:
+def _smoothed(counts: FloatArray) -> FloatArray:
     """Each cell with its neighbours."""
     padded = np.pad(counts, 1)
     rows, columns = counts.shape
-    total: Numbers = sum(
+    total: FloatArray = sum(
         (padded[i : i + rows, j : j + columns] * (2 - (i != 1)) * (2 - (j != 1)) for i in range(3) for j in range(3)),
         np.zeros_like(counts),
     )

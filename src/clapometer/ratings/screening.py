@@ -10,8 +10,9 @@ import numpy as np
 
 from clapometer.errors import BadOption
 from clapometer.ratings.table import Ratings
-from clapometer.stats.screening import Mask, Screened, by_anchors, like_the_rest, near_another, not_constant
+from clapometer.stats.screening import Screened, by_anchors, like_the_rest, near_another, not_constant
 from clapometer.tables.splits import EXCLUDED
+from clapometer.types import BoolArray
 
 RELATE_COLUMN = "in AudioCaps"
 RELATE_LIMITS = {"train": 5.0, "test": 2.0}
@@ -27,7 +28,7 @@ class Kind:
     """What it keeps; `{}` stands for the number."""
     default: Callable[[Ratings], float] | None
     """The number where none is given; None where the rule takes none."""
-    kept: Callable[[Ratings, Mask, float], Screened]
+    kept: Callable[[Ratings, BoolArray, float], Screened]
     """From all ratings, a mask of those that are left, and the number: what is kept of these."""
     by_agreement: bool = False
     """Whether it keeps ratings because they agree with others: the agreement of what is left then
@@ -84,12 +85,12 @@ class Screening:
         steps: what each rule removed.
     """
 
-    kept: Mask
-    valid: Mask | None
+    kept: BoolArray
+    valid: BoolArray | None
     steps: tuple[Step, ...]
 
 
-def screen(ratings: Ratings, start: Mask, rules: Sequence[str]) -> Screening:
+def screen(ratings: Ratings, start: BoolArray, rules: Sequence[str]) -> Screening:
     """Apply rules of screening one after the other, each to what the ones before it left.
 
     Args:
@@ -125,7 +126,7 @@ def parse_rule(text: str, ratings: Ratings) -> Rule:
         raise BadOption(f"screening: {name} needs a number, as in {name}={default(ratings):g}, not {text!r}") from None
 
 
-def screened(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> tuple[Mask, list[Step]]:
+def screened(ratings: Ratings, start: BoolArray, rules: Sequence[Rule]) -> tuple[BoolArray, list[Step]]:
     """Apply rules one after the other, each to what the ones before it left.
 
     Args:
@@ -149,7 +150,7 @@ def screened(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> tuple[Mask
     return here, steps
 
 
-def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | None:
+def unselected(ratings: Ratings, start: BoolArray, rules: Sequence[Rule]) -> BoolArray | None:
     """The ratings from which reliability and noise ceiling are computed: without the rules that select by agreement.
 
     None where there is no such rule, or such rules removed nothing, so that what `screened` leaves is as good.
@@ -166,7 +167,7 @@ def unselected(ratings: Ratings, start: Mask, rules: Sequence[Rule]) -> Mask | N
     return None if (before == screened(ratings, start, rules)[0]).all() else before
 
 
-def tried(ratings: Ratings, here: Mask, rule: Rule) -> tuple[Mask, Step]:
+def tried(ratings: Ratings, here: BoolArray, rule: Rule) -> tuple[BoolArray, Step]:
     """Apply a rule to some ratings: what it keeps, which may be nothing, and what it removes.
 
     Raises:
@@ -208,11 +209,11 @@ def against_relate(ratings: Ratings) -> tuple[int, int] | None:
     return int((kept != (ratings.split[real] != EXCLUDED)).sum()), int(real.sum())
 
 
-def _lost(index: np.typing.NDArray[np.int64], before: Mask, after: Mask) -> int:
+def _lost(index: np.typing.NDArray[np.int64], before: BoolArray, after: BoolArray) -> int:
     return int(np.count_nonzero(np.bincount(index[before])) - np.count_nonzero(np.bincount(index[after])))
 
 
-def _among(ratings: Ratings, here: Mask, found: Callable[[Ratings], Screened]) -> Screened:
+def _among(ratings: Ratings, here: BoolArray, found: Callable[[Ratings], Screened]) -> Screened:
     """Apply a rule to the ratings that are left, as masks over all."""
     some = found(ratings.take(here))
     keep, judged = here.copy(), here.copy()
@@ -226,7 +227,7 @@ def _who(ratings: Ratings) -> np.typing.NDArray[np.int64]:
     return ratings.listeners[0]
 
 
-def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
+def _relate(ratings: Ratings, _here: BoolArray, _: float) -> Screened:
     part = ratings.extra.get(RELATE_COLUMN)
     if part is None:
         raise BadOption(f"screening by relate: {ratings.path} has no column {RELATE_COLUMN!r}; use anchors")
@@ -236,7 +237,7 @@ def _relate(ratings: Ratings, _here: Mask, _: float) -> Screened:
     return by_anchors(ratings.rating, _who(ratings), ratings.is_anchor, limit)
 
 
-def _anchors(ratings: Ratings, _here: Mask, limit: float) -> Screened:
+def _anchors(ratings: Ratings, _here: BoolArray, limit: float) -> Screened:
     if not 0 <= limit <= 1:
         raise BadOption(
             f"screening: anchors={limit:g} is no share of the scale; give the highest mean rating of anchors from 0 "
@@ -245,15 +246,15 @@ def _anchors(ratings: Ratings, _here: Mask, limit: float) -> Screened:
     return by_anchors(ratings.target, _who(ratings), ratings.is_anchor, limit, mean=True)
 
 
-def _near(ratings: Ratings, here: Mask, distance: float) -> Screened:
+def _near(ratings: Ratings, here: BoolArray, distance: float) -> Screened:
     return _among(ratings, here, lambda some: near_another(some.rating, some.pairs.index, distance))
 
 
-def _rest(ratings: Ratings, here: Mask, least: float) -> Screened:
+def _rest(ratings: Ratings, here: BoolArray, least: float) -> Screened:
     return _among(ratings, here, lambda some: like_the_rest(some.rating, some.pairs.index, _who(some), least))
 
 
-def _constant(ratings: Ratings, here: Mask, _: float) -> Screened:
+def _constant(ratings: Ratings, here: BoolArray, _: float) -> Screened:
     return _among(ratings, here, lambda some: not_constant(some.rating, _who(some)))
 
 

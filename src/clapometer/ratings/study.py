@@ -12,8 +12,8 @@ from clapometer.ratings.reading import RatingsSource, read_ratings
 from clapometer.ratings.screening import Step, against_relate, screen, tried, usual_rules
 from clapometer.ratings.summary import Summary, summarize
 from clapometer.ratings.table import Problem, Ratings
-from clapometer.stats.screening import Mask
 from clapometer.tables.splits import EXCLUDED
+from clapometer.types import BoolArray
 
 EVERY = ("all",)
 
@@ -129,7 +129,7 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
     )
 
 
-def _selected(ratings: Ratings, real: Mask, options: SummaryOptions) -> Mask:
+def _selected(ratings: Ratings, real: BoolArray, options: SummaryOptions) -> BoolArray:
     """(ratings,): which ones are summarized, or screened first."""
     if options.split and options.split != EVERY:
         real = real & ratings.in_splits(options.split)
@@ -138,7 +138,7 @@ def _selected(ratings: Ratings, real: Mask, options: SummaryOptions) -> Mask:
     return real
 
 
-def _tried(ratings: Ratings, start: Mask) -> list[Step]:
+def _tried(ratings: Ratings, start: BoolArray) -> list[Step]:
     """What each of the usual rules would remove alone."""
     several = len(np.unique(ratings.pairs.index[start])) < start.sum()
     # With one rating per pair no rating has another one near it.

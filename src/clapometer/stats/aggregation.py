@@ -7,29 +7,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.stats.intervals import Numbers, Places
 from clapometer.stats.oneway import sums
+from clapometer.types import FloatArray, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
 class Aggregated:
     """What the ratings of each pair come to, (pairs,) each, in the order of the pairs' numbers."""
 
-    count: Places
+    count: IndexArray
     """Ratings."""
-    mean: Numbers
-    sd: Numbers
+    mean: FloatArray
+    sd: FloatArray
     """Standard deviation with n - 1; NaN for a single rating."""
-    se: Numbers
+    se: FloatArray
     """Standard error of the mean, sd / sqrt(n); NaN for a single rating."""
-    median: Numbers
-    lowest: Numbers
-    highest: Numbers
-    standardised: Numbers | None = None
+    median: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+    standardised: FloatArray | None = None
     """Mean of the standardised ratings; NaN where the pair has none."""
 
 
-def aggregate(rating: Numbers, pair: Places, z: Numbers | None = None) -> Aggregated:
+def aggregate(rating: FloatArray, pair: IndexArray, z: FloatArray | None = None) -> Aggregated:
     """Bring ratings to one row a pair.
 
     Args:

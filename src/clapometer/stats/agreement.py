@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
+from clapometer.types import FloatArray
 
-Numbers = npt.NDArray[np.float64]
 METRICS = ("srcc", "lcc", "ktau", "mse")
 """In the order in which they are always given."""
 
@@ -86,23 +86,23 @@ def mse(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> float:
     return float(np.mean((x - y) ** 2)) if len(x) else float("nan")
 
 
-def ranks(values: npt.ArrayLike) -> Numbers:
+def ranks(values: npt.ArrayLike) -> FloatArray:
     """Ranks from 1, ties with the mean of theirs, as `scipy.stats.rankdata`."""
     _, level, counts = np.unique(np.asarray(values, np.float64), return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    middle: Numbers = last - (counts - 1) / 2
+    middle: FloatArray = last - (counts - 1) / 2
     return middle[level.reshape(-1)]
 
 
-def settled(values: npt.ArrayLike) -> Numbers:
+def settled(values: npt.ArrayLike) -> FloatArray:
     """Values rounded to 11 digits of the largest, so that means that differ by rounding are tied."""
     values = np.asarray(values, np.float64)
     size = float(np.abs(values).max()) if len(values) else 0.0
-    rounded: Numbers = np.round(values / size, 11) * size if size > 0 else values
+    rounded: FloatArray = np.round(values / size, 11) * size if size > 0 else values
     return rounded
 
 
-def checked(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> tuple[Numbers, Numbers]:
+def checked(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Both as numbers, if there are as many of one as of the other.
 
     Raises:
@@ -114,15 +114,15 @@ def checked(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> tuple[Numbers, Num
     return x, y
 
 
-def _known(x: Numbers, y: Numbers) -> bool:
+def _known(x: FloatArray, y: FloatArray) -> bool:
     return len(x) > 1 and bool(np.isfinite(x).all() and np.isfinite(y).all())
 
 
-def _unit(values: Numbers) -> Numbers:
+def _unit(values: FloatArray) -> FloatArray:
     centred = values - values.mean()
     # Brought to the size of 1 first: squares of very large or very small numbers would not be numbers.
     centred = centred / np.abs(centred).max()
-    unit: Numbers = centred / np.sqrt(centred @ centred)
+    unit: FloatArray = centred / np.sqrt(centred @ centred)
     return unit
 
 
@@ -130,7 +130,7 @@ def _tied(counts: npt.NDArray[np.int64]) -> int:
     return int((counts * (counts - 1) // 2).sum())
 
 
-def _concordant_less_discordant(x: Numbers, y: Numbers) -> int:
+def _concordant_less_discordant(x: FloatArray, y: FloatArray) -> int:
     """Pairs that x and y order alike, less those that they order differently; pairs tied in either count nowhere."""
     order = np.lexsort((y, x))
     x, y = x[order], y[order]

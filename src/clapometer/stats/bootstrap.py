@@ -14,8 +14,9 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from clapometer.stats.intervals import Estimate, Numbers, Places
+from clapometer.stats.intervals import Estimate
 from clapometer.stats.options import ResampleOptions
+from clapometer.types import FloatArray, IndexArray
 
 PAIRS, LISTENERS, BOTH = "pairs", "listeners", "both"
 _AT_A_TIME, _FEWEST_AT_A_TIME, _NUMBERS_AT_A_TIME = 250, 20, 2_500_000
@@ -38,14 +39,14 @@ class Scale:
     low: float
     high: float
     """Bounds of the metric."""
-    to: Callable[[Numbers], Numbers]
+    to: Callable[[FloatArray], FloatArray]
     """From the metric to a scale without bounds, on which its distribution is nearly symmetric."""
-    back: Callable[[Numbers], Numbers]
+    back: Callable[[FloatArray], FloatArray]
     few: int
     """Units below which the interval is Student's, from the standard deviation of the resamples on this scale."""
 
 
-def _same(values: Numbers) -> Numbers:
+def _same(values: FloatArray) -> FloatArray:
     return values
 
 
@@ -73,11 +74,11 @@ MEAN = Scale(-math.inf, math.inf, _same, _same, FEW_UNITS)
 class Votes:
     """The single ratings of some pairs, on the scale of their means."""
 
-    pair: Places
+    pair: IndexArray
     """(votes,): which pair was rated, from 0."""
-    listener: Places
+    listener: IndexArray
     """(votes,): by whom, from 0."""
-    rating: Numbers
+    rating: FloatArray
     """(votes,)."""
 
 
@@ -85,7 +86,7 @@ class Votes:
 class Way:
     """One way of drawing: units with all their pairs, or listeners with all their ratings."""
 
-    units: Places | None = None
+    units: IndexArray | None = None
     """(pairs,): the unit of each pair, from 0 without gaps."""
     votes: Votes | None = None
     """The ratings whose listeners are drawn."""
@@ -94,7 +95,7 @@ class Way:
         if (self.units is None) == (self.votes is None):
             raise ValueError("a way draws either units or listeners")
 
-    def count(self, pairs: Places | None = None) -> int:
+    def count(self, pairs: IndexArray | None = None) -> int:
         """How many units or listeners some pairs have; all pairs by default."""
         if self.units is not None:
             return len(np.unique(self.units if pairs is None else self.units[pairs]))
@@ -121,7 +122,7 @@ class Design:
         units = self.ways[0].units
         return len(self.ways) == 1 and units is not None and int(units.max()) + 1 == len(units)
 
-    def units(self, pairs: Places | None = None) -> tuple[int, ...]:
+    def units(self, pairs: IndexArray | None = None) -> tuple[int, ...]:
         """How many units of the first way, and of the second, some pairs have; all pairs by default."""
         return tuple(way.count(pairs) for way in self.ways[:2])
 
@@ -134,7 +135,7 @@ def pairs_drawn(n: int) -> Design:
 class Resamples(ResampleOptions):
     """Resamples of a set of pairs."""
 
-    def blocks(self, ratings: Numbers, design: Design | None = None) -> Iterator[tuple[Numbers, Numbers]]:
+    def blocks(self, ratings: FloatArray, design: Design | None = None) -> Iterator[tuple[FloatArray, FloatArray]]:
         """Ratings and weights of the resamples, some at a time; several ways one after the other.
 
         Args:
@@ -163,7 +164,7 @@ class Resamples(ResampleOptions):
     def estimate(
         self,
         value: float,
-        replicates: Numbers,
+        replicates: FloatArray,
         scale: Scale = DIFFERENCE,
         *,
         design: Design | None = None,
@@ -203,7 +204,7 @@ class Resamples(ResampleOptions):
         return Estimate(value, low, high)
 
     def _spread(
-        self, value: float, replicates: Numbers, scale: Scale, design: Design | None, units: Sequence[int] | None
+        self, value: float, replicates: FloatArray, scale: Scale, design: Design | None, units: Sequence[int] | None
     ) -> _Spread | None:
         """None where there is no value, or too few resamples have one, or units are too few."""
         if units is None:
@@ -242,7 +243,7 @@ class Resamples(ResampleOptions):
     def simultaneous(
         self,
         values: Sequence[float],
-        replicates: Sequence[Numbers],
+        replicates: Sequence[FloatArray],
         units: Sequence[Sequence[int]],
         design: Design | None = None,
     ) -> list[Estimate]:
@@ -291,7 +292,7 @@ class _Spread:
     scale: Scale
     centre: float
     """The value on that scale."""
-    deviations: Numbers
+    deviations: FloatArray
     """Of the resamples from it, in the way of drawing that spreads them most."""
     stretch: float
     """By what these are too narrow where two ways of drawing add up."""
@@ -323,7 +324,7 @@ def _is_moved(design: Design | None, way: int) -> bool:
     return design is not None and design.ways[way].votes is not None
 
 
-def ranks_of(low: Numbers) -> list[tuple[int, int]]:
+def ranks_of(low: FloatArray) -> list[tuple[int, int]]:
     """The ranks that each of some things may have, best and worst, from which ones are better for sure.
 
     Args:
@@ -338,22 +339,22 @@ def ranks_of(low: Numbers) -> list[tuple[int, int]]:
     return [(1 + int(better[:, one].sum()), n - int(better[one].sum())) for one in range(n)]
 
 
-def draws(random: np.random.Generator, n: int, resamples: int) -> Iterator[Numbers]:
+def draws(random: np.random.Generator, n: int, resamples: int) -> Iterator[FloatArray]:
     """Blocks of `draw`, as many columns in all as there are resamples."""
     block = max(1, _NUMBERS_AT_A_TIME // max(n, 1))
     for start in range(0, resamples, block):
         yield draw(random, n, min(block, resamples - start))
 
 
-def draw(random: np.random.Generator, n: int, resamples: int) -> Numbers:
+def draw(random: np.random.Generator, n: int, resamples: int) -> FloatArray:
     """(n, resamples): how often each of n is drawn when n are, with replacement."""
     numbers = random.integers(0, n, (n, resamples), dtype=np.int64) * resamples + np.arange(resamples)
     return np.bincount(numbers.ravel(), minlength=n * resamples).reshape(n, resamples).astype(np.float64)
 
 
 def _of_other_listeners(
-    random: np.random.Generator, ratings: Numbers, votes: Votes, resamples: int
-) -> tuple[Numbers, Numbers]:
+    random: np.random.Generator, ratings: FloatArray, votes: Votes, resamples: int
+) -> tuple[FloatArray, FloatArray]:
     """Means of the drawn ratings, and weights, both (pairs, resamples).
 
     Means of k ratings are moved away from that of all of them by sqrt(k / (k - 1)), without which they would vary too

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from clapometer.stats.intervals import Estimate, Numbers, Places, alone, f_limits, student
+from clapometer.stats.intervals import Estimate, alone, f_limits, student
 from clapometer.stats.variance import Design, Variances, inflation, predicted_levels, variances
+from clapometer.types import FloatArray, IndexArray
 
 if TYPE_CHECKING:
     from clapometer.stats.latent import Mixture, Model
@@ -38,7 +39,7 @@ class Ceiling:
 
 
 def noise_ceiling(
-    rating: Numbers, pair: Places, listener: Places | None = None, *, intervals: bool = True, seed: int = 0
+    rating: FloatArray, pair: IndexArray, listener: IndexArray | None = None, *, intervals: bool = True, seed: int = 0
 ) -> Ceiling:
     """The ceiling of SRCC, LCC and KTAU, and the floor of MSE, against the mean ratings of pairs.
 
@@ -101,7 +102,7 @@ def _root(reliability: float) -> float:
 
 
 def _order(
-    rating: Numbers, pair: Places, listener: Places | None, found: Variances, lcc: Estimate, seed: int
+    rating: FloatArray, pair: IndexArray, listener: IndexArray | None, found: Variances, lcc: Estimate, seed: int
 ) -> tuple[Estimate, Estimate]:
     """SRCC and KTAU at the reliability that was found. Their intervals join two sources of chance: which pairs were
     drawn, and how well the noise is known.

@@ -13,10 +13,9 @@ from scipy import stats
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import SHARE, Design, Resamples, Way, pairs_drawn
 from clapometer.stats.intervals import Estimate
+from clapometer.types import FloatArray, IndexArray
 
 Counts = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -82,12 +81,12 @@ class ClassEstimates:
 
 
 def class_estimates(
-    true: Places,
-    predicted: Places,
+    true: IndexArray,
+    predicted: IndexArray,
     resamples: Resamples,
     *,
-    groups: Places | None = None,
-    folds: Places | None = None,
+    groups: IndexArray | None = None,
+    folds: IndexArray | None = None,
 ) -> ClassEstimates:
     """Accuracy, UAR and macro-F1 with intervals.
 
@@ -109,7 +108,7 @@ def class_estimates(
     alone = [mean_of_shares(*_counted(hits, of), resamples.level) for of in (folds, true)]
     values = _metrics(true, predicted, folds, np.ones((len(true), 1)))[:, 0].tolist()
 
-    def replicates(design: Design) -> Numbers:
+    def replicates(design: Design) -> FloatArray:
         blocks = resamples.blocks(np.zeros(len(true)), design)
         return np.concatenate([_metrics(true, predicted, folds, weights) for _, weights in blocks], axis=1)
 
@@ -128,7 +127,7 @@ def class_estimates(
     )
 
 
-def mean_of_shares(hits: Numbers, n: Numbers, level: float) -> Estimate:
+def mean_of_shares(hits: FloatArray, n: FloatArray, level: float) -> Estimate:
     """The mean of several shares, such as recalls, with Wilson's interval (1927, doi 10.1080/01621459.1927.10502953).
 
     Its number of clips is that of one share which varies as much as the mean does. For that, each share is drawn
@@ -151,7 +150,7 @@ def mean_of_shares(hits: Numbers, n: Numbers, level: float) -> Estimate:
     return Estimate(value, min(max(middle - half, 0.0), value), max(min(middle + half, 1.0), value))
 
 
-def groups_of(names: Sequence[str]) -> Places | None:
+def groups_of(names: Sequence[str]) -> IndexArray | None:
     """(clips,): the number of each clip's group; a clip without a name is one of its own. None where no two share one.
 
     Args:
@@ -170,14 +169,14 @@ def widened(one: Estimate, other: Estimate) -> Estimate:
     return Estimate(one.value, min(one.low, other.low), max(one.high, other.high))
 
 
-def _counted(hits: Numbers, of: Places) -> tuple[Numbers, Numbers]:
+def _counted(hits: FloatArray, of: IndexArray) -> tuple[FloatArray, FloatArray]:
     """Hits and clips of each fold, or of each class."""
     _, places = np.unique(of, return_inverse=True)
     clips = np.bincount(places.reshape(-1)).astype(np.float64)
     return np.bincount(places.reshape(-1), hits).astype(np.float64), clips
 
 
-def _metrics(true: Places, predicted: Places, folds: Places, weights: Numbers) -> Numbers:
+def _metrics(true: IndexArray, predicted: IndexArray, folds: IndexArray, weights: FloatArray) -> FloatArray:
     """(3, resamples): accuracy, UAR and macro-F1; what does not occur in a resample counts nowhere."""
     right = weights * (true == predicted)[:, None]
     of_fold, in_fold = _sums(right, folds), _sums(weights, folds)
@@ -186,7 +185,7 @@ def _metrics(true: Places, predicted: Places, folds: Places, weights: Numbers) -
     return np.stack([_mean(of_fold, in_fold), _mean(hit, there), _mean(2 * hit, there + said)])
 
 
-def _sums(weights: Numbers, of: Places, number: int | None = None) -> Numbers:
+def _sums(weights: FloatArray, of: IndexArray, number: int | None = None) -> FloatArray:
     """(number, resamples): the weights of each fold or label."""
     order = np.argsort(of, kind="stable")
     names, starts = np.unique(of[order], return_index=True)
@@ -195,9 +194,9 @@ def _sums(weights: Numbers, of: Places, number: int | None = None) -> Numbers:
     return sums
 
 
-def _mean(above: Numbers, below: Numbers) -> Numbers:
+def _mean(above: FloatArray, below: FloatArray) -> FloatArray:
     """(resamples,): the mean of those quotients that there are."""
     known = below > 0
     quotients = np.divide(above, below, out=np.zeros_like(above), where=known)
-    mean: Numbers = quotients.sum(axis=0) / known.sum(axis=0)
+    mean: FloatArray = quotients.sum(axis=0) / known.sum(axis=0)
     return mean

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from clapometer.stats.intervals import Estimate, Numbers, Places, alone, f_limits
+from clapometer.stats.intervals import Estimate, alone, f_limits
 from clapometer.stats.oneway import components
 from clapometer.stats.variance import Design, Variances, inflation, satterthwaite, variances
+from clapometer.types import FloatArray, IndexArray
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Icc:
     """Ratings per pair: (N - sum n_i^2 / N) / (pairs - 1), which is their number where all have the same."""
 
 
-def icc(rating: Numbers, pair: Places, listener: Places | None = None) -> Icc:
+def icc(rating: FloatArray, pair: IndexArray, listener: IndexArray | None = None) -> Icc:
     """Intraclass correlations with 95 % confidence intervals.
 
     Intervals are exact F intervals for balanced designs with normal parts (for ICC(A) with Satterthwaite's degrees of

@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Numbers = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
+from clapometer.types import FloatArray
+
 LEVEL = 0.95
 """Confidence level of every interval that has no option for it."""
 NORMAL = 1.959964
@@ -63,7 +62,7 @@ def student(df: float) -> float:
     return float(stdtrit(df, (1 + LEVEL) / 2))
 
 
-def fisher_interval(value: float, draws: Numbers, *, without: Numbers | None = None) -> Estimate:
+def fisher_interval(value: float, draws: FloatArray, *, without: FloatArray | None = None) -> Estimate:
     """A correlation with a normal interval on Fisher's z, which stays between -1 and 1.
 
     Args:

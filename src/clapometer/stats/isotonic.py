@@ -9,8 +9,7 @@ import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
 from clapometer.errors import BadOption
-
-Numbers = npt.NDArray[np.float64]
+from clapometer.types import FloatArray
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class MonotoneMap:
         """Whether it maps every value to the same number: scores without, or with negative, relation to the ratings."""
         return self.y[-1] - self.y[0] <= 1e-9 * max(1.0, abs(self.y[-1]))
 
-    def __call__(self, values: npt.ArrayLike) -> Numbers:
+    def __call__(self, values: npt.ArrayLike) -> FloatArray:
         """Map values; NaN stays NaN."""
         given = np.asarray(values, np.float64)
         return np.where(np.isnan(given), np.nan, np.interp(given, self.x, self.y))

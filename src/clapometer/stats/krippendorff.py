@@ -18,13 +18,16 @@ import numpy as np
 
 from clapometer.errors import BadOption
 from clapometer.stats.agreement import ranks, settled
-from clapometer.stats.intervals import Estimate, Numbers, Places, alone, f_limits
+from clapometer.stats.intervals import Estimate, alone, f_limits
 from clapometer.stats.variance import Variances, inflation, variances
+from clapometer.types import FloatArray, IndexArray
 
 Level = Literal["interval", "ordinal"]
 
 
-def alpha(rating: Numbers, pair: Places, listener: Places | None = None, *, level: Level = "interval") -> Estimate:
+def alpha(
+    rating: FloatArray, pair: IndexArray, listener: IndexArray | None = None, *, level: Level = "interval"
+) -> Estimate:
     """Krippendorff's alpha: 1 - observed / expected disagreement.
 
     1 is full agreement, 0 what chance gives, below 0 less than chance. Pairs with one rating are left out, as the
@@ -43,7 +46,7 @@ def alpha(rating: Numbers, pair: Places, listener: Places | None = None, *, leve
     return alpha_of(variances(rating, pair, listener), rating, pair, level=level)
 
 
-def alpha_of(found: Variances, rating: Numbers, pair: Places, *, level: Level = "interval") -> Estimate:
+def alpha_of(found: Variances, rating: FloatArray, pair: IndexArray, *, level: Level = "interval") -> Estimate:
     """The same with the variance components of these ratings, from which the interval comes."""
     if level not in ("interval", "ordinal"):
         raise BadOption(f"level {level!r}: there are interval and ordinal")
@@ -72,7 +75,7 @@ def _by_f(value: float, ratings: int, units: int, found: Variances) -> Estimate:
     return Estimate(value, low, high)
 
 
-def _alpha(values: Numbers, unit: Places, level: Level) -> float:
+def _alpha(values: FloatArray, unit: IndexArray, level: Level) -> float:
     scaled = values if level == "interval" else ranks(settled(values))
     n = len(values)
     size = float(np.abs(scaled).max())

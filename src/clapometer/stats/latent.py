@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from clapometer.stats.agreement import ktau, ranks
-from clapometer.stats.intervals import Numbers, Places
+from clapometer.types import FloatArray, IndexArray
 
 MOST_LEVELS = 41
 """A scale on which more different ratings occur is taken for a continuous one."""
@@ -40,7 +40,7 @@ _LEAST = 1e-12
 _ALIKE = 0.5
 """Pairs that the assumption of equal variances of the components counts as much as; without it some would shrink to
 points, and with much of it a peak at the end of the scale would be blurred."""
-Mixture = tuple[Numbers, Numbers, Numbers]
+Mixture = tuple[FloatArray, FloatArray, FloatArray]
 """Weights, centres and variances of the components, (components,) each."""
 
 
@@ -48,11 +48,11 @@ Mixture = tuple[Numbers, Numbers, Numbers]
 class Panel:
     """Ratings that the model is fitted to."""
 
-    rating: Numbers
+    rating: FloatArray
     """(ratings,), in the order of their pairs."""
-    pair: Places
+    pair: IndexArray
     """(ratings,): the number of the pair, from 0 without gaps, rising."""
-    level: Numbers
+    level: FloatArray
     """(ratings,): what is known of the listener's level, as a difference from the mean."""
     noise: float
     """Variance of a single rating around its pair's true mean and the listener's level."""
@@ -62,11 +62,11 @@ class Panel:
 class Model:
     """The model of a panel."""
 
-    grid: Numbers
+    grid: FloatArray
     """(grid,): qualities."""
-    likelihood: Numbers
+    likelihood: FloatArray
     """(pairs, grid): of each pair's ratings at each quality, up to a factor per pair."""
-    mean: Numbers
+    mean: FloatArray
     """(pairs,): the observed means."""
     mixture: Mixture
     """Distribution of the qualities."""
@@ -84,7 +84,7 @@ class Model:
         quality = self.grid[place] + (rng.random(place.shape) - 0.5) * (self.grid[1] - self.grid[0])
         return _srcc(quality, self.mean), _ktau(quality, self.mean)
 
-    def errors(self, resamples: int, rng: np.random.Generator) -> Numbers:
+    def errors(self, resamples: int, rng: np.random.Generator) -> FloatArray:
         """(2,): standard errors of Fisher's z of SRCC and KTAU, from resampled pairs."""
         pairs = len(self.mean)
         size = min(pairs, _LARGE)
@@ -95,7 +95,7 @@ class Model:
             mixture = _maximised(likelihood, self.grid, self.mixture)[1]
             found[number] = Model(self.grid, likelihood, mean, mixture).order(rng, drawn=_RESAMPLED, most=40)
         z = np.arctanh(np.clip(found, -1 + 1e-9, 1 - 1e-9))
-        errors: Numbers = np.nanstd(z, axis=0, ddof=1) * math.sqrt(size / pairs)
+        errors: FloatArray = np.nanstd(z, axis=0, ddof=1) * math.sqrt(size / pairs)
         return errors
 
 
@@ -148,7 +148,7 @@ def fitted(panel: Panel, start: Mixture | None = None) -> Model:
     return Model(grid, likelihood, mean, (weight, centre, variance))
 
 
-def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers) -> Mixture:
+def _chosen(likelihood: FloatArray, grid: FloatArray, mean: FloatArray) -> Mixture:
     """The mixture of as many components as AIC chooses."""
     best, lowest = None, math.inf
     for number in range(1, MOST_COMPONENTS + 1):
@@ -163,7 +163,7 @@ def _chosen(likelihood: Numbers, grid: Numbers, mean: Numbers) -> Mixture:
     return best
 
 
-def _maximised(likelihood: Numbers, grid: Numbers, mixture: Mixture) -> tuple[float, Mixture]:
+def _maximised(likelihood: FloatArray, grid: FloatArray, mixture: Mixture) -> tuple[float, Mixture]:
     """Log-likelihood and mixture, from a start, by the EM algorithm."""
     least = (grid[1] - grid[0]) ** 2 / 4
     last = -math.inf
@@ -185,14 +185,14 @@ def _maximised(likelihood: Numbers, grid: Numbers, mixture: Mixture) -> tuple[fl
     return fit, mixture
 
 
-def _density(grid: Numbers, mixture: Mixture) -> Numbers:
+def _density(grid: FloatArray, mixture: Mixture) -> FloatArray:
     """(components, grid): their shares of the qualities, up to a common factor."""
     weight, centre, variance = (each[:, None] for each in mixture)
-    density: Numbers = weight * np.exp(-0.5 * (grid - centre) ** 2 / variance) / np.sqrt(variance) + 1e-300
+    density: FloatArray = weight * np.exp(-0.5 * (grid - centre) ** 2 / variance) / np.sqrt(variance) + 1e-300
     return density
 
 
-def _srcc(quality: Numbers, mean: Numbers) -> float:
+def _srcc(quality: FloatArray, mean: FloatArray) -> float:
     """Mean SRCC of qualities, (draws, pairs), all different, with mean ratings."""
     rank = quality.argsort(axis=1).argsort(axis=1) - (len(mean) - 1) / 2
     other = ranks(mean) - (len(mean) + 1) / 2
@@ -200,7 +200,7 @@ def _srcc(quality: Numbers, mean: Numbers) -> float:
     return float((rank @ other).mean()) / below if below > 0 else math.nan
 
 
-def _ktau(quality: Numbers, mean: Numbers) -> float:
+def _ktau(quality: FloatArray, mean: FloatArray) -> float:
     """The same of KTAU: of few pairs by comparing every two, which is quicker than to sort them."""
     if len(mean) > _COMPARED:
         return float(np.mean([ktau(each, mean) for each in quality]))

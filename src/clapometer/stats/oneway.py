@@ -15,18 +15,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.intervals import Numbers, Places
+from clapometer.types import FloatArray, IndexArray
 
 
 @dataclass(frozen=True, eq=False)
 class PairSums:
     """What the components need of each pair."""
 
-    count: Numbers
+    count: FloatArray
     """(pairs,): ratings."""
-    mean: Numbers
+    mean: FloatArray
     """(pairs,)"""
-    within: Numbers
+    within: FloatArray
     """(pairs,): sum of squared differences from the pair's mean."""
 
 
@@ -54,7 +54,7 @@ class Components:
         return self.noise * self.inverse
 
 
-def sums(rating: Numbers, pair: Places) -> PairSums:
+def sums(rating: FloatArray, pair: IndexArray) -> PairSums:
     """Count, mean and inner spread of each pair.
 
     Args:

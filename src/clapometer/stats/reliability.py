@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from clapometer.stats.agreement import ktau, settled
 from clapometer.stats.bootstrap import draws
-from clapometer.stats.intervals import Estimate, Numbers, Places, alone, fisher_interval
+from clapometer.stats.intervals import Estimate, alone, fisher_interval
 from clapometer.stats.oneway import sums
 from clapometer.stats.weighted import weighted_correlations
+from clapometer.types import FloatArray, IndexArray
 
 _ENOUGH_PAIRS = 20
 """Pairs on which a listener can be compared with the others: below, rank correlations are biased towards 0."""
@@ -55,7 +56,9 @@ class SplitHalf:
     lcc_corrected: Estimate
 
 
-def against_rest(rating: Numbers, pair: Places, listener: Places | None = None, *, seed: int = 0) -> AgainstRest:
+def against_rest(
+    rating: FloatArray, pair: IndexArray, listener: IndexArray | None = None, *, seed: int = 0
+) -> AgainstRest:
     """One listener against the mean of the others: what a scorer would get that is as good as one listener.
 
     Where most ratings come from listeners who share 20 pairs with others, or half of all pairs, correlations are
@@ -93,7 +96,12 @@ def against_rest(rating: Numbers, pair: Places, listener: Places | None = None, 
 
 
 def split_half(
-    rating: Numbers, pair: Places, listener: Places | None = None, *, splits: int | None = None, seed: int = 0
+    rating: FloatArray,
+    pair: IndexArray,
+    listener: IndexArray | None = None,
+    *,
+    splits: int | None = None,
+    seed: int = 0,
 ) -> SplitHalf:
     """One half of the listeners against the other.
 
@@ -119,7 +127,7 @@ def split_half(
     unit = np.unique(pair[chosen], return_inverse=True)[1].reshape(-1).astype(np.int64)
     who = None if listener is None else np.unique(listener[chosen], return_inverse=True)[1].reshape(-1)
     of_listeners = _compared(unit, who) is not None
-    halves: Callable[[np.random.Generator], tuple[Numbers, Numbers]] = (
+    halves: Callable[[np.random.Generator], tuple[FloatArray, FloatArray]] = (
         _HalvesOfPairs(values, unit) if who is None or not of_listeners else _HalvesOfListeners(values, unit, who)
     )
     rng = np.random.default_rng(seed)
@@ -158,7 +166,7 @@ def _resamples(ratings: int) -> int:
     return int(np.clip(4_000_000 // max(ratings, 1), 20, 300))
 
 
-def _compared(unit: Places, listener: Places | None) -> list[Places] | None:
+def _compared(unit: IndexArray, listener: IndexArray | None) -> list[IndexArray] | None:
     """The ratings of each listener who can be compared with the others; None where most ratings are of none such.
 
     Args:
@@ -180,10 +188,10 @@ def _compared(unit: Places, listener: Places | None) -> list[Places] | None:
 class _Both:
     """Two numbers of each of some ratings or pairs."""
 
-    def __init__(self, one: Numbers, other: Numbers, unit: Places) -> None:
+    def __init__(self, one: FloatArray, other: FloatArray, unit: IndexArray) -> None:
         self.one, self.other, self.unit = settled(one), settled(other), unit
 
-    def correlations(self, weights: Numbers) -> Numbers:
+    def correlations(self, weights: FloatArray) -> FloatArray:
         """(2, resamples): SRCC and LCC for (ratings, resamples) weights."""
         return weighted_correlations(self.one, self.other, weights)
 
@@ -191,22 +199,22 @@ class _Both:
         return ktau(self.one, self.other)
 
 
-def _known_means(found: list[Numbers]) -> Numbers:
+def _known_means(found: list[FloatArray]) -> FloatArray:
     """The mean over the list, NaN left out; NaN where all are."""
     stacked = np.stack(found)
     known = np.isfinite(stacked)
     with np.errstate(invalid="ignore"):
-        means: Numbers = np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
+        means: FloatArray = np.where(known, stacked, 0).sum(axis=0) / known.sum(axis=0)
     return means
 
 
 class _HalvesOfPairs:
     """Means of two random halves of each pair's ratings; which one gets the odd rating is chance too."""
 
-    def __init__(self, values: Numbers, unit: Places) -> None:
+    def __init__(self, values: FloatArray, unit: IndexArray) -> None:
         self._values, self._unit, self._count = values, unit, np.bincount(unit)
 
-    def __call__(self, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+    def __call__(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         count, unit = self._count, self._unit
         order = np.argsort(unit + rng.random(len(unit)))
         first = np.concatenate([[0], np.cumsum(count)[:-1]])
@@ -222,19 +230,19 @@ class _HalvesOfPairs:
 class _HalvesOfListeners:
     """Means of the ratings of two random halves of the listeners; NaN where a half has not rated a pair."""
 
-    def __init__(self, values: Numbers, unit: Places, listener: Places) -> None:
+    def __init__(self, values: FloatArray, unit: IndexArray, listener: IndexArray) -> None:
         self._values, self._unit, self._listener = values, unit, listener
         self._pairs, self._listeners = int(unit.max()) + 1, int(listener.max()) + 1
 
-    def __call__(self, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+    def __call__(self, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         order = rng.permutation(self._listeners)
         mine = (order < (self._listeners + rng.integers(2)) // 2)[self._listener]
         return self._means(mine), self._means(~mine)
 
-    def _means(self, which: npt.NDArray[np.bool_]) -> Numbers:
+    def _means(self, which: npt.NDArray[np.bool_]) -> FloatArray:
         unit = self._unit[which]
         with np.errstate(invalid="ignore"):
-            means: Numbers = np.bincount(unit, self._values[which], minlength=self._pairs) / np.bincount(
+            means: FloatArray = np.bincount(unit, self._values[which], minlength=self._pairs) / np.bincount(
                 unit, minlength=self._pairs
             )
         return means

@@ -11,15 +11,15 @@ import numpy.typing as npt
 from clapometer.stats.bootstrap import DIFFERENCE, SHARE, Design, Resamples, Way
 from clapometer.stats.classes import mean_of_shares, widened
 from clapometer.stats.intervals import Estimate
+from clapometer.types import FloatArray
 
-Numbers = npt.NDArray[np.float64]
 Truth = npt.NDArray[np.bool_]
 RANKS = (1, 5, 10)
 TEXT_TO_AUDIO, AUDIO_TO_TEXT = "text_to_audio", "audio_to_text"
 
 
 def both_ways(
-    similarity: Numbers,
+    similarity: FloatArray,
     right: Truth,
     resamples: Resamples | None = None,
     groups: tuple[npt.NDArray[np.int64] | None, npt.NDArray[np.int64] | None] = (None, None),
@@ -44,7 +44,7 @@ def both_ways(
 
 
 def retrieval_figures(
-    similarity: Numbers,
+    similarity: FloatArray,
     right: Truth,
     resamples: Resamples | None = None,
     groups: npt.NDArray[np.int64] | None = None,
@@ -77,7 +77,7 @@ def retrieval_figures(
     if resamples is None:
         values = {name: float(found.mean()) for name, found in hits.items()} | {"median rank": middle}
         return {name: Estimate(value, math.nan, math.nan) for name, value in values.items()}, ranks
-    drawn: dict[str, list[Numbers]] = {name: [] for name in (*hits, "median rank")}
+    drawn: dict[str, list[FloatArray]] = {name: [] for name in (*hits, "median rank")}
     design = Design("queries or groups", (Way(np.arange(len(ranks)) if groups is None else groups),))
     for _, weights in resamples.blocks(np.zeros(len(ranks)), design):
         for name, values in hits.items():
@@ -95,7 +95,7 @@ def retrieval_figures(
     return found, ranks
 
 
-def _medians(ranks: npt.NDArray[np.int64], weights: Numbers) -> Numbers:
+def _medians(ranks: npt.NDArray[np.int64], weights: FloatArray) -> FloatArray:
     """(resamples,): the lowest rank that half of the queries reach."""
     order = np.argsort(ranks, kind="stable")
     reached = np.cumsum(weights[order], axis=0)

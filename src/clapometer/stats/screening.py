@@ -10,12 +10,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.errors import BadOption
-from clapometer.stats.intervals import Numbers, Places
+from clapometer.types import BoolArray, FloatArray, IndexArray
 
-Mask = npt.NDArray[np.bool_]
 FEWEST_SHARED = 5
 """Pairs that a listener must share with others before a correlation with them is taken for one."""
 FEWEST_RATINGS = 10
@@ -27,14 +25,14 @@ listener gives the same three where ratings crowd at one end of the scale."""
 class Screened:
     """What a rule keeps."""
 
-    keep: Mask
+    keep: BoolArray
     """(ratings,)"""
-    judged: Mask
+    judged: BoolArray
     """(ratings,): which ratings the rule could judge; the others are kept, or not, as the rule says."""
 
 
 def by_anchors(
-    rating: Numbers, listener: Places, anchor: Mask, limit: Numbers | float, *, mean: bool = False
+    rating: FloatArray, listener: IndexArray, anchor: BoolArray, limit: FloatArray | float, *, mean: bool = False
 ) -> Screened:
     """Keep the ratings of listeners whose ratings of anchors do not exceed a limit, as a sum or on average.
 
@@ -66,7 +64,7 @@ def by_anchors(
     return Screened(~too_high | ~judged, judged)
 
 
-def near_another(rating: Numbers, pair: Places, distance: float) -> Screened:
+def near_another(rating: FloatArray, pair: IndexArray, distance: float) -> Screened:
     """Keep a rating if another rating of the same pair is at most so far from it.
 
     As in SPO-CLAPScore (Takano et al. 2026), with 5 on a scale of 0 to 10. As there, the only rating of a pair has no
@@ -92,7 +90,7 @@ def near_another(rating: Numbers, pair: Places, distance: float) -> Screened:
 
 
 def like_the_rest(
-    rating: Numbers, pair: Places, listener: Places, least: float, *, shared: int = FEWEST_SHARED
+    rating: FloatArray, pair: IndexArray, listener: IndexArray, least: float, *, shared: int = FEWEST_SHARED
 ) -> Screened:
     """Keep the ratings of listeners who correlate with the mean of the others on the same pairs.
 
@@ -116,7 +114,9 @@ def like_the_rest(
     return Screened(~judged | (np.nan_to_num(correlation) >= least), judged)
 
 
-def correlations_with_rest(rating: Numbers, pair: Places, listener: Places, *, shared: int = FEWEST_SHARED) -> Numbers:
+def correlations_with_rest(
+    rating: FloatArray, pair: IndexArray, listener: IndexArray, *, shared: int = FEWEST_SHARED
+) -> FloatArray:
     """Each listener's correlation with the mean of the others, (listeners,); NaN where it cannot be told."""
     count = np.bincount(pair)[pair]
     several = count > 1
@@ -126,7 +126,7 @@ def correlations_with_rest(rating: Numbers, pair: Places, listener: Places, *, s
     listeners = int(listener.max()) + 1 if len(listener) else 0
     pairs = np.bincount(who, minlength=listeners)
 
-    def centred(values: Numbers) -> Numbers:
+    def centred(values: FloatArray) -> FloatArray:
         mean = np.bincount(who, values, minlength=listeners) / np.maximum(pairs, 1)
         left = values - mean[who]
         left[np.abs(left) < 1e-12 * max(1.0, float(np.abs(values).max(initial=0)))] = 0
@@ -135,11 +135,11 @@ def correlations_with_rest(rating: Numbers, pair: Places, listener: Places, *, s
     x, y = centred(own), centred(rest)
     above, xx, yy = (np.bincount(who, each, minlength=listeners) for each in (x * y, x * x, y * y))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found: Numbers = np.where((pairs >= shared) & (xx > 0) & (yy > 0), above / np.sqrt(xx * yy), math.nan)
+        found: FloatArray = np.where((pairs >= shared) & (xx > 0) & (yy > 0), above / np.sqrt(xx * yy), math.nan)
     return found
 
 
-def not_constant(rating: Numbers, listener: Places, *, fewest: int = FEWEST_RATINGS) -> Screened:
+def not_constant(rating: FloatArray, listener: IndexArray, *, fewest: int = FEWEST_RATINGS) -> Screened:
     """Keep the ratings of listeners who did not give the same rating always.
 
     Listeners with fewer than `fewest` ratings cannot be judged and are kept.

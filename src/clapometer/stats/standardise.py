@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.stats.intervals import Numbers, Places
 from clapometer.stats.variance import predicted_levels, variances
+from clapometer.types import FloatArray, IndexArray
 
 FEWEST_RATINGS = 8
 """Ratings per listener below which taking out means and spreads adds more noise than it removes."""
@@ -20,11 +20,11 @@ _CHANCE = 0.001
 class Standardised:
     """Ratings as distances from their listener's mean, in his or her standard deviations."""
 
-    z: Numbers
+    z: FloatArray
     """(ratings,); NaN for listeners without a spread: a single rating, or always the same."""
-    listener_mean: Numbers
+    listener_mean: FloatArray
     """(listeners,)"""
-    listener_sd: Numbers
+    listener_sd: FloatArray
     """(listeners,): with n - 1; NaN where there is none."""
     mean: float
     """Mean of the listeners' means, for the way back to the scale: mean + sd * z."""
@@ -32,7 +32,7 @@ class Standardised:
     """Root of the mean of the listeners' variances."""
 
 
-def standardise(rating: Numbers, listener: Places) -> Standardised:
+def standardise(rating: FloatArray, listener: IndexArray) -> Standardised:
     """Standardise ratings listener by listener, as SPO-CLAPScore (Takano et al. 2026) has its targets.
 
     Unlike there, where they get a standard deviation of 1, listeners without a spread have no standardised ratings and
@@ -60,7 +60,7 @@ def standardise(rating: Numbers, listener: Places) -> Standardised:
     )
 
 
-def doubts(rating: Numbers, pair: Places, listener: Places) -> list[str]:
+def doubts(rating: FloatArray, pair: IndexArray, listener: IndexArray) -> list[str]:
     """Why these ratings should rather not be standardised, in sentences; empty where nothing speaks against it.
 
     Few ratings per listener make a noisy mean and spread. And where listeners rated pairs of different quality, which

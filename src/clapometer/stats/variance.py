@@ -25,8 +25,9 @@ from typing import Literal
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.stats.intervals import NORMAL, Numbers, Places, student
+from clapometer.stats.intervals import NORMAL, student
 from clapometer.stats.oneway import PairSums, components, sums
+from clapometer.types import FloatArray, IndexArray
 
 Design = Literal["one-way", "partly crossed", "crossed"]
 _TINY = 1e-10
@@ -63,7 +64,7 @@ class Variances:
     """What the mean square of the listeners has in `absolute`; the rest is the residual's."""
     levels_df: int
     """Degrees of freedom of that mean square; 0 in a one-way design."""
-    rest: Numbers
+    rest: FloatArray
     """(pairs,): sum of squares of the residuals of each pair's ratings."""
 
     @property
@@ -87,7 +88,7 @@ class Variances:
         return len(self.pairs.count) - 1
 
 
-def variances(rating: Numbers, pair: Places, listener: Places | None = None) -> Variances:
+def variances(rating: FloatArray, pair: IndexArray, listener: IndexArray | None = None) -> Variances:
     """Variance components.
 
     Args:
@@ -145,7 +146,7 @@ def inflation(found: Variances) -> tuple[float, float]:
 class _Fit:
     """Least squares of pair + listener, and the sums that its expectations need."""
 
-    def __init__(self, rating: Numbers, pair: Places, listener: Places, pairs: PairSums) -> None:
+    def __init__(self, rating: FloatArray, pair: IndexArray, listener: IndexArray, pairs: PairSums) -> None:
         self.rating, self.pair, self.listener, self.pairs = rating, pair, listener, pairs
         self.listeners = int(listener.max()) + 1
         n = pairs.count
@@ -196,13 +197,15 @@ class _Fit:
             each,
         )  # fmt: skip
 
-    def _residuals(self, levels: Numbers) -> Numbers:
+    def _residuals(self, levels: FloatArray) -> FloatArray:
         left = self.rating - levels[self.listener]
-        residuals: Numbers = left - (np.bincount(self.pair, left) / self.pairs.count)[self.pair]
+        residuals: FloatArray = left - (np.bincount(self.pair, left) / self.pairs.count)[self.pair]
         return residuals
 
 
-def predicted_levels(found: Variances, rating: Numbers, pair: Places, listener: Places) -> tuple[Numbers, float]:
+def predicted_levels(
+    found: Variances, rating: FloatArray, pair: IndexArray, listener: IndexArray
+) -> tuple[FloatArray, float]:
     """(listeners,): the best linear unbiased prediction of each listener's level, relative to the mean; and the
     variance of a level around its prediction. Zeros where levels cannot be separated from noise, or do not differ.
 
@@ -220,7 +223,7 @@ def predicted_levels(found: Variances, rating: Numbers, pair: Places, listener: 
     return levels, float((found.residual / np.maximum(known + ratio, 1e-12)).mean()) if found.residual else 0.0
 
 
-def _levels(rating: Numbers, pair: Places, listener: Places, pairs: PairSums, ridge: float) -> Numbers:
+def _levels(rating: FloatArray, pair: IndexArray, listener: IndexArray, pairs: PairSums, ridge: float) -> FloatArray:
     """The listeners' levels by least squares with the pairs eliminated.
 
     Args:
@@ -232,16 +235,16 @@ def _levels(rating: Numbers, pair: Places, listener: Places, pairs: PairSums, ri
     """
     count = np.bincount(listener).astype(np.float64)
 
-    def normal(levels: Numbers) -> Numbers:
+    def normal(levels: FloatArray) -> FloatArray:
         means = np.bincount(pair, levels[listener]) / pairs.count
-        product: Numbers = (count + ridge) * levels - np.bincount(listener, means[pair])
+        product: FloatArray = (count + ridge) * levels - np.bincount(listener, means[pair])
         return product
 
     own = np.bincount(listener, rating - pairs.mean[pair]).astype(np.float64)
     return _solved(normal, own, count + ridge)
 
 
-def _solved(normal: Callable[[Numbers], Numbers], right: Numbers, diagonal: Numbers) -> Numbers:
+def _solved(normal: Callable[[FloatArray], FloatArray], right: FloatArray, diagonal: FloatArray) -> FloatArray:
     """Conjugate gradients with the diagonal as preconditioner (Golub and Van Loan, Matrix Computations, 11.5)."""
     found, left = np.zeros_like(right), right.copy()
     scaled = left / diagonal
@@ -260,7 +263,7 @@ def _solved(normal: Callable[[Numbers], Numbers], right: Numbers, diagonal: Numb
     return found
 
 
-def _connected(pair: Places, listener: Places, pairs: int) -> int:
+def _connected(pair: IndexArray, listener: IndexArray, pairs: int) -> int:
     """Into how many parts pairs and listeners fall that share no rating."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

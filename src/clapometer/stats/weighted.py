@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Numbers = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
+from clapometer.types import FloatArray, IndexArray
+
 _NOTHING = 1e-9
 """The share of untied pairs of pairs below which there are none: fractions of weights do not quite add up to 0."""
 
 
-def weighted_agreement(scores: Numbers, ratings: Numbers, weights: Numbers) -> Numbers:
+def weighted_agreement(scores: FloatArray, ratings: FloatArray, weights: FloatArray) -> FloatArray:
     """SRCC, LCC, KTAU and MSE of every resample.
 
     Args:
@@ -44,7 +43,7 @@ def weighted_agreement(scores: Numbers, ratings: Numbers, weights: Numbers) -> N
     return np.vstack([correlations, tau, error])
 
 
-def weighted_correlations(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+def weighted_correlations(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
     """SRCC and LCC of every resample; arguments as those of `weighted_agreement`, which has KTAU too and is slower.
 
     Returns:
@@ -53,7 +52,7 @@ def weighted_correlations(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
     return _correlations(x, y, weights)[0]
 
 
-def _correlations(x: Numbers, y: Numbers, weights: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+def _correlations(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """SRCC and LCC, and twice the weight of the pairs of pairs that are not tied in x, and in y."""
     total = weights.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -66,22 +65,22 @@ def _correlations(x: Numbers, y: Numbers, weights: Numbers) -> tuple[Numbers, Nu
     return np.clip(found, -1, 1), untied_x, untied_y
 
 
-def _mean(values: Numbers, weights: Numbers, total: Numbers) -> Numbers:
+def _mean(values: FloatArray, weights: FloatArray, total: FloatArray) -> FloatArray:
     """(pairs, 1) or (pairs, resamples) -> (resamples,)."""
-    sums: Numbers = values[:, 0] @ weights if values.shape[1] == 1 else np.einsum("nb,nb->b", values, weights)
+    sums: FloatArray = values[:, 0] @ weights if values.shape[1] == 1 else np.einsum("nb,nb->b", values, weights)
     return sums / total
 
 
-def _correlation(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+def _correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
     """Of values whose weighted means are 0."""
     weighted = weights * x
     above = np.einsum("nb,nb->b", weighted, y)
-    below: Numbers = np.sqrt(np.einsum("nb,nb->b", weighted, x)) * np.sqrt(np.einsum("nb,nb->b", weights * y, y))
-    correlation: Numbers = above / below
+    below: FloatArray = np.sqrt(np.einsum("nb,nb->b", weighted, x)) * np.sqrt(np.einsum("nb,nb->b", weights * y, y))
+    correlation: FloatArray = above / below
     return correlation
 
 
-def _ranked(values: Numbers, weights: Numbers, total: Numbers) -> tuple[Numbers, Numbers]:
+def _ranked(values: FloatArray, weights: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Ranks less their mean, (pairs, resamples), and twice the weight of the pairs of pairs that are not tied."""
     fixed = values.ndim == 1
     order = np.argsort(values, axis=0, kind="stable")
@@ -108,7 +107,7 @@ def _ranked(values: Numbers, weights: Numbers, total: Numbers) -> tuple[Numbers,
     return centred, total**2 - np.einsum("nb,nb->b", drawn, after - before)
 
 
-def _concordance(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
+def _concordance(x: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
     """Weight of the concordant less that of the discordant pairs of pairs, (resamples,).
 
     The pairs are taken in the order of x, and each meets those before it, whose weights stand in a Fenwick tree over
@@ -121,7 +120,7 @@ def _concordance(x: Numbers, y: Numbers, weights: Numbers) -> Numbers:
     return _with_one_tree(tied, y, weights) if y.ndim == 1 else _with_a_tree_each(tied, y, weights)
 
 
-def _with_one_tree(tied: list[Places], y: Numbers, weights: Numbers) -> Numbers:
+def _with_one_tree(tied: list[IndexArray], y: FloatArray, weights: FloatArray) -> FloatArray:
     """All resamples have the same levels of y, so that a place in the tree is a row for all of them."""
     level = np.unique(y, return_inverse=True)[1].reshape(-1) + 1
     levels = int(level.max())
@@ -140,7 +139,7 @@ def _with_one_tree(tied: list[Places], y: Numbers, weights: Numbers) -> Numbers:
     return result
 
 
-def _with_a_tree_each(tied: list[Places], y: Numbers, weights: Numbers) -> Numbers:
+def _with_a_tree_each(tied: list[IndexArray], y: FloatArray, weights: FloatArray) -> FloatArray:
     """The levels of y differ between the resamples, so that each walks through its tree on its own path."""
     order = np.argsort(y, axis=0, kind="stable")
     ordered = np.take_along_axis(y, order, axis=0)
@@ -184,7 +183,7 @@ def _up(number: int, levels: int) -> list[int]:
     return path
 
 
-def _paths(levels: int, path: Callable[[int], list[int]], end: int) -> Places:
+def _paths(levels: int, path: Callable[[int], list[int]], end: int) -> IndexArray:
     """(levels + 1, steps); shorter paths wait at `end`."""
     paths = [path(number) for number in range(levels + 1)]
     table = np.full((levels + 1, max(map(len, paths))), end)
@@ -193,7 +192,7 @@ def _paths(levels: int, path: Callable[[int], list[int]], end: int) -> Places:
     return table
 
 
-def agreement_of_columns(scores: Numbers, ratings: Numbers) -> Numbers:
+def agreement_of_columns(scores: FloatArray, ratings: FloatArray) -> FloatArray:
     """The four figures of each column, for few rows, such as the means of systems in each resample.
 
     Args:

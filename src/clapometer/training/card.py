@@ -52,9 +52,9 @@ def renew_card(
     folder: str | os.PathLike[str],
     *,
     summary: str,
-    license: str,
+    license: str,  # noqa: A002 - the key of model cards
     source: str,
-    window: str = "",  # noqa: A002 - the key of model cards
+    window: str = "",
 ) -> None:
     """Give a model that is trained the card of the new model, in place.
 
