@@ -21,7 +21,7 @@ from clapometer.ratings.table import Ratings
 from clapometer.seen import NOTHING, Seen, exclusion
 from clapometer.stats.standardise import doubts, standardise
 from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION, canonical_split
-from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, parted
+from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, split_without_leakage
 
 Targets = Literal["mean", "standardised", "listener", "listener-standardised"]
 """What the score of a pair is brought to: the `mean` of its ratings; the same after each listener's own mean and spread
@@ -130,7 +130,7 @@ def read_material(
     pair_texts = some.pairs.text.tolist()
     before = [exclusion(label) for label in seen.labels([digest.hex() for _, digest in clips], pair_texts)]
     try:
-        pair_split, leaks = parted(
+        pair_split, leaks = split_without_leakage(
             clips,
             pair_texts,
             some.pairs.split.tolist(),
