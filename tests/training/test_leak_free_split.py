@@ -10,35 +10,39 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import connected_components
 
 from clapometer.errors import BadOption, BadTable
-from clapometer.training.leak_free_split import FEWEST, parted
+from clapometer.training.leak_free_split import FEWEST, split_without_leakage
 
 
 def part(
     sounds: str, texts: str, splits: str, share: float = 0.25, seed: int = 0
 ) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
-    """Parts as letters: t, v, e (test) and a dot for none."""
+    """Splits as letters: t, v, e (test) and a dot for none."""
     names = {"t": "train", "v": "validation", "e": "test", ".": ""}
     clips = [(Path(f"{number}.wav"), sound.encode()) for number, sound in enumerate(sounds)]
-    found, leaks = parted(clips, list(texts), [names[one] for one in splits], validation_share=share, seed=seed)
+    found, leaks = split_without_leakage(
+        clips, list(texts), [names[one] for one in splits], validation_share=share, seed=seed
+    )
     letters = {name: letter for letter, name in names.items()}
     return "".join(letters[one] for one in found.tolist()), leaks.sounds, leaks.texts
 
 
-def test_texts_of_other_parts_are_left_out_of_training_and_sounds_are_told() -> None:
+def test_texts_of_other_splits_are_left_out_of_training_and_sounds_are_reported() -> None:
     assert part("abcdef", "ABAXYA", "tttvee") == (".t.vee", (), (0, 2))
     assert part("abacd", "UVXWZ", "ttvet") == ("ttvet", (0,), ())
 
 
-def test_case_and_blanks_do_not_make_another_text() -> None:
+def test_texts_that_differ_in_case_or_whitespace_are_one_text() -> None:
     clips = [(Path("a"), b"1"), (Path("b"), b"2"), (Path("c"), b"3")]
-    found, _ = parted(
+    found, _ = split_without_leakage(
         clips, ["A  dog ", "a DOG", "rain"], ["train", "validation", "train"], validation_share=0.1, seed=0
     )
     assert found.tolist() == ["", "validation", "train"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 199)), min_size=30, max_size=60), st.integers(0, 5))
-def test_a_validation_that_is_cut_shares_nothing_with_training(pairs: list[tuple[int, int]], seed: int) -> None:
+def test_a_validation_split_that_is_created_shares_nothing_with_training(
+    pairs: list[tuple[int, int]], seed: int
+) -> None:
     clips = [(Path(str(sound)), str(sound).encode()) for sound, _ in pairs]
     texts = [f"text {text}" for _, text in pairs]
     table = np.array([[one == other or mine == theirs for other, theirs in pairs] for one, mine in pairs])
@@ -46,9 +50,9 @@ def test_a_validation_that_is_cut_shares_nothing_with_training(pairs: list[tuple
     splits = ["train"] * len(pairs)
     if largest > 0.2 * len(pairs):  # a group that is too large to be moved whole may leave too little
         with suppress(BadTable):
-            parted(clips, texts, splits, validation_share=0.2, seed=seed)
+            split_without_leakage(clips, texts, splits, validation_share=0.2, seed=seed)
         return
-    found, leaks = parted(clips, texts, splits, validation_share=0.2, seed=seed)
+    found, leaks = split_without_leakage(clips, texts, splits, validation_share=0.2, seed=seed)
     train, validation = found == "train", found == "validation"
     assert (train | validation).all()
     assert leaks.validation_cut == validation.sum()
@@ -58,13 +62,13 @@ def test_a_validation_that_is_cut_shares_nothing_with_training(pairs: list[tuple
         assert not set(keys[train]) & set(keys[validation])
 
 
-def test_another_seed_cuts_another_validation() -> None:
+def test_another_seed_creates_another_validation_split() -> None:
     sounds = "".join(chr(200 + number) for number in range(40))
     assert part(sounds, sounds, "t" * 40, seed=1) == part(sounds, sounds, "t" * 40, seed=1)
     assert part(sounds, sounds, "t" * 40, seed=1) != part(sounds, sounds, "t" * 40, seed=2)
 
 
-def test_pairs_that_all_hang_together_cannot_be_cut() -> None:
+def test_pairs_in_one_connected_group_cannot_be_split() -> None:
     with pytest.raises(BadTable, match=r"20 of 20 pairs form one group connected by shared audio or text.*`split`"):
         part("a" * 20, "abcdefghijklmnopqrst", "t" * 20)
     with pytest.raises(BadOption, match="between 0 and 1"):

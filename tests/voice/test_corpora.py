@@ -1,4 +1,4 @@
-"""Published corpora are read by their true names; the files here are empty, for no sound is opened."""
+"""Published corpora are read by their true names; the files here are empty, because no sound is opened."""
 
 from __future__ import annotations
 
@@ -152,9 +152,9 @@ SKIPPED = {
     "iemocap": {
         "Session1/dialog/wav/Ses01F_impro01.wav": "a whole dialogue",
         "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F001.wav": "annotators do not agree",
-        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F002.wav": "does not speak of it",
+        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F002.wav": "it has no evaluation",
     },
-    "fau-aibo-2cl": {"wav/Ohm_01_000_01.wav": "do not speak of it"},
+    "fau-aibo-2cl": {"wav/Ohm_01_000_01.wav": "it has no label"},
 }
 
 
@@ -194,10 +194,10 @@ def test_files_of_a_corpus_that_are_damaged_are_told(tmp_path: Path) -> None:
     aibo, iemocap, crema = (lay(tmp_path / name, name) for name in ("fau-aibo-2cl", "iemocap", "crema-d"))
     labels = aibo / "labels/IS2009EmotionChallenge/chunk_labels_2cl_corpus.txt"
     labels.write_text("Mont_01_000_00 IDL 0.66\nOhm_01_000_00 ANGRY 0.9\n")
-    with pytest.raises(BadOption, match=r"2cl_corpus\.txt line 2: 'ANGRY' is none of NEG, IDL"):
+    with pytest.raises(BadOption, match=r"2cl_corpus\.txt line 2: 'ANGRY' is not one of NEG, IDL"):
         read_corpus("fau-aibo-2cl", aibo)
     next(iemocap.rglob("Ses01F_impro01.txt")).write_text("nothing")
-    with pytest.raises(BadOption, match="tells an emotion; unpack IEMOCAP anew"):
+    with pytest.raises(BadOption, match="has an emotion; unpack IEMOCAP again"):
         read_corpus("iemocap", iemocap)
     (crema / "CREMA-D/VideoDemographics.csv").write_text("actor,age\n1001,51\n")
     with pytest.raises(BadOption, match="lacks ActorID, Age or Sex"):

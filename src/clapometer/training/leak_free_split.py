@@ -37,7 +37,7 @@ class Leaks:
     """Pairs of a test split that was created."""
 
 
-def parted(
+def split_without_leakage(
     clips: Sequence[tuple[Path, bytes]],
     texts: Sequence[str],
     splits: Sequence[str],
@@ -47,7 +47,7 @@ def parted(
     seed: int,
     seen: Sequence[bool] | None = None,
 ) -> tuple[npt.NDArray[np.str_], Leaks]:
-    """The split of each pair.
+    """Assign each pair to a split.
 
     A validation split is created where the file has none, and a test split where it has neither; both consist of whole
     groups of pairs that are connected by shared audio or text.
@@ -55,12 +55,12 @@ def parted(
     Args:
         clips: file and hash of each pair's sound.
         texts: of each pair; compared by `text_key`.
-        splits: `train`, `validation`, `test` or empty, as the file has them.
+        splits: `train`, `validation`, `test` or empty, as in the file.
         validation_share: share of the pairs for training that becomes the validation split; at least ten pairs.
         test_share: share that becomes the test split, if that is at least `FEWEST_TEST` pairs; 0 for none.
-        seed: of the choice.
-        seen: for each pair whether the model has been trained on it, or was selected by it, before. Such a pair can
-            be trained on, and is in no other split.
+        seed: of the random choice of groups.
+        seen: for each pair whether the model has already been trained on it or selected by it. Such a pair is either in
+            the training split or in none.
 
     Returns:
         (pairs,) as `splits`, empty for those that are left out; and what was left out or created.

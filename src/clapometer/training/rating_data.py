@@ -20,7 +20,7 @@ from clapometer.ratings.table import Ratings
 from clapometer.seen import NOTHING, Seen, exclusion
 from clapometer.stats.standardise import doubts, standardise
 from clapometer.tables.splits import EXCLUDED, TEST, TRAIN, VALIDATION
-from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, parted
+from clapometer.training.leak_free_split import FEWEST, FEWEST_TEST, Leaks, split_without_leakage
 from clapometer.training.options import FinetuneOptions, Targets
 
 
@@ -112,7 +112,7 @@ def read_rating_data(ratings: Ratings, options: FinetuneOptions | None = None, *
     pair_texts = some.pairs.text.tolist()
     before = [exclusion(label) for label in seen.labels([digest.hex() for _, digest in clips], pair_texts)]
     try:
-        pair_split, leaks = parted(
+        pair_split, leaks = split_without_leakage(
             clips,
             pair_texts,
             some.pairs.split.tolist(),

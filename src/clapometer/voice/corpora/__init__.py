@@ -1,6 +1,6 @@
-"""Published corpora of speech, read from the folders in which they come: who speaks, with what emotion, how strongly.
+"""Published speech corpora, read from their folders: speaker, emotion, intensity.
 
-One file a corpus, with a `CORPUS` each. Nothing is downloaded, and no sound is opened.
+One file per corpus. Nothing is downloaded, and no sound is opened.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ CORPORA: dict[str, Corpus] = {
 
 
 def read_corpus(name: str, folder: str | os.PathLike[str]) -> SpeechTable:
-    """The clips of a corpus.
+    """Read the clips of a corpus.
 
     Args:
         name: one of `CORPORA`.
-        folder: the corpus as it is unpacked, or a folder above it.
+        folder: the unpacked corpus, or a folder that contains it.
 
     Returns:
-        Its clips, in the order of their paths, and the sounds whose names are not those of the corpus.
+        Its clips, sorted by path, and the sounds whose names do not match the corpus.
 
     Raises:
-        BadOption: the name is not known, or the folder does not hold that corpus; the message says what is looked for.
+        BadOption: the name is unknown, or the folder does not hold that corpus; the message shows the expected names.
     """
     if name not in CORPORA:
-        raise BadOption(f"corpus {name!r} is not known; there are {', '.join(CORPORA)}")
+        raise BadOption(f"unknown corpus {name!r}; choose one of {', '.join(CORPORA)}")
     return CORPORA[name].read(Path(folder))

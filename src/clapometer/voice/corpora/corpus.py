@@ -1,4 +1,4 @@
-"""What the adapters of speech corpora have in common."""
+"""Common parts of the readers of speech corpora."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ WORDS = {
     "sadness": "sad",
     "surprise": "surprised",
 }
-"""What a speaker is who has an emotion; one that is not here is called by its own name."""
-
+"""Adjectives for emotions; an emotion that is not here is its own adjective."""
 
 ENDINGS = (".wav", ".flac", ".mp3", ".ogg")
-"""Of the names of sounds: a corpus may have been converted."""
+"""Extensions of sounds: a corpus may have been converted."""
 
 
 @dataclass(frozen=True)
 class SpeechClip:
-    """One clip; an empty field is what the corpus does not tell."""
+    """One clip; fields that the corpus does not give are empty."""
 
     audio: str
-    """Its path, from the folder of the corpus."""
+    """Path relative to the folder of the corpus."""
     speaker: str
     emotion: str
     """A noun, the same in all corpora: `anger`, `sadness`, `neutral`, ..."""
@@ -43,18 +42,18 @@ class SpeechClip:
     age: str = ""
     """Years."""
     intensity: str = ""
-    """How strongly it is felt, in the words of the corpus."""
+    """As the corpus names it."""
     arousal: str = ""
     valence: str = ""
     dominance: str = ""
     sentence: str = ""
-    """What is said, or its code."""
+    """The spoken text, or its code."""
     split: str = ""
-    """`train` or `test`, where the corpus comes divided; no speaker is in both."""
+    """`train` or `test`, where the corpus has published splits; no speaker is in both."""
 
     @property
     def label(self) -> str:
-        """The emotion as a word for the speaker, such as `angry`: a candidate of zero-shot classification."""
+        """The emotion as an adjective, such as `angry`, for zero-shot classification."""
         return WORDS.get(self.emotion, self.emotion)
 
 
@@ -64,9 +63,9 @@ class SpeechTable:
 
     Attributes:
         corpus: its name.
-        folder: where the paths of the clips begin.
-        clips: in the order of their paths.
-        skipped: sounds that were found and left out, by path, and why.
+        folder: the paths of the clips are relative to it.
+        clips: sorted by path.
+        skipped: sounds that were left out, by path, and why.
     """
 
     corpus: str
@@ -76,12 +75,12 @@ class SpeechTable:
 
     @property
     def columns(self) -> list[str]:
-        """`audio`, `label`, and what the corpus tells of some clip at least."""
+        """`audio`, `label`, and the fields that at least one clip has."""
         known = [field.name for field in fields(SpeechClip)[1:]]
         return ["audio", "label", *(name for name in known if any(getattr(clip, name) for clip in self.clips))]
 
     def rows(self, root: Path | None = None) -> Iterator[dict[str, str]]:
-        """A dictionary a clip, by column; paths begin in `root`, by default in the folder of the corpus."""
+        """One dictionary per clip; paths are relative to `root`, by default the folder of the corpus."""
         for clip in self.clips:
             row = {name: str(getattr(clip, name)) for name in self.columns}
             if root is not None:
@@ -91,15 +90,15 @@ class SpeechTable:
 
 @dataclass(frozen=True)
 class Corpus:
-    """How a published corpus is laid out.
+    """The layout of a published corpus.
 
     Attributes:
-        name: by which it is asked for.
+        name: identifier on the command line.
         layout: an example of its paths, for messages.
-        prepare: given the folder of the corpus, reads what stands in files of its own, and returns what is known of a
-            sound by its path, relative to that folder: None where the name is not one of the corpus; a text where it
-            is, and is left out, and that says why.
-        marks: paths, of which one at least must be there, that tell the folder of the corpus from one above it.
+        prepare: given the folder of the corpus, reads its label files and returns a function from the path of a sound,
+            relative to that folder, to its clip: None if the name does not match the corpus; a text, the reason, if the
+            sound is left out.
+        marks: paths, at least one of which must exist, that identify the folder of the corpus.
     """
 
     name: str
@@ -110,7 +109,7 @@ class Corpus:
     def read(self, folder: Path) -> SpeechTable:
         """As `read_corpus`."""
         if not folder.is_dir():
-            raise BadOption(f"{folder}: no such folder; name the one in which {self.name} is unpacked")
+            raise BadOption(f"{folder}: no such folder; name the folder of {self.name}")
         root = self._root(folder)
         clip_of = self.prepare(root)
         clips, skipped = [], {}
@@ -121,28 +120,28 @@ class Corpus:
             else:
                 skipped[path.as_posix()] = found or f"its name is not one of {self.name}, such as {self.layout}"
         if not clips:
-            strange = f"; {len(skipped)} sounds have other names, first {next(iter(skipped))}" if skipped else ""
-            raise BadOption(f"{folder}: holds no clip of {self.name}; they are called {self.layout}{strange}")
+            others = f"; {len(skipped)} sounds have other names, the first: {next(iter(skipped))}" if skipped else ""
+            raise BadOption(f"{folder}: holds no clip of {self.name}, such as {self.layout}{others}")
         return SpeechTable(self.name, root, tuple(clips), skipped)
 
     def _root(self, folder: Path) -> Path:
-        """The folder of the corpus: this one, or one below it that has the marks."""
+        """The folder of the corpus: this one, or a subfolder with the marks."""
         if not self.marks:
             return folder
         for root in (folder, *sorted(path for path in folder.glob("*/") if path.is_dir())):
             if any(next(root.glob(mark), None) for mark in self.marks):
                 return root
         raise BadOption(
-            f"{folder}: holds no {' or '.join(self.marks)}, which {self.name} has; its clips: {self.layout}"
+            f"{folder}: holds no {' or '.join(self.marks)} of {self.name}, whose clips are such as {self.layout}"
         )
 
 
 def write_corpus(table: SpeechTable, output: Path) -> None:
-    """Write the clips as a table whose paths begin in its own folder.
+    """Write the clips as a table, with paths relative to the folder of the table.
 
     Raises:
-        BadTable: the ending is not that of a table.
-        BadOption: it cannot be written.
+        BadTable: the extension is not that of a table.
+        BadOption: the table cannot be written.
     """
     form, columns = format_of(output), table.columns
     with atomic_write(output) as file:
@@ -150,7 +149,7 @@ def write_corpus(table: SpeechTable, output: Path) -> None:
 
 
 def _sounds(root: Path) -> list[Path]:
-    """Paths of sounds below a folder, relative to it, in order; hidden ones, such as macOS leaves, are left out."""
+    """Sorted relative paths of the sounds in a folder and its subfolders, without hidden ones as macOS leaves them."""
     found = []
     for parent, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]

@@ -1,7 +1,7 @@
 """CREMA-D (Cao et al. 2014, IEEE Trans. Affective Computing 5, 377-390): 91 actors, six emotions, English.
 
-`AudioWAV/1001_DFA_ANG_XX.wav`: actor, sentence, emotion, strength (LO, MD, HI, or XX for not said). Gender and age
-stand in `VideoDemographics.csv`.
+`AudioWAV/1001_DFA_ANG_XX.wav`: actor, sentence, emotion, intensity (LO, MD, HI, or XX for unspecified). Gender and age
+are in `VideoDemographics.csv`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _prepare(root: Path) -> Callable[[Path], SpeechClip | None]:
                 try:
                     actors[row["ActorID"]] = (row["Sex"].strip().lower(), row["Age"].strip())
                 except (KeyError, AttributeError) as error:
-                    raise BadOption(f"{path}: a row lacks ActorID, Age or Sex; fetch the file anew") from error
+                    raise BadOption(f"{path}: a row lacks ActorID, Age or Sex; download the file again") from error
 
     def clip(path: Path) -> SpeechClip | None:
         found = _NAME.fullmatch(path.stem)

@@ -1,9 +1,10 @@
 """IEMOCAP (Busso et al. 2008, Language Resources and Evaluation 42, 335-359): ten actors in five dialogues, English.
 
-`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav`: the letter before the number says which of the two
-speaks (the one before says whose sensors were on). What they feel stands in `Session1/dialog/EmoEvaluation/*.txt`, in
-lines such as `[6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]`, whose numbers are valence,
-activation and dominance.
+`Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav`: the letter before the number is the gender of the
+speaker (the letter after the session is that of the actor with motion sensors). Emotions are in
+`Session1/dialog/EmoEvaluation/*.txt`, in lines such as
+`[6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]`
+(valence, activation, dominance).
 """
 
 from __future__ import annotations
@@ -34,26 +35,26 @@ _LINE = re.compile(rf"\[[\d. -]+\]\s+(\S+)\s+([a-z]{{3}})\s+\[{_NUMBER},\s*{_NUM
 
 
 def _prepare(root: Path) -> Callable[[Path], SpeechClip | str | None]:
-    told = {
+    labelled = {
         line[1]: line.groups()[1:]
         for path in sorted(root.glob("Session*/dialog/EmoEvaluation/*.txt"))
         if not path.name.startswith(".")
         for line in _LINE.finditer(path.read_text(encoding="utf-8", errors="replace"))
     }
-    if not told:
-        raise BadOption(f"{root}: no line of Session*/dialog/EmoEvaluation/*.txt tells an emotion; unpack IEMOCAP anew")
+    if not labelled:
+        raise BadOption(f"{root}: no line of Session*/dialog/EmoEvaluation/*.txt has an emotion; unpack IEMOCAP again")
 
     def clip(path: Path) -> SpeechClip | str | None:
         found = _NAME.fullmatch(path.stem)
         if not found:
             return "it is a whole dialogue" if "dialog" in path.parts else None
-        if path.stem not in told:
-            return "the evaluation does not speak of it"
-        code, valence, activation, dominance = told[path.stem]
+        if path.stem not in labelled:
+            return "it has no evaluation"
+        code, valence, activation, dominance = labelled[path.stem]
         if code == NO_AGREEMENT:
             return "the annotators do not agree"
         if code not in EMOTIONS:
-            return f"its emotion {code!r} is not known"
+            return f"its emotion {code!r} is unknown"
         return SpeechClip(
             path.as_posix(),
             found[1] + found[2],

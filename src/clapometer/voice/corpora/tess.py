@@ -1,6 +1,6 @@
 """TESS, the Toronto emotional speech set (Pichora-Fuller and Dupuis 2020): two women, 26 and 64 years old, English.
 
-`OAF_angry/OAF_back_angry.wav`: the older (OAF) or the younger (YAF) woman, the word, the emotion (`ps`: pleasant
+`OAF_angry/OAF_back_angry.wav`: the older (OAF) or the younger (YAF) speaker, word, emotion (`ps`: pleasant
 surprise). Two speakers are too few for an interval over speakers.
 """
 
