@@ -408,7 +408,8 @@ def tags(clips: int, number: int, share: float) -> Study:
 
     def study(rng: np.random.Generator) -> Hits:
         value = tagging_metrics(world(rng, clips, number), Resamples(200)).value
-        return {"mAP": contains(value, truth), "mAP, its own value": contains(value, value.value)}
+        assert contains(value, value.value)
+        return {"mAP": contains(value, truth)}
 
     return study
 
@@ -493,7 +494,7 @@ def settings() -> list[Setting]:
         Setting("mean average precision", f"{n} clips, {number} tags of {share:.0%}", tags(n, number, share),
                 times=times)
         for n, number, share, times in (
-            (50, 5, 0.1, 1), (200, 10, 0.05, 1), (1000, 20, 0.02, 0.3), (4000, 100, 0.01, 0.02),
+            (50, 5, 0.1, 1), (200, 10, 0.05, 1), (1000, 20, 0.02, 0.3), (2000, 50, 0.01, 0.2),
         )
     ]  # fmt: skip
     found += [Setting("reliability", f"{pairs} pairs x 4", reliability(pairs)) for pairs in (20, 50, 200)]

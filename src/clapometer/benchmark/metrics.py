@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -70,6 +71,10 @@ def tagging_metrics(predictions: Predictions, resamples: Resamples = RESAMPLES) 
         by_fold[str(name)] = float(np.nanmean(mean_of))
     replicates = np.concatenate(values)
     bias = float(replicates.mean()) - mean
+    # Few positives per tag vary in resamples by (m - 1) / m of what they should.
+    units = np.arange(len(truth)) if groups is None else groups
+    positives = np.mean([len(np.unique(units[truth[:, n]])) for n in occurring])
+    replicates = mean + bias + (replicates - mean - bias) * math.sqrt(positives / max(positives - 1, 1))
     basic = resamples.estimate(mean, 2 * mean - replicates - bias, SHARE, design=design)
     moved = resamples.estimate(mean, replicates - bias, SHARE, design=design)
     estimate = Estimate(mean, min(basic.low, moved.low), moved.high)
