@@ -33,6 +33,7 @@ from clapometer.models.weights.third_party import (
 )
 from clapometer.models.weights.tokenizers import find_tokenizer, read_tokenizer
 from clapometer.seen import Seen, check_seen, seen_of_checkpoint, write_seen
+from clapometer.tables import atomic_write
 from clapometer.types import TORCH, ModelCard, Window
 
 T = TypeVar("T")
@@ -159,7 +160,8 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
     folder.mkdir(parents=True, exist_ok=True)
     seen = write_seen(model.seen, folder)
     config = {"format": FORMAT, "card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with atomic_write(folder / "config.json") as file:
+        file.write((json.dumps(config, indent=2) + "\n").encode())
     model.save_tokenizer(folder)
     write_weights(model, folder / "model.safetensors", half=half)
 

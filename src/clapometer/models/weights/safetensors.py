@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import weakref
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
+from clapometer.tables import atomic_write
 
 _State = list[tuple[str, weakref.ref[Tensor], tuple[int, int]]]
 _HASHES: weakref.WeakKeyDictionary[nn.Module, tuple[_State, str]] = weakref.WeakKeyDictionary()
@@ -34,10 +34,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
-    """Write a model's weights as safetensors, in half precision if asked; the file is there whole or not at all.
+    """Write a model's weights as safetensors, in half precision if asked, atomically.
 
     Raises:
         WeightsMismatch: a weight is not finite, or too large for half precision.
+        BadOption: the file cannot be written.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
@@ -46,12 +47,8 @@ def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
         if not torch.isfinite(tensor).all():
             why = "numbers that half precision cannot hold, or that" if half else "numbers that"
             raise WeightsMismatch(f"{path}: not written, for {name} holds {why} are not finite")
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:  # not `save_file`, which lets nobody but the owner read what it writes
+    with atomic_write(path) as file:
         file.write(serialized(state))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def weights_hash(model: nn.Module) -> str:
