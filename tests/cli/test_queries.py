@@ -156,7 +156,8 @@ def test_one_clip_has_no_bins_but_what_is_known_of_it(
     one.write_text("audio,gender\nclips/3.wav,male\n")
     assert run(monkeypatch, one, "-o", table.with_name("q.csv")) == 0
     assert (
-        "pitch: one clip alone is neither low nor high; take the bins of a corpus (--bins)" in capsys.readouterr().err
+        "pitch is not used: one clip alone is neither low nor high; take the bins of a corpus (--bins)"
+        in capsys.readouterr().err
     )
     assert {row["says"] for row in rows_of(table.with_name("q.csv"))} == {"gender=male"}
     one.write_text("audio\nclips/3.wav\n")

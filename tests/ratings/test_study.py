@@ -102,3 +102,14 @@ def test_aggregated_ratings_are_written_only_when_asked(
     write_aggregated(table, tmp_path / "pairs.csv")
     assert len(read_ratings(tmp_path / "pairs.csv")) == 40
     assert (tmp_path / "pairs.json").is_file()
+
+
+def test_names_of_splits_are_found_by_case_and_synonym(records: list[dict[str, Any]]) -> None:
+    for row in records:
+        row["split"] = {"train": "Training", "test": "eval"}[row["split"]]
+    ratings = read_ratings(records, scale=(0, 10))
+    assert ratings.splits_named(["train", "TEST"]) == ("Training", "eval")
+    assert set(ratings.canonical_split) == {"train", "test"}
+    assert len(ratings.only(split="test")) == ratings.in_splits(["eval"]).sum() == 59
+    with pytest.raises(BadOption, match="no ratings in the split 'validation'"):
+        ratings.splits_named(["validation"])

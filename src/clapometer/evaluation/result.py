@@ -138,7 +138,7 @@ class Evaluation:
     splits: tuple[str, ...]
     """The splits of these pairs; empty where the file has none."""
     training: tuple[str, ...]
-    """The splits on which trivial predictors and maps were fitted; empty where there is none."""
+    """The splits on which trivial baselines and maps were fitted; empty where there is none."""
     score: Numbers
     """(files, pairs), as the files have them."""
     rows: tuple[Row, ...]

@@ -176,7 +176,7 @@ def methods(found: Evaluation) -> str:
     single = int((pairs.count == 1).sum())
     compared = (
         f"Scores were compared with {len(ratings):,} ratings{listeners} of {len(pairs):,} pairs of a sound and a text"
-        f"{splits} ({ratings.path.name}; scale {low:g} to {high:g}; {pairs.count.mean():.2f} ratings a pair on "
+        f"{splits} ({ratings.path.name}; scale {low:g} to {high:g}; {pairs.count.mean():.2f} ratings per pair on "
         f"average, {single:,} pairs with one; ratings of anchors left out)."
     )
     measured = (
