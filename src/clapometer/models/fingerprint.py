@@ -27,13 +27,13 @@ FORMAT = 1
 
 def fingerprint(clap: Clap) -> str:
     """What tells one model and its arithmetic from another: weights, configuration, tokenizer, device, precision,
-    engine, and the versions of the programs that take part; hexadecimal.
+    backend, and the versions of the programs that take part; hexadecimal.
     """
     from clapometer.models.weights.safetensors import weights_hash
 
     digest = hashlib.sha256()
     facts = [FORMAT, weights_hash(clap), clap.card.family, clap.card.sample_rate, clap.device.type, clap.precision]
-    facts += [clap.engine] if clap.engine != "torch" else []
+    facts += [clap.backend] if clap.backend != "torch" else []
     digest.update(json.dumps([facts, versions(), clap.configuration()], default=str, sort_keys=True).encode())
     with tempfile.TemporaryDirectory() as folder:
         clap.save_tokenizer(Path(folder))
@@ -63,7 +63,7 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
         "sound": f"channels averaged, resampled once by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
         "device": _device_name(clap),
         "precision": clap.precision,
-        "engine": clap.engine,
+        "backend": clap.backend,
         "batch_size": batch_size,
         "versions": versions(),
     }

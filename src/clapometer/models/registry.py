@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from clapometer.errors import BadOption, CheckpointError, UnknownModel
-from clapometer.models.backends import check_engine, engage
+from clapometer.models.backends import check_backend, set_backend
 from clapometer.models.clap import Clap, Origin
 from clapometer.models.families import laion, microsoft, mini, paraclap
 from clapometer.models.weights.hub import Place, download, find_files, models_folder
@@ -84,7 +84,7 @@ def load(
     *,
     device: str = "auto",
     precision: str = "fp32",
-    engine: str = TORCH,
+    backend: str = TORCH,
 ) -> Clap:
     """Load a model, ready to embed.
 
@@ -94,16 +94,16 @@ def load(
             never touches the network; a name does if the model is not on this machine.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator where there is one.
         precision: `fp32`, `bf16` or `fp16`.
-        engine: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
-            `engines.engage`.
+        backend: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
+            `backends.set_backend`.
 
     Raises:
         UnknownModel: neither a known name nor an existing path.
         CheckpointError: the folder is incomplete, its weights do not fit, or a download failed.
-        BadOption: an unknown device, precision or engine, or an engine that is not installed.
+        BadOption: an unknown device, precision or backend, or a backend that is not installed.
     """
-    check_engine(engine)
-    if engine != TORCH and device == "auto":
+    check_backend(backend)
+    if backend != TORCH and device == "auto":
         device = "cpu"
     path = Path(name)
     if _is_known(name) or not path.exists():
@@ -120,7 +120,7 @@ def load(
     model.origin = Origin(str(name), folder)
     model.to_precision(precision)
     model = model.to(_device(device)).eval()
-    engage(model, engine)
+    set_backend(model, backend)
     return model
 
 
