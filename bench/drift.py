@@ -1,4 +1,4 @@
-"""How far the engines' scores are from torch's, on real clips and their captions: a Markdown table, and JSON.
+"""How far the backends' scores are from torch's, on real clips and their captions: a Markdown table, and JSON.
 
     python bench/drift.py DATA [--clips 200] [--model mini] [--model build/peers/laion/laion.pt]
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-HEADER = ("model", "engine", "clips", "spread of cosines", "mean drift", "largest drift", "rank correlation")
+HEADER = ("model", "backend", "clips", "spread of cosines", "mean drift", "largest drift", "rank correlation")
 
 
 def main() -> None:
@@ -42,12 +42,12 @@ def _drift(model: str, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
 
     exact = _cosines(model, pairs, "torch")
     found = []
-    for engine in ("openvino", "openvino-int8"):
-        away = np.abs((cosines := _cosines(model, pairs, engine)) - exact)
+    for backend in ("openvino", "openvino-int8"):
+        away = np.abs((cosines := _cosines(model, pairs, backend)) - exact)
         found.append(
             {
                 "model": Path(model).stem,
-                "engine": engine,
+                "backend": backend,
                 "clips": len(pairs),
                 "spread": f"{exact.std():.4f}",
                 "mean": f"{away.mean():.1e}",
@@ -58,13 +58,13 @@ def _drift(model: str, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
     return found
 
 
-def _cosines(model: str, pairs: list[tuple[str, str]], engine: str) -> np.ndarray[Any, Any]:
+def _cosines(model: str, pairs: list[tuple[str, str]], backend: str) -> np.ndarray[Any, Any]:
     import torch
 
     import clapometer
 
     torch.set_num_threads(1)
-    clap = clapometer.load(model, device="cpu", engine=engine)
+    clap = clapometer.load(model, device="cpu", backend=backend)
     scored = clapometer.score_pairs(clap, pairs)
     return np.array([pair.cosine for pair in scored.scores], float)
 

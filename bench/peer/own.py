@@ -10,12 +10,12 @@ Pairs = Sequence[tuple[str, str]]
 Loaded = tuple[Callable[[Pairs], list[float]], float, float]
 
 
-def clapometer(folder: Path, *, engine: str, model: str, one_by_one: bool) -> Loaded:
+def clapometer(folder: Path, *, backend: str, model: str, one_by_one: bool) -> Loaded:
     """The function that scores a chunk of pairs, and the seconds that imports and loading took.
 
     Args:
         folder: with the files of `files.lay` and the checkpoints.
-        engine: as `clapometer.load` takes it.
+        backend: as `clapometer.load` takes it.
         model: `laion`, `msclap`, or `msclap-head`, which hears the first seven seconds, as much as msclap does.
         one_by_one: `clap.score`, with the threads that torch takes by itself; else `score_pairs` under one thread of
             torch, which is what `clapometer score` does.
@@ -31,7 +31,7 @@ def clapometer(folder: Path, *, engine: str, model: str, one_by_one: bool) -> Lo
         torch.set_num_threads(1)
     checkpoint = folder / "laion" / "laion.pt" if model == "laion" else folder / "msclap" / "msclap-2023.pth"
     started = time.perf_counter()
-    clap = clapometer.load(checkpoint, device="cpu", engine=engine)
+    clap = clapometer.load(checkpoint, device="cpu", backend=backend)
     seconds = time.perf_counter() - started
     window = clap.card.window.changed("head") if model == "msclap-head" else clap.card.window
 

@@ -18,15 +18,15 @@ from peer import own, references
 from peer.files import pairs
 
 CONTENDERS = {
-    "clapometer": {"engine": "torch", "model": "laion"},
-    "clapometer onednn": {"engine": "onednn", "model": "laion"},
-    "clapometer openvino": {"engine": "openvino", "model": "laion"},
-    "clapometer openvino-int8": {"engine": "openvino-int8", "model": "laion"},
+    "clapometer": {"backend": "torch", "model": "laion"},
+    "clapometer onednn": {"backend": "onednn", "model": "laion"},
+    "clapometer openvino": {"backend": "openvino", "model": "laion"},
+    "clapometer openvino-int8": {"backend": "openvino-int8", "model": "laion"},
     "laion-clap": references.laion,
     "transformers": references.hugging_face,
-    "clapometer msclap-2023": {"engine": "torch", "model": "msclap"},
-    "clapometer msclap-2023, head": {"engine": "torch", "model": "msclap-head"},
-    "clapometer openvino msclap-2023, head": {"engine": "openvino", "model": "msclap-head"},
+    "clapometer msclap-2023": {"backend": "torch", "model": "msclap"},
+    "clapometer msclap-2023, head": {"backend": "torch", "model": "msclap-head"},
+    "clapometer openvino msclap-2023, head": {"backend": "openvino", "model": "msclap-head"},
     "msclap": references.microsoft,
 }
 """By name; Clapometer's are given to `own.clapometer`."""

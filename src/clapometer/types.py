@@ -21,9 +21,9 @@ Short = Literal["keep", "pad", "repeat", "repeatpad"]
 Long = Literal["windows", "head", "fused", "fused-all"]
 FUSED: tuple[Long, ...] = ("fused", "fused-all")
 """Treatments that only a model with a fusion path knows."""
-EngineName = Literal["torch", "onednn", "openvino", "openvino-int8"]
-TORCH: EngineName = "torch"
-"""What runs the networks if nothing else is asked for; see `engines`."""
+BackendName = Literal["torch", "onednn", "openvino", "openvino-int8"]
+TORCH: BackendName = "torch"
+"""What runs the networks if nothing else is asked for; see `backends`."""
 Precision = Literal["fp32", "bf16", "fp16"]
 """Arithmetic of the networks at inference."""
 

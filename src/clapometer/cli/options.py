@@ -16,7 +16,7 @@ import typer
 
 from clapometer.embedding.options import EmbedOptions
 from clapometer.errors import BadOption
-from clapometer.types import TORCH, EngineName, Precision, option
+from clapometer.types import TORCH, BackendName, Precision, option
 
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
@@ -33,13 +33,13 @@ class InferenceOptions(EmbedOptions):
     """How to load a model and embed with it.
 
     Raises:
-        BadOption: as `EmbedOptions`; the engine is not installed, or does not go with the device or the precision.
+        BadOption: as `EmbedOptions`; the backend is not installed, or does not go with the device or the precision.
     """
 
     model: str = option(MINI, "A known model, or the folder of one.", metavar="NAME")
     device: str = option("auto", "cpu, cuda, mps, or auto: an accelerator if there is one.")
     precision: Precision = option("fp32", "Arithmetic of the networks.")
-    engine: EngineName = option(
+    backend: BackendName = option(
         TORCH,
         "What runs the networks. On a CPU onednn is faster than torch, and openvino faster still (pip install "
         "'clapometer[openvino]'); openvino-int8 rounds to eight bits, and its scores differ slightly.",
@@ -47,12 +47,12 @@ class InferenceOptions(EmbedOptions):
     cache: bool = option(True, "Store vectors in $CLAPOMETER_CACHE, or ~/.cache/clapometer, and reuse them.")
 
     def __post_init__(self) -> None:
-        from clapometer.models.backends import check_engine
+        from clapometer.models.backends import check_backend
 
         super().__post_init__()
-        check_engine(self.engine)
-        if self.engine != TORCH and (self.device not in ("auto", "cpu") or self.precision != "fp32"):
-            raise BadOption(f"--engine {self.engine} is for --device cpu and --precision fp32; leave the others out")
+        check_backend(self.backend)
+        if self.backend != TORCH and (self.device not in ("auto", "cpu") or self.precision != "fp32"):
+            raise BadOption(f"--backend {self.backend} is for --device cpu and --precision fp32; leave the others out")
 
 
 def load_model(options: InferenceOptions) -> Clap:
@@ -62,7 +62,7 @@ def load_model(options: InferenceOptions) -> Clap:
     from clapometer.models.registry import load
 
     torch.set_num_threads(1)
-    return load(options.model, device=options.device, precision=options.precision, engine=options.engine)
+    return load(options.model, device=options.device, precision=options.precision, backend=options.backend)
 
 
 def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[[Command], Command]:

@@ -84,7 +84,7 @@ class Clap(nn.Module, ABC):
         tokenizer: turns a text into token ids, special tokens included.
         logit_scale: natural logarithm of the inverse temperature, a scalar parameter.
         precision: arithmetic of the networks at inference.
-        engine: what runs the networks at inference: `torch`, or another one with all that its numbers depend on.
+        backend: what runs the networks at inference: `torch`, or another one with all that its numbers depend on.
         origin: where it was loaded from; None if it was not loaded.
     """
 
@@ -104,7 +104,7 @@ class Clap(nn.Module, ABC):
         self.tokenizer = tokenizer
         self.logit_scale = nn.Parameter(torch.tensor(2.659))  # 1 / 0.07, as in CLIP
         self.precision: Precision = "fp32"
-        self.engine = "torch"
+        self.backend = "torch"
         self.origin: Origin | None = None
         self._seen: Seen | Callable[[], Seen] = TRAINING_DATA_UNKNOWN
         self._callers = 0

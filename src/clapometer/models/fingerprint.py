@@ -25,13 +25,13 @@ FORMAT = 1
 
 def fingerprint(clap: Clap) -> str:
     """A hash of everything that the vectors of a model depend on: weights, configuration, tokenizer, device, precision,
-    engine, and library versions; hexadecimal.
+    backend, and library versions; hexadecimal.
     """
     from clapometer.models.weights.safetensors import weights_hash
 
     digest = hashlib.sha256()
     facts = [FORMAT, weights_hash(clap), clap.card.family, clap.card.sample_rate, clap.device.type, clap.precision]
-    facts += [clap.engine] if clap.engine != "torch" else []
+    facts += [clap.backend] if clap.backend != "torch" else []
     digest.update(json.dumps([facts, versions(), clap.configuration()], default=str, sort_keys=True).encode())
     digest.update(clap.tokenizer.to_str().encode())
     return digest.hexdigest()
@@ -57,7 +57,7 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
         "sound": f"channels averaged, resampled once by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
         "device": _device_name(clap),
         "precision": clap.precision,
-        "engine": clap.engine,
+        "backend": clap.backend,
         "batch_size": batch_size,
         "versions": versions(),
     }

@@ -111,7 +111,7 @@ def load(
     *,
     device: str = "auto",
     precision: str = "fp32",
-    engine: str = TORCH,
+    backend: str = TORCH,
 ) -> Clap:
     """Load a model, ready to embed.
 
@@ -121,18 +121,18 @@ def load(
             never touches the network; a name does if the model is not on this machine. Or what `resolve` made of it.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator if there is one.
         precision: `fp32`, `bf16` or `fp16`.
-        engine: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
-            `backends.engage`.
+        backend: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
+            `backends.set_backend`.
 
     Raises:
         UnknownModel: neither a known name nor an existing path.
         CheckpointError: the folder is incomplete, its weights do not fit, or a download failed.
-        BadOption: an unknown device, precision or engine, or an engine that is not installed.
+        BadOption: an unknown device, precision or backend, or a backend that is not installed.
     """
-    if engine != TORCH:
-        from clapometer.models.backends import check_engine
+    if backend != TORCH:
+        from clapometer.models.backends import check_backend
 
-        check_engine(engine)
+        check_backend(backend)
         device = "cpu" if device == "auto" else device
     source = name if isinstance(name, Source) else resolve(name)
     card, folder, content = _opened(source)
@@ -141,10 +141,10 @@ def load(
     model.origin = Origin(source.name, folder)
     model.to_precision(precision)
     model = model.to(_device(device)).eval()
-    if engine != TORCH:
-        from clapometer.models.backends import engage
+    if backend != TORCH:
+        from clapometer.models.backends import set_backend
 
-        engage(model, engine)
+        set_backend(model, backend)
     return model
 
 

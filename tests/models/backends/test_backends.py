@@ -1,4 +1,4 @@
-"""Engines: what OpenVINO computes is what torch computes, and nothing depends on what stands beside it."""
+"""Backends: what OpenVINO computes is what torch computes, and nothing depends on what stands beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import clapometer.models.backends
 from clapometer.audio.reading import Sound
 from clapometer.cli.options import InferenceOptions, load_model
 from clapometer.errors import BadOption
-from clapometer.models.backends import engage
+from clapometer.models.backends import set_backend
 from clapometer.models.backends.int8 import group_of
 from clapometer.models.clap import Clap
 from clapometer.models.families import laion, microsoft, mini
@@ -43,7 +43,7 @@ def openvino() -> None:
 def test_openvino_gives_the_vectors_of_torch_whatever_stands_beside(name: str, openvino: None) -> None:
     clap = made(name)
     sounds, texts = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
-    engage(clap, "openvino")
+    set_backend(clap, "openvino")
     found = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
     torch.testing.assert_close(found, (sounds, texts), rtol=0, atol=2e-6)
     assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found[0].flip(0))
@@ -56,7 +56,7 @@ def test_openvino_gives_the_vectors_of_torch_whatever_stands_beside(name: str, o
 def test_eight_bits_are_near_and_as_deterministic(name: str, openvino: None) -> None:
     clap = made(name)
     sounds = clap.embed_audio(SOUNDS)
-    engage(clap, "openvino-int8")
+    set_backend(clap, "openvino-int8")
     found = clap.embed_audio(SOUNDS)
     assert not torch.allclose(found, sounds, rtol=0, atol=1e-5)
     assert (found * sounds).sum(-1).min() > 0.999
@@ -67,7 +67,7 @@ def test_eight_bits_are_near_and_as_deterministic(name: str, openvino: None) -> 
 def test_onednn_gives_the_vectors_of_torch_whatever_stands_beside(name: str) -> None:
     clap = made(name)
     sounds, texts = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
-    engage(clap, "onednn")
+    set_backend(clap, "onednn")
     found = clap.embed_audio(SOUNDS), clap.embed_text(TEXTS)
     torch.testing.assert_close(found, (sounds, texts), rtol=0, atol=2e-6)
     assert torch.equal(clap.embed_audio(SOUNDS[::-1]), found[0].flip(0))
@@ -76,7 +76,7 @@ def test_onednn_gives_the_vectors_of_torch_whatever_stands_beside(name: str) -> 
 
 def test_onednn_multiplies_by_the_weights_of_now() -> None:
     clap = made("laion")
-    engage(clap, "onednn")
+    set_backend(clap, "onednn")
     clap.embed_text("rain")
     with torch.no_grad():
         clap.text_projection[2].weight.copy_(torch.eye(8))
@@ -85,12 +85,12 @@ def test_onednn_multiplies_by_the_weights_of_now() -> None:
     assert torch.equal(copy.deepcopy(clap).embed_text("rain"), clap.embed_text("rain"))
 
 
-@pytest.mark.parametrize("engine", ["onednn", "openvino", "openvino-int8"])
-def test_threads_do_not_disturb_each_other(engine: str, request: pytest.FixtureRequest) -> None:
-    if engine != "onednn":
+@pytest.mark.parametrize("backend", ["onednn", "openvino", "openvino-int8"])
+def test_threads_do_not_disturb_each_other(backend: str, request: pytest.FixtureRequest) -> None:
+    if backend != "onednn":
         request.getfixturevalue("openvino")
     clap = made("laion")
-    engage(clap, engine)
+    set_backend(clap, backend)
     with ThreadPoolExecutor(4) as pool:
         first = list(pool.map(clap.embed_audio, SOUNDS))  # while networks are converted, too
         alone = [clap.embed_audio(sound) for sound in SOUNDS]
@@ -99,50 +99,50 @@ def test_threads_do_not_disturb_each_other(engine: str, request: pytest.FixtureR
             assert all(map(torch.equal, pool.map(clap.embed_audio, SOUNDS), alone))
 
 
-@pytest.mark.parametrize("engine", ["onednn", "openvino"])
-def test_gradients_still_come_from_torch(engine: str, request: pytest.FixtureRequest) -> None:
-    if engine == "openvino":
+@pytest.mark.parametrize("backend", ["onednn", "openvino"])
+def test_gradients_still_come_from_torch(backend: str, request: pytest.FixtureRequest) -> None:
+    if backend == "openvino":
         request.getfixturevalue("openvino")
     clap = made("laion")
-    engage(clap, engine)
+    set_backend(clap, backend)
     clap.embed_text("rain")
     clap._encode_texts(["rain"]).sum().backward()
     assert clap.text.model.embeddings.word_embeddings.weight.grad.abs().sum() > 0
 
 
-def test_each_engine_has_vectors_of_its_own_in_the_cache(openvino: None) -> None:
+def test_each_backend_has_vectors_of_its_own_in_the_cache(openvino: None) -> None:
     prints = []
-    for engine in ("torch", "onednn", "openvino", "openvino-int8"):
+    for backend in ("torch", "onednn", "openvino", "openvino-int8"):
         clap = made("mini")
-        engage(clap, engine)
+        set_backend(clap, backend)
         prints.append(fingerprint(clap))
-        assert clap.engine.startswith(engine.partition("-")[0])
+        assert clap.backend.startswith(backend.partition("-")[0])
     assert len(set(prints)) == 4
 
 
 def test_what_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clapometer.models.backends, "find_spec", lambda name: None)
     with pytest.raises(BadOption, match=r"pip install 'clapometer\[openvino\]'"):
-        load("mini", engine="openvino")
+        load("mini", backend="openvino")
     with pytest.raises(BadOption, match=r"pip install 'clapometer\[openvino\]'"):
-        InferenceOptions(engine="openvino-int8")
+        InferenceOptions(backend="openvino-int8")
 
 
-def test_an_engine_that_cannot_run_the_model_as_it_is_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_cannot_run_the_model_as_it_is_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clapometer.models.backends, "find_spec", lambda name: name)
     clap = mini.tiny()
     clap.to_precision("bf16")
     with pytest.raises(BadOption, match="bf16"):
-        engage(clap, "openvino")
+        set_backend(clap, "openvino")
     with pytest.raises(BadOption, match="--precision fp32"):
-        InferenceOptions(device="cpu", precision="bf16", engine="openvino")
+        InferenceOptions(device="cpu", precision="bf16", backend="openvino")
     with pytest.raises(BadOption, match="--device cpu"):
-        InferenceOptions(device="cuda", engine="openvino")
+        InferenceOptions(device="cuda", backend="openvino")
 
 
-def test_an_unknown_engine_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_backend_is_answered_with_the_known_ones() -> None:
     with pytest.raises(BadOption, match=r"torch, onednn, openvino, openvino-int8, not 'tpu'"):
-        load("mini", engine="tpu")
+        load("mini", backend="tpu")
 
 
 def test_groups_of_activations_divide_the_widths_of_the_published_towers() -> None:
@@ -167,9 +167,9 @@ def test_rounded_weights_are_within_half_a_step(openvino: None) -> None:
     assert (np.abs(found - weights) <= 0.5001 * np.abs(weights).max(1, keepdims=True) / 127).all()
 
 
-def test_the_command_line_loads_with_the_engine_that_is_asked_for() -> None:
+def test_the_command_line_loads_with_the_backend_that_is_asked_for() -> None:
     before = torch.get_num_threads()
     try:
-        assert load_model(InferenceOptions(engine="onednn")).engine == "onednn"
+        assert load_model(InferenceOptions(backend="onednn")).backend == "onednn"
     finally:
         torch.set_num_threads(before)

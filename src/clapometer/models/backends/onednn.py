@@ -24,18 +24,18 @@ _LAYING_OUT = threading.Lock()
 
 
 def replace_products(clap: Clap) -> None:
-    """Put oneDNN in place of the `forward` of every linear layer of a model; `clap.engine` says so.
+    """Put oneDNN in place of the `forward` of every linear layer of a model; `clap.backend` says so.
 
     Raises:
         BadOption: this build of torch has no oneDNN, or hides it.
     """
     there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not there or not hasattr(torch.ops.mkldnn, PRODUCT) or not hasattr(torch.ops.mkldnn, LAYOUT):
-        raise BadOption(f"engine onednn: torch {torch.__version__} has no oneDNN here; take engine torch")
+        raise BadOption(f"backend onednn: torch {torch.__version__} has no oneDNN here; take backend torch")
     for module in clap.modules():
         if type(module) is nn.Linear:
             module.forward = Product(module)  # type: ignore[method-assign, assignment]
-    clap.engine = "onednn"
+    clap.backend = "onednn"
 
 
 class Product:

@@ -30,7 +30,7 @@ _CONVERSION = threading.Lock()
 def replace_networks(clap: Clap, *, eight_bits: bool) -> None:
     """Put OpenVINO in place of the `forward` of the towers of a model, its parts `audio` and `text`.
 
-    The weights stay where they are, and gradients still come from torch. `clap.engine` says what runs, with all that a
+    The weights stay where they are, and gradients still come from torch. `clap.backend` says what runs, with all that a
     number depends on.
     """
     import openvino
@@ -40,11 +40,11 @@ def replace_networks(clap: Clap, *, eight_bits: bool) -> None:
         network = clap.parts()[name]
         network.forward = Network(network, core, eight_bits=eight_bits)
     version = openvino.__version__.partition("-")[0]
-    clap.engine = f"openvino {version}"
+    clap.backend = f"openvino {version}"
     if eight_bits:
         # Processors without products of eight bits round the weights alone.
         able = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
-        clap.engine += f", int8 weights, groups of {GROUPS} activations where the processor can ({' '.join(able)})"
+        clap.backend += f", int8 weights, groups of {GROUPS} activations where the processor can ({' '.join(able)})"
 
 
 class Network:
@@ -69,7 +69,7 @@ class Network:
         return requests(given)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., Outputs]:
-        raise TypeError("a model whose networks OpenVINO runs cannot be copied; load it again, with engine torch")
+        raise TypeError("a model whose networks OpenVINO runs cannot be copied; load it again, with backend torch")
 
     def _converted(self, inputs: Sequence[Tensor]) -> Requests:
         import openvino
@@ -109,7 +109,7 @@ class Requests:
 
 
 class _Itself(nn.Module):
-    """A network as it is without an engine, for tracing; other threads must not meet it in the network's own place."""
+    """A network as it is without a backend, for tracing; other threads must not meet it in the network's own place."""
 
     def __init__(self, network: nn.Module, forward: Callable[..., Outputs]) -> None:
         super().__init__()
