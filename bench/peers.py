@@ -38,7 +38,6 @@ CHUNK = 8
 GROUPS = (
     (
         "clapometer",
-        "clapometer onednn",
         "clapometer openvino",
         "clapometer openvino-int8",
         "laion-clap",

@@ -19,7 +19,6 @@ from peer.files import pairs
 
 CONTENDERS = {
     "clapometer": {"backend": "torch", "model": "laion"},
-    "clapometer onednn": {"backend": "onednn", "model": "laion"},
     "clapometer openvino": {"backend": "openvino", "model": "laion"},
     "clapometer openvino-int8": {"backend": "openvino-int8", "model": "laion"},
     "laion-clap": references.laion,

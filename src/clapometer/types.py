@@ -21,7 +21,7 @@ Short = Literal["keep", "pad", "repeat", "repeatpad"]
 Long = Literal["windows", "head", "fused", "fused-all"]
 FUSED: tuple[Long, ...] = ("fused", "fused-all")
 """Treatments that only a model with a fusion path knows."""
-BackendName = Literal["torch", "onednn", "openvino", "openvino-int8"]
+BackendName = Literal["torch", "openvino", "openvino-int8"]
 TORCH: BackendName = "torch"
 """What runs the networks if nothing else is asked for; see `backends`."""
 Precision = Literal["fp32", "bf16", "fp16"]

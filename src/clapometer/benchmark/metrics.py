@@ -73,8 +73,8 @@ def tagging_metrics(predictions: Predictions, resamples: Resamples = RESAMPLES) 
     bias = float(replicates.mean()) - mean
     # Few positives per tag vary in resamples by (m - 1) / m of what they should.
     units = np.arange(len(truth)) if groups is None else groups
-    positives = np.mean([len(np.unique(units[truth[:, n]])) for n in occurring])
-    replicates = mean + bias + (replicates - mean - bias) * math.sqrt(positives / max(positives - 1, 1))
+    positives = float(np.mean([len(np.unique(units[truth[:, n]])) for n in occurring]))
+    replicates = mean + bias + (replicates - mean - bias) * math.sqrt(positives / max(positives - 1, 1.0))
     basic = resamples.estimate(mean, 2 * mean - replicates - bias, SHARE, design=design)
     moved = resamples.estimate(mean, replicates - bias, SHARE, design=design)
     estimate = Estimate(mean, min(basic.low, moved.low), moved.high)

@@ -41,8 +41,8 @@ class InferenceOptions(EmbedOptions):
     precision: Precision = option("fp32", "Arithmetic of the networks.")
     backend: BackendName = option(
         TORCH,
-        "What runs the networks. On a CPU onednn is faster than torch, and openvino faster still (pip install "
-        "'clapometer[openvino]'); openvino-int8 rounds to eight bits, and its scores differ slightly.",
+        "What runs the networks. On a CPU openvino is faster than torch (pip install "
+        "'clapometer[openvino]'); openvino-int8 quantizes to 8 bits, and its scores differ slightly.",
     )
     cache: bool = option(True, "Store vectors in $CLAPOMETER_CACHE, or ~/.cache/clapometer, and reuse them.")
 

@@ -121,7 +121,7 @@ def load(
             never touches the network; a name does if the model is not on this machine. Or what `resolve` made of it.
         device: `cpu`, `cuda`, `mps`, ..., or `auto`: an accelerator if there is one.
         precision: `fp32`, `bf16` or `fp16`.
-        backend: what runs the networks: `torch`; or, on a CPU, `onednn`, `openvino` or `openvino-int8`, see
+        backend: what runs the networks: `torch`; or, on a CPU, `openvino` or `openvino-int8`, see
             `backends.set_backend`.
 
     Raises:

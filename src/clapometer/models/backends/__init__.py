@@ -1,6 +1,6 @@
-"""What runs the networks of a model at inference: torch as it is, torch with products of oneDNN, or OpenVINO.
+"""Backends that run the networks of a model at inference: torch or OpenVINO.
 
-Nothing else changes with it: windows, batches, order, caching and training are what they were.
+Windows, batches, order, caching and training do not depend on the backend.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_backend(backend: str) -> None:
-    """Whether there is such a backend on this machine.
+    """Check that a backend is available on this machine.
 
     Raises:
         BadOption: the name is unknown, or what it needs is not installed.
@@ -26,18 +26,17 @@ def check_backend(backend: str) -> None:
     if backend.startswith("openvino") and find_spec("openvino") is None:
         raise BadOption(
             f"backend {backend} needs OpenVINO, which is not installed: pip install 'clapometer[openvino]'; "
-            "or take backend onednn or torch"
+            "or use backend torch"
         )
 
 
 def set_backend(clap: Clap, backend: str) -> None:
-    """Have the networks of a model run by a backend, from now on, wherever no gradients are wanted.
+    """Choose the backend that runs the networks of a model whenever no gradients are computed.
 
     Args:
         clap: for another backend than torch, a model on a CPU in single precision.
-        backend: `torch` changes nothing; `onednn` has torch multiply by weights that were laid out beforehand, which
-            takes their memory twice; `openvino` computes the same in single precision; with `openvino-int8` weights
-            are rounded to eight bits, and what they are multiplied by as well, where the processor can.
+        backend: `torch` changes nothing; `openvino` computes the same in single precision; `openvino-int8` quantizes
+            weights to 8 bits, and activations too where the processor has 8-bit products.
 
     Raises:
         BadOption: as `check_backend`, or the backend cannot run this model as it is.
@@ -48,13 +47,8 @@ def set_backend(clap: Clap, backend: str) -> None:
     if clap.device.type != "cpu" or clap.precision != "fp32":
         raise BadOption(
             f"backend {backend} is for device cpu and precision fp32, not {clap.device.type} and {clap.precision}; "
-            "change these, or take backend torch"
+            "change these, or use backend torch"
         )
-    if backend == "onednn":
-        from clapometer.models.backends.onednn import replace_products
-
-        replace_products(clap)
-        return
     from clapometer.models.backends.openvino import replace_networks
 
     replace_networks(clap, eight_bits=backend == "openvino-int8")
