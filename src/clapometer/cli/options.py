@@ -27,6 +27,7 @@ def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[
 
     Example:
         >>> from dataclasses import dataclass
+        >>> from clapometer.types import option
         >>> @dataclass(frozen=True)
         ... class Options:
         ...     seed: int = option(0, "Seed of all random numbers.")
