@@ -73,6 +73,8 @@ def with_options(*, leave_out: Collection[str] = (), **groups: Any) -> Callable[
         groups: by the name of the parameter the dataclass, or an instance of it whose values are the defaults.
 
     Example:
+        >>> from dataclasses import dataclass
+        >>> from clapometer.types import option
         >>> @dataclass(frozen=True)
         ... class Options:
         ...     seed: int = option(0, "Seed of all random numbers.")
