@@ -180,7 +180,7 @@ def test_a_page_on_which_results_are_heard(run: Run, model: Path, tmp_path: Path
     ("arguments", "said"),
     [
         (["index", "none", "-o", "i"], "none: no such folder"),
-        (["index", "empty", "-o", "i", "--model", "MODEL"], "holds no sounds"),
+        (["index", "empty", "-o", "i", "--model", "MODEL"], "contains no audio files"),
         (["index", "sounds", "-o", "a.txt"], "is a file; name a folder"),
         (["search", "none", "rain"], "is not an index; make one"),
         (["search", "index", " "], "text is empty"),

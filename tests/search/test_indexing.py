@@ -120,7 +120,7 @@ def test_what_cannot_be_indexed(clap, sounds, tmp_path):
     with pytest.raises(BadOption, match="no such folder"):
         index_folder(clap, tmp_path / "none", tmp_path / "index")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadAudio, match="holds no sounds"):
+    with pytest.raises(BadAudio, match="contains no audio files"):
         index_folder(clap, tmp_path / "empty", tmp_path / "index")
     with pytest.raises(BadOption, match="is not an index; make one"):
         open_index(tmp_path / "index")

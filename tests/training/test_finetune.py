@@ -253,7 +253,7 @@ def test_the_window_of_training_is_that_of_the_model(
     monkeypatch.setattr(laion.LaionClap, "_encode_windows", noted)
     found = run(tmp_path, tmp_path / "laion", window=window, epochs=1)
     assert used == {expected}
-    assert bool(found.outcome.not_exported) == (expected.short == "keep")
+    assert bool(found.comparison.not_exported) == (expected.short == "keep")
     assert load(tmp_path / "out", device="cpu").card.window == expected
     used.clear()
     repeat(tmp_path / "out" / "run.json", tmp_path / "again", device="cpu")

@@ -168,7 +168,7 @@ def check_file(path: str | os.PathLike[str]) -> None:
         if path.stat().st_size == 0:
             raise BadAudio(f"{path}: the file is empty (0 bytes); copy or render it again")
         if path.suffix.lower() == ".raw":  # by its name alone, so that no copy of it under another one fails with it
-            raise BadAudio(f"{path}: not a sound file that can be read (no header); wav, flac, ogg and mp3 can")
+            raise BadAudio(f"{path}: not a readable audio file (no header); wav, flac, ogg and mp3 can")
     except (OSError, UnicodeEncodeError) as error:
         raise BadAudio(f"{path}: cannot be accessed ({getattr(error, 'strerror', None) or error})") from error
 
