@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import runpy
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def call(recipe: str, *arguments: object, **environment: object) -> subprocess.C
     """`run.sh` of a recipe."""
     return subprocess.run(
         ["bash", RECIPES / recipe / "run.sh", *map(str, arguments)],
-        env={"PATH": "/usr/bin:/bin", **{name: str(value) for name, value in environment.items()}},
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        | {name: str(value) for name, value in environment.items()},
         capture_output=True,
         text=True,
         check=True,

@@ -153,7 +153,7 @@ def test_microsoft_clap_stands_beside_the_papers_row(name: str, found: dict[str,
 
 def test_the_model_has_learnt_from_the_real_ratings_of_the_training_split(folder: Path, model: Path) -> None:
     run = json.loads((folder / "out" / "wsce+mae" / "run.json").read_text(encoding="utf-8"))
-    assert (run["arguments"]["loss"], run["arguments"]["model"]) == ("wsce+mae", str(model))
+    assert (run["arguments"]["loss"], run["model"]) == ("wsce+mae", str(model))
     ratings = read_ratings(folder / "RELATE" / "scores" / "REL.csv")
     train, away = (ratings.only(split=splits).pairs for splits in ("train", "validation,test"))
     shared = np.isin(train.text, away.text)

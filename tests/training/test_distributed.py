@@ -98,7 +98,7 @@ def work(folder: Path, count: int, accumulate: int = 1) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(tmp_path: Path) -> None:
     (alone,) = work(tmp_path / "one", 1)
-    first, second = work(tmp_path / "two", 2, grad_cache_chunks=2)
+    first, second = work(tmp_path / "two", 2, accumulate=2)
     assert first == second
     assert first["terms"] == pytest.approx(alone["terms"], abs=1e-6)
     mine, other = (torch.tensor([x for some in one["gradients"] if some for x in some]) for one in (first, alone))
