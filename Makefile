@@ -28,6 +28,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python .ci/vocabulary.py
 
 bench: $(VENV)/.dev  ## regenerates every published number that these scripts can
 	for script in bench/*.py; do echo "== $$script" && $(BIN)/python "$$script" || exit 1; done

@@ -14,8 +14,8 @@ from typing import Any
 CARD = """\
 # mini
 
-A small contrastive language-audio model that ships in the package, so that everything works offline at once. It tells
-everyday sounds apart well and orders the outputs of text-to-audio systems usefully. **For figures that will be
+A small contrastive language-audio model that ships in the package, so that everything works offline at once. It
+classifies everyday sounds well and ranks the outputs of text-to-audio systems usefully. **For figures that will be
 published use a published checkpoint**, whose numbers others can compare with.
 
 | | |
@@ -68,18 +68,18 @@ protocol.
 
 {systems}
 
-## Hears well
+## Strengths
 
 {perfect}
 
-## Hears badly
+## Weaknesses
 
 {worst}
 - The **order** of events: of {order_pairs} pairs of fold 5, one behind the other, it prefers "A followed by B" to the
   reverse in {order:.0%} (chance 50 %). The **number** of events ("three times") was not measured.
 - Music: instruments and genres are outside its training; it knows little more than that there is music.
 - Words that are spoken, languages, and fine emotion. German actors are the only voices that it was trained on.
-- What lies above 7.5 kHz, and whether a recording sounds good: it scores what is heard, not how well.
+- What lies above 7.5 kHz, and whether a recording sounds good: it scores content, not quality.
 - Its scores are not those of other CLAPs: never compare numbers across models. It has not been fitted to, or checked
   against, listeners' ratings.
 """

@@ -291,7 +291,7 @@ def test_a_run_that_is_interrupted_says_that_it_can_go_on(model: Path, tmp_path:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on from here" in err
+    assert "run the same command again to resume" in err
     assert "Traceback" not in err
     assert not (tmp_path / "o.csv").exists()
 

@@ -75,7 +75,7 @@ def completed(function: Callable[[Item], Result], items: Iterable[Item], workers
 
 
 class _Stop:
-    """Tells a thread to end."""
+    """The signal for a thread to end."""
 
 
 def _result(done: SimpleQueue[tuple[Item, Result | None, BaseException | None]]) -> tuple[Item, Result]:

@@ -75,5 +75,5 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == STOPPED:
-            console.say("clapometer: stopped; what was computed is kept, the same command goes on from here")
+            console.say("clapometer: interrupted; partial results are kept, run the same command again to resume")
         raise

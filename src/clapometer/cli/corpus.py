@@ -29,7 +29,7 @@ def corpus(
     """Read a corpus of speech as it is published, by its folders and file names, into a table.
 
     The columns are audio, label (the emotion as an adjective: a candidate for `clapometer classify`), speaker, emotion,
-    and whichever of gender, age, intensity, arousal, valence, dominance, sentence and split the corpus tells.
+    and whichever of gender, age, intensity, arousal, valence, dominance, sentence and split the corpus provides.
 
     Exit status: 0 written, 2 bad input.
     """
@@ -54,6 +54,6 @@ def corpus(
         figures = {"corpus": name, "clips": len(table.clips), "speakers": speakers, "skipped": len(table.skipped)}
         console.print_json(figures | counts | {"output": str(output)})
         return
-    rows = [[column, value or "(not told)", times] for column, some in counts.items() for value, times in some.items()]
+    rows = [[column, value or "(unknown)", times] for column, some in counts.items() for value, times in some.items()]
     print_table(("column", "value", "clips"), rows, right=("clips",))
     print(f"\n{len(table.clips)} clips of {speakers} speakers: {output}")

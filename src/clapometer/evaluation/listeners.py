@@ -61,7 +61,7 @@ def evaluate(
 
     Everything is computed on the same pairs: those that were rated, are in the splits, have a score in every file, and
     are not in the training or validation data of a model behind the scores, as far as the column `seen` of the score
-    files tells (`clapometer.seen`).
+    files shows (`clapometer.seen`).
 
     Args:
         scores: tables that `clapometer score` wrote, or others with audio, text and a score per row, as paths,
@@ -367,11 +367,11 @@ def _check_joined(
     """Raise where too few pairs have a score in every file to say anything."""
     if scored[places].sum() >= FEWEST:
         return
-    told = []
+    counts = []
     for file, joined in zip(files, joins, strict=True):
         example = next((f"; {loose.where}: {loose.audio}, {loose.text!r}: {loose.why}" for loose in joined.loose), "")
-        told.append(f"{file.name} has scores for {np.isfinite(joined.score[places]).sum()} of them{example}")
+        counts.append(f"{file.name} has scores for {np.isfinite(joined.score[places]).sum()} of them{example}")
     raise BadTable(
         f"of {len(places)} rated pairs {scored[places].sum()} have a score in every file, and {FEWEST} are needed "
-        f"({'; '.join(told)})"
+        f"({'; '.join(counts)})"
     )

@@ -38,7 +38,7 @@ def page(found: Evaluation, roots: Sequence[Path] = (), *, sources: Mapping[str,
 
     Args:
         found: what is reported.
-        roots: folders in which the sounds may lie, so that those most apart can be heard.
+        roots: folders in which the audio may be, so that the largest disagreements can be played.
         sources: the files with their hashes.
     """
     from jinja2 import Environment, StrictUndefined
@@ -313,10 +313,10 @@ def _system_pictures(found: Evaluation) -> list[tuple[str, str]]:
 def _scatter(found: Evaluation, number: int) -> tuple[str, str]:
     name = found.names[number]
     low, high = found.ratings.scale
-    room = (high - low) * 0.03
+    margin = (high - low) * 0.03
     drawn = charts.scatter(
         f"Scatter of {name} against the mean rating", found.score[number], found.pairs.mean,
-        (name, "mean rating"), (low - room, high + room),
+        (name, "mean rating"), (low - margin, high + margin),
     )  # fmt: skip
     return drawn, f"{name}: SRCC {sentences.figure(found.row(name).srcc)}. Shades show how many pairs are near."
 

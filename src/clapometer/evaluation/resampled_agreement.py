@@ -227,7 +227,7 @@ def figures(
         resamples: how intervals are made.
         design: what is drawn.
         trivial: the predictors that are not looked at in groups, where they say nothing.
-        progress: told how many resamples are done, some at a time.
+        progress: called with the number of finished resamples.
         folds: (pairs,) for a predictor that is fitted on the other pairs than those of a fold: its metrics are means
             over the folds, since predictions of different folds come of different fits.
     """
@@ -238,13 +238,13 @@ def figures(
     n: dict[Key, int] = {}
     units: dict[Key, tuple[int, ...]] = {}
     blocks: dict[Key, list[Numbers]] = {}
-    parted: dict[Key, list[Places]] = {}
+    by_group: dict[Key, list[Places]] = {}
     counted = {id(group): _units(design, group.pairs) for group in (everything, *groups)}
     asked = [(name, group) for name in predictors for group in (everything, *groups) if _is_asked(name, group, trivial)]
     for name, group in asked:
         key = (name, group.breakdown, group.name)
         n[key], units[key], blocks[key] = len(group.pairs), counted[id(group)], []
-        parts = parted[key] = _parts(group.pairs, (folds or {}).get(name))
+        parts = by_group[key] = _parts(group.pairs, (folds or {}).get(name))
         each = [np.array(agreement(predictors[name][part], ratings[part]).values)[:, None] for part in parts]
         values[key] = _weighted(each, np.array([[len(part)] for part in parts]))[:, 0]
     rating_means: list[Numbers] = []
@@ -253,8 +253,8 @@ def figures(
     for drawn, weights in resamples.blocks(ratings, design):
         for name, group in asked:
             key = (name, group.breakdown, group.name)
-            some = [weighted_agreement(predictors[name][part], drawn[part], weights[part]) for part in parted[key]]
-            totals = [weights[part].sum(axis=0) for part in parted[key]]
+            some = [weighted_agreement(predictors[name][part], drawn[part], weights[part]) for part in by_group[key]]
+            totals = [weights[part].sum(axis=0) for part in by_group[key]]
             blocks[key].append(some[0] if len(some) == 1 else _weighted(some, np.stack(totals)))
         if systems:
             sizes.append(np.stack([weights[group.pairs].sum(axis=0) for group in systems]))

@@ -43,7 +43,7 @@ class ScoreFile:
     """For each row why it has no score; empty where it has one."""
     table: Table
     record: dict[str, Any] = field(default_factory=dict)
-    """How the scores came about: the JSON file that `clapometer score` puts beside them; empty where there is none."""
+    """Provenance of the scores: the JSON record that `clapometer score` writes next to them; empty if there is none."""
     seen: list[str] | None = None
     """For each row what the model has seen of it (`clapometer.seen`); None where the file has no such column."""
 

@@ -41,13 +41,13 @@ def against_trivial(found: Evaluation) -> list[str]:
         if difference is None or not math.isfinite(difference.srcc.value):
             continue
         srcc = difference.srcc
-        told = f"{signed(srcc)} SRCC, {_interval(srcc, found.resamples.level)}"
+        shown = f"{signed(srcc)} SRCC, {_interval(srcc, found.resamples.level)}"
         if not srcc.has_interval:
             sentences.append(f"{name} against {than}: {signed(srcc)} SRCC; too few pairs to say.")
         elif not srcc.is_clear:
-            sentences.append(f"{name} does not differ significantly from {than}: {told}.")
+            sentences.append(f"{name} does not differ significantly from {than}: {shown}.")
         else:
-            sentences.append(f"{name} agrees {'better' if srcc.low > 0 else 'worse'} than {than}: {told}.")
+            sentences.append(f"{name} agrees {'better' if srcc.low > 0 else 'worse'} than {than}: {shown}.")
     return sentences
 
 
@@ -60,13 +60,13 @@ def against_constant(found: Evaluation) -> list[str]:
             continue
         mse = difference.mse
         than = f"the MSE of the constant ({number(found.row(CONSTANT).mse.value)})"
-        told = f"{signed(mse, 3)}, {found.resamples.level * 100:g} % interval {number(mse.low)} to {number(mse.high)}"
+        shown = f"{signed(mse, 3)}, {found.resamples.level * 100:g} % interval {number(mse.low)} to {number(mse.high)}"
         if not mse.has_interval:
             how = f"calibrated, against {than}: {signed(mse, 3)}; too few pairs to say"
         elif mse.is_clear:
-            how = f"calibrated, is {'below' if mse.high < 0 else 'above'} {than}: {told}"
+            how = f"calibrated, is {'below' if mse.high < 0 else 'above'} {than}: {shown}"
         else:
-            how = f"calibrated, does not differ significantly from {than}: {told}"
+            how = f"calibrated, does not differ significantly from {than}: {shown}"
         sentences.append(f"{name}, {how}.")
     return sentences
 
@@ -80,14 +80,14 @@ def between_origins(found: Evaluation) -> list[str]:
             continue
         first, second = (one.second, one.first) if srcc.value < 0 else (one.first, one.second)
         srcc = srcc.negated if srcc.value < 0 else srcc
-        told = f"{signed(srcc)} SRCC, {_interval(srcc, found.resamples.level)}"
+        shown = f"{signed(srcc)} SRCC, {_interval(srcc, found.resamples.level)}"
         if not srcc.has_interval:
             sentences.append(f"{one.predictor}: {first} against {second}: {signed(srcc)} SRCC; too few pairs to say.")
         elif srcc.is_clear:
-            sentences.append(f"{one.predictor} agrees better on {first} than on {second} sounds: {told}.")
+            sentences.append(f"{one.predictor} agrees better on {first} than on {second} sounds: {shown}.")
         else:
             sentences.append(
-                f"{one.predictor} does not differ significantly between {first} and {second} sounds: {told}, which "
+                f"{one.predictor} does not differ significantly between {first} and {second} sounds: {shown}, which "
                 "includes 0."
             )
     return sentences
@@ -98,11 +98,11 @@ def ranks(found: Evaluation) -> str:
     if len(found.names) < 3:
         return ""
     places = {name: rank for name in found.names if (rank := found.rank(name)) is not None}
-    told = [
+    shown = [
         f"{name} {rank.value} ({rank.best} to {rank.worst})"
         for name, rank in sorted(places.items(), key=lambda item: item[1].value)
     ]
-    return f"Ranks by SRCC, with those that the differences leave possible: {', '.join(told)}." if told else ""
+    return f"Ranks by SRCC, with those that the differences leave possible: {', '.join(shown)}." if shown else ""
 
 
 def title(found: Evaluation, breakdown: str) -> str:
@@ -117,9 +117,9 @@ def title(found: Evaluation, breakdown: str) -> str:
 def headline(found: Evaluation) -> str:
     """How far each file agrees, best first."""
     names = sorted(found.names, key=lambda name: -_sortable(_srcc(found, name)))
-    told = [f"{name} {figure(found.row(name).srcc)}" for name in names]
+    shown = [f"{name} {figure(found.row(name).srcc)}" for name in names]
     level = f"{found.resamples.level * 100:g} %"
-    return f"SRCC with the listeners' mean rating on {len(found.pairs):,} pairs ({level} interval): {'; '.join(told)}."
+    return f"SRCC with the listeners' mean rating on {len(found.pairs):,} pairs ({level} interval): {'; '.join(shown)}."
 
 
 def verdict(found: Evaluation) -> str:
@@ -245,12 +245,12 @@ def _verdict(difference: Difference | None, level: float) -> str:
     srcc, first, second = difference.srcc, difference.first, difference.second
     if srcc.value < 0:
         first, second, srcc = second, first, srcc.negated
-    told = f"{signed(srcc)} SRCC, {_interval(srcc, level)}"
+    shown = f"{signed(srcc)} SRCC, {_interval(srcc, level)}"
     if not srcc.has_interval:
         return f"{first} and {second}: {signed(srcc)} SRCC; too few pairs to say which agrees better."
     if srcc.is_clear:
-        return f"{first} agrees better than {second}: {told}."
-    return f"{first} and {second} do not differ significantly: {told}, which includes 0."
+        return f"{first} agrees better than {second}: {shown}."
+    return f"{first} and {second} do not differ significantly: {shown}, which includes 0."
 
 
 def _within(overall: Difference | None, inner: Difference) -> str:
@@ -259,15 +259,15 @@ def _within(overall: Difference | None, inner: Difference) -> str:
         srcc = srcc.negated
     if not srcc.has_interval:
         return f"Within systems {signed(srcc)}, too few pairs to say."
-    told = f"{signed(srcc)}, {number(srcc.low, _decimals(srcc))} to {number(srcc.high, _decimals(srcc))}"
+    shown = f"{signed(srcc)}, {number(srcc.low, _decimals(srcc))} to {number(srcc.high, _decimals(srcc))}"
     if not srcc.is_clear:
-        return f"Within systems they do not differ significantly ({told})."
+        return f"Within systems they do not differ significantly ({shown})."
     if overall is not None and overall.srcc.is_clear:
-        return f"Within systems {'too' if srcc.low > 0 else 'it is the other way round'} ({told})."
+        return f"Within systems {'too' if srcc.low > 0 else 'it is the other way round'} ({shown})."
     better, srcc = (inner.first, inner.srcc) if inner.srcc.low > 0 else (inner.second, inner.srcc.negated)
     decimals = _decimals(srcc)
-    told = f"{signed(srcc)}, {number(srcc.low, decimals)} to {number(srcc.high, decimals)}"
-    return f"Within systems {better} agrees better ({told})."
+    shown = f"{signed(srcc)}, {number(srcc.low, decimals)} to {number(srcc.high, decimals)}"
+    return f"Within systems {better} agrees better ({shown})."
 
 
 def _interval(estimate: Estimate, level: float, settled: float = 0.0) -> str:

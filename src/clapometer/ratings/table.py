@@ -18,7 +18,7 @@ from clapometer.tables.splits import canonical_split, splits_named
 from clapometer.types import parse_names
 
 Texts = npt.NDArray[np.object_]
-"""An array of `str`. Objects and not numpy's own texts, which take the room of the longest caption for every row."""
+"""An array of `str`. Objects and not numpy's own texts, which take the space of the longest caption for every row."""
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]

@@ -106,7 +106,7 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """What is drawn anew.
+    """What is resampled.
 
     One way, or three: then the variance is that of the first and the second less that of the third, which is in both
     (Cameron, Gelbach and Miller 2011, doi 10.1198/jbes.2010.07136), and never below that of the first or second alone.

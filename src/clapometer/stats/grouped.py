@@ -1,4 +1,4 @@
-"""How well labels of speech are told: figures whose intervals are of other speakers, and splits that share none."""
+"""Classification metrics whose intervals resample groups such as speakers, and splits without shared groups."""
 
 from __future__ import annotations
 

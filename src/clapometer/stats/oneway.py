@@ -71,7 +71,7 @@ def sums(rating: FloatArray, pair: IndexArray) -> PairSums:
         raise BadOption("some ratings are not finite; leave them out")
     count = np.bincount(pair).astype(np.float64)
     if not count.all():
-        raise BadOption("pairs must be numbered from 0 without gaps; number them anew")
+        raise BadOption("pairs must be numbered from 0 without gaps; renumber them")
     mean = np.bincount(pair, rating) / count
     within = np.bincount(pair, (rating - mean[pair]) ** 2).astype(np.float64)
     # Of equal ratings the mean may be off by a rounding; that is no spread.

@@ -106,7 +106,7 @@ def split_half(
     """One half of the listeners against the other.
 
     Listeners are split under the same condition as they are compared in `against_rest`; a pair that has ratings from
-    one half only does not count in that split. Else each split deals the ratings of each pair out anew. The value is
+    one half only does not count in that split. Else each split divides the ratings of each pair at random. The value is
     the mean over splits. The 95 % confidence interval comes from as many resamples of the pairs, each with halves of
     its own, on Fisher's z; the variance between splits, which the mean does not have, is taken off.
 

@@ -117,7 +117,7 @@ def like_the_rest(
 def correlations_with_rest(
     rating: FloatArray, pair: IndexArray, listener: IndexArray, *, shared: int = FEWEST_SHARED
 ) -> FloatArray:
-    """Each listener's correlation with the mean of the others, (listeners,); NaN where it cannot be told."""
+    """Each listener's correlation with the mean of the others, (listeners,); NaN where it is undefined."""
     count = np.bincount(pair)[pair]
     several = count > 1
     who = listener[several]

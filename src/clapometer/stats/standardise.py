@@ -38,7 +38,7 @@ def standardise(rating: FloatArray, listener: IndexArray) -> Standardised:
     Unlike there, where they get a standard deviation of 1, listeners without a spread have no standardised ratings and
     no part in `mean` and `sd`: what always says the same says nothing of a pair.
 
-    It takes listeners to have heard pairs of equal merit on average. Where one got the worse half of the pairs, that is
+    It assumes that listeners rated pairs of equal merit on average. Where one got the worse half of the pairs, that is
     taken out with the habits: prefer it for designs in which pairs were dealt out at random.
 
     Args:

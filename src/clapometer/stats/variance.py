@@ -105,7 +105,7 @@ def variances(rating: FloatArray, pair: IndexArray, listener: IndexArray | None 
     if np.shape(listener) != np.shape(pair):
         raise BadOption(f"{np.shape(pair)} numbers of pairs and {np.shape(listener)} of listeners; give one per rating")
     if not np.bincount(listener).all():
-        raise BadOption("listeners must be numbered from 0 without gaps; number them anew")
+        raise BadOption("listeners must be numbered from 0 without gaps; renumber them")
     fit = _Fit(np.asarray(rating, np.float64), pair, listener, pairs)
     return fit.variances() if fit.separable else _one_way(pairs, fit.listeners)
 
@@ -162,7 +162,7 @@ class _Fit:
 
     @property
     def separable(self) -> bool:
-        """Whether a listener's level can be told from the rest of the noise."""
+        """Whether a listener's level can be separated from the rest of the noise."""
         return self.df >= 1 and len(self.rating) - self._repeats > 0.5 and len(self.pairs.count) > 1
 
     def variances(self) -> Variances:

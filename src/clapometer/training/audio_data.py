@@ -50,7 +50,7 @@ class Sounds:
         return read_sound(self.paths[number], self.sample_rate) if kept is None else kept
 
     def read(self, workers: int, counted: Callable[[int], None] | None = None) -> None:
-        """Decode every file once and keep what there is room for.
+        """Decode every file once and keep what fits into memory.
 
         Args:
             workers: threads.

@@ -242,14 +242,14 @@ class CaptionBatches:
     def __call__(self, step: int) -> CaptionBatch:
         """The batch of a step, counted from 0."""
         random = np.random.default_rng((self.seed, 1, step))
-        heard, texts, spoken = [], [], []
+        clips, texts, spoken = [], [], []
         for number in indices_of_step(step, self.size, len(self.clips), self.seed):
             waveform, text, parts = self.example(number, random)
-            heard.append(windows(waveform, self.sounds.sample_rate, self.window))
+            clips.append(windows(waveform, self.sounds.sample_rate, self.window))
             texts.append(text)
             spoken.append(parts)
         return CaptionBatch(
-            heard,
+            clips,
             texts,
             positive_mask(self.clips, spoken),
             [tuple(part.clip for part in parts) for parts in spoken],

@@ -54,7 +54,7 @@ def before_and_after(
         data: the ratings.
         run: what is in its `run.json`.
         device: where the models are.
-        progress: told of sounds and texts.
+        progress: called as sounds and texts finish.
     """
     folder, pairs = trained.folder, [one for one in (data.validation, data.test) if one is not None]
     base = load(model, device=device)

@@ -18,7 +18,7 @@ class Log:
 
     Args:
         folder: where.
-        step: the step from which a run goes on; lines behind it, of a run that was stopped later, are removed.
+        step: the step from which a run resumes; lines after it, of a run that was stopped later, are removed.
         writes: whether this process is the one that writes.
     """
 

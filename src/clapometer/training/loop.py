@@ -70,7 +70,7 @@ def train(
 
     The folder gets the model (the best state by validation, else the last), `last/` (the model of the last saved
     step), `log.jsonl` (a line for some updates and for each validation), `run.json` (what was asked for) and
-    `state.pt` (from which a stopped run goes on, by the same call). Events for TensorBoard are written where it is
+    `state.pt` (from which the same call resumes an interrupted run). Events for TensorBoard are written where it is
     installed.
 
     Args:
@@ -80,7 +80,7 @@ def train(
         options: of the loop.
         folder: of the run; made where it is missing.
         validate: metrics of the model before and during training.
-        run: what tells this run from another, as JSON; a folder with another run in it is refused.
+        run: what identifies this run, as JSON; a folder with another run in it is refused.
         half: write models in half precision.
         progress: called with a label and a total, returns a function that counts steps.
         tell: receives a line at each validation.

@@ -127,7 +127,7 @@ def read_validation(
     """The validation of tables with the columns `audio` and `label`, or else of tables with `audio` and `text`.
 
     Args:
-        paths: the tables; labels are told apart as in `clapometer classify`.
+        paths: the tables; labels are compared as in `clapometer classify`.
         training: what is trained on; no file of the validation may have the content of one of these.
         seen: what the model has been trained on before; sounds of it are left out.
         templates: texts with `{}` for labels.

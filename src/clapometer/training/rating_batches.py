@@ -93,7 +93,7 @@ class RatedBatches:
         random = np.random.default_rng((self.seed, 3, step))
         numbers = indices_of_step(step, self.size, len(self.pairs), self.seed)
         targets = [float(random.choice(self.pairs.targets[number])) for number in numbers]
-        sounds = [] if self.audio is not None else [self.heard(number, random) for number in numbers]
+        sounds = [] if self.audio is not None else [self.windows_of(number, random) for number in numbers]
         texts = [self.pairs.texts[number] for number in numbers]
         said, clip = self._said[numbers], self.pairs.clip[numbers]
         positives = (said[:, None] == said[None]) | (clip[:, None] == clip[None])
@@ -112,7 +112,7 @@ class RatedBatches:
             None if self.text is None else self.text.take(numbers),
         )
 
-    def heard(self, number: int, random: np.random.Generator) -> list[Tensor]:
+    def windows_of(self, number: int, random: np.random.Generator) -> list[Tensor]:
         """The windows of a pair's sound, (samples,) each."""
         assert self.sounds is not None
         samples = self.sounds[number]

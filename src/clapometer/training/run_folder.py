@@ -111,7 +111,7 @@ class RunFolder:
             self.tell(f"step {state.step}  {loss}validation: {shown}{'  best so far' * best}")
 
     def keep(self) -> None:
-        """Write the state from which the run goes on, and the model as it is."""
+        """Write the state from which the run resumes, and the model as it is."""
         if self.metrics is None:
             self.state.best_step = self.state.step
             with self.exported():

@@ -111,4 +111,4 @@ def read_bins(path: str | os.PathLike[str]) -> Bins:
     except OSError as error:
         raise BadOption(f"bins {path}: cannot be read ({error.strerror or error}); check the name") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadOption(f"bins {path}: is not a file of --save-bins ({error!r}); make it anew") from error
+        raise BadOption(f"bins {path}: is not a file of --save-bins ({error!r}); create it again") from error

@@ -33,7 +33,7 @@ class Measured:
 
     Attributes:
         names: what was measured.
-        values: float32 (files, names); NaN where something cannot be told.
+        values: float32 (files, names); NaN where a feature is undefined.
         errors: for each file why it was not measured; empty where it was.
         computed: contents that were measured now.
         reused: contents that were stored from before.
@@ -69,7 +69,7 @@ def extract(
         paths: files; a content that repeats is measured once.
         source: of the measures.
         workers: threads; default: one a processor.
-        store: where measures are taken from and kept, so that a run that was stopped goes on.
+        store: where measures are taken from and kept, so that an interrupted run resumes.
         progress: `progress("voices", 500)` begins a count to 500 and returns what counts finished files.
 
     Returns:

@@ -40,7 +40,7 @@ class Source:
         name: by which it is asked for.
         version: what its figures depend on; part of the key under which they are stored.
         names: what it measures; the fields of `Features` stand first.
-        measure: (samples,) at 16 kHz to as many numbers, NaN where one cannot be told.
+        measure: (samples,) at 16 kHz to as many numbers, NaN where one is undefined.
     """
 
     name: str
@@ -76,7 +76,7 @@ def egemaps(tell: Callable[[str], None]) -> Source:
         found = dict(zip(functionals, smile.process_signal(samples, RATE).iloc[0].tolist(), strict=True))
         voiced = min(1.0, found["VoicedSegmentsPerSec"] * found["MeanVoicedSegmentLengthSec"])
         values = {name: found[functional] for name, functional in EGEMAPS.items()}
-        if found[EGEMAPS["pitch"]] <= 0:  # what openSMILE says where it hears no voice
+        if found[EGEMAPS["pitch"]] <= 0:  # what openSMILE returns for unvoiced audio
             values |= dict.fromkeys(("pitch", "pitch_variation", "jitter", "shimmer"), math.nan)
         return as_vector(Features(**values, duration=seconds, voiced=voiced)) + tuple(found.values())
 

@@ -104,7 +104,7 @@ def same_source(bins: Bins, source: str) -> Bins:
     if bins.source != source:
         raise BadOption(
             f"the bins were made of measures of {bins.source!r}, and these are of {source!r}, which have other scales; "
-            f"give --features {bins.source}, or make the bins anew"
+            f"give --features {bins.source}, or create the bins again"
         )
     return bins
 

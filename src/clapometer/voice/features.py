@@ -21,7 +21,7 @@ HARDLY_VOICED = 0.05
 
 @dataclass(frozen=True)
 class Features:
-    """Measures of one clip; NaN where one cannot be told, and `note` says why."""
+    """Measures of one clip; NaN where one is undefined, and `note` says why."""
 
     pitch: float
     """Mean fundamental frequency of the voiced frames, in semitones above 27.5 Hz."""
@@ -46,7 +46,7 @@ class Features:
     def note(self) -> str:
         """What is missing or doubtful, and why; empty where all is well."""
         if math.isnan(self.level):
-            return f"silent for all its {self.duration:.2f} s: only its duration can be told"
+            return f"silent for all its {self.duration:.2f} s: only its duration can be measured"
         if math.isnan(self.voiced):
             return (
                 f"{self.duration:.3f} s is too short for pitch, jitter and shimmer, which take "
@@ -83,11 +83,11 @@ def measure(samples: Samples, rate: int = RATE) -> Features:
         return Features(**dict.fromkeys(NAMES, math.nan) | {"duration": seconds})
     loud = loudness(samples, rate)
     middle, frequencies = centres(len(samples), rate, OPTIONS), pitch(samples, rate)
-    heard = frequencies[np.isfinite(frequencies)]
+    voiced_frames = frequencies[np.isfinite(frequencies)]
     rough = roughness(samples, rate, middle, frequencies)
     mean = deviation = math.nan
-    if len(heard):
-        tones = 12 * np.log2(heard / LOWEST_TONE)
+    if len(voiced_frames):
+        tones = 12 * np.log2(voiced_frames / LOWEST_TONE)
         mean, deviation = float(tones.mean()), float(tones.std() / tones.mean())
     return Features(
         pitch=mean,
@@ -98,7 +98,7 @@ def measure(samples: Samples, rate: int = RATE) -> Features:
         shimmer=rough.shimmer,
         duration=seconds,
         rate=peaks_a_second(loud, seconds),
-        voiced=len(heard) / len(frequencies) if len(frequencies) else math.nan,
+        voiced=len(voiced_frames) / len(frequencies) if len(frequencies) else math.nan,
     )
 
 
