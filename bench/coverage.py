@@ -26,7 +26,7 @@ from clapometer.benchmark.metrics import tagging_metrics
 from clapometer.benchmark.results import Predictions
 from clapometer.benchmark.tasks.task import Clip
 from clapometer.evaluation.groups import ORIGIN, SYSTEM, Group
-from clapometer.evaluation.resampled_agreement import Figures, figures
+from clapometer.evaluation.resampled_agreement import ResampledAgreement, resampled_agreement
 from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, WITHIN
 from clapometer.evaluation.sentences import outcome
 from clapometer.evaluation.units import design
@@ -138,16 +138,16 @@ def measured(
     votes: Votes | None = None,
     resamples: int = RESAMPLES,
     columns: Mapping[str, Sequence[str]] | None = None,
-) -> Figures:
+) -> ResampledAgreement:
     """What `clapometer evaluate` computes of (pairs, metrics) scores."""
     names = [f"{n:06d}" for n in range(len(rating))]
     sounds, texts = ([f"{n:06d}" for n in some] if some is not None else names for some in (audio, text))
     what = design(drawn, sounds, texts, votes, lambda name: (columns or {})[name])
     predictors = {str(number): scores[:, number] for number in range(scores.shape[1])}
-    return figures(predictors, rating, groups, Resamples(resamples), what, ())
+    return resampled_agreement(predictors, rating, groups, Resamples(resamples), what, ())
 
 
-def row(found: Figures, breakdown: str = ALL, group: str = "") -> dict[str, Estimate]:
+def row(found: ResampledAgreement, breakdown: str = ALL, group: str = "") -> dict[str, Estimate]:
     one = next(one for one in found.rows() if (one.breakdown, one.group) == (breakdown, group))
     return {metric: getattr(one, metric) for metric in METRICS}
 
@@ -279,7 +279,7 @@ def calibrated(n: int) -> Study:
         mapping, mean = isotonic(scores[n:, 0], rating[n:]), rating[n:].mean()
         predictors = {"0": scores[:n, 0], "mapped": mapping(scores[:n, 0]), CONSTANT: np.full(n, mean)}
         what = design("pairs", [f"{k:04d}" for k in range(n)], [""] * n, None, lambda _: [])
-        found = figures(predictors, rating[:n], (), Resamples(RESAMPLES), what, ("mapped", CONSTANT))
+        found = resampled_agreement(predictors, rating[:n], (), Resamples(RESAMPLES), what, ("mapped", CONSTANT))
         [one] = found.differences(["0"], [CONSTANT], {"0": "mapped"})
         error = float(np.mean((mapping(many_scored[:, 0]) - many_rated) ** 2))
         of_map = next(one for one in found.rows() if one.predictor == "mapped").mse

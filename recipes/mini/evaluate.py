@@ -20,7 +20,7 @@ from clapometer.classification.classifier import classify
 from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load
-from clapometer.stats.classes import Figures, figures
+from clapometer.stats.classes import ClassificationMetrics, classification_metrics
 from clapometer.text import text_key
 from sentences import HELD_OUT_FOLD, HELD_OUT_SPEAKERS, audiocaps, read_rows
 
@@ -38,11 +38,13 @@ DRAWS = 2000
 Vector = npt.NDArray[np.float64]
 
 
-def zero_shot(clap: Clap, files: list[Path], true: list[str], texts: dict[str, str], template: str) -> Figures:
-    """Figures of labels, each known by its text."""
+def zero_shot(
+    clap: Clap, files: list[Path], true: list[str], texts: dict[str, str], template: str
+) -> ClassificationMetrics:
+    """Metrics of labels, each known by its text."""
     names = {text: label for label, text in texts.items()}
     clips = classify(clap, [str(file) for file in files], list(names), templates=[template]).clips
-    return figures(true, [names[clip.labels[0]] for clip in clips], list(texts))
+    return classification_metrics(true, [names[clip.labels[0]] for clip in clips], list(texts))
 
 
 def interval(hits: Vector, seed: int = 0) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from clapometer.classification.classifier import class_vectors
 from clapometer.embedding.pipeline import embed_files, embed_texts
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load
-from clapometer.stats.grouped import figures_of
+from clapometer.stats.grouped import grouped_metrics
 from clapometer.voice.bins import read_bins
 
 WORDS = {
@@ -72,9 +72,11 @@ def measured(clap: Clap, rows: list[dict[str, str]], root: Path, measures: Path,
     found: dict[str, Any] = {"clips": len(rows), "speakers": sorted(set(speakers))}
     for name, forms in FORMS.items():
         said = predicted(clap, sounds, WORDS, forms)
-        found[f"emotion, {name}"] = figures_of([row["emotion"] for row in rows], said, speakers, list(WORDS)).as_dict()
+        found[f"emotion, {name}"] = grouped_metrics(
+            [row["emotion"] for row in rows], said, speakers, list(WORDS)
+        ).as_dict()
     said = predicted(clap, sounds, GENDERS, ("{}",))
-    found["gender"] = figures_of([row["gender"] for row in rows], said, speakers, list(GENDERS)).as_dict()
+    found["gender"] = grouped_metrics([row["gender"] for row in rows], said, speakers, list(GENDERS)).as_dict()
     values = {Path(row["audio"]).name: row for row in read_rows(measures)}
     edges = read_bins(bins).edges
     cosines = sounds @ embed_texts(clap, list(QUERIES.values())).vectors.T

@@ -10,12 +10,13 @@ from typing import TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
+from clapometer.types import FloatArray
+
 FORMULA = "score = max(cosine, 0); cosine = dot product of the unit vectors of sound and text"
-Floats = npt.NDArray[np.float64]
 Vectors = TypeVar("Vectors", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
-def paired_cosine(audio: Vectors, text: Vectors) -> Floats:
+def paired_cosine(audio: Vectors, text: Vectors) -> FloatArray:
     """Cosine of each pair.
 
     The products are added in one fixed order, in double precision: the sum of a matrix product changes with the number
@@ -41,7 +42,7 @@ def paired_cosine(audio: Vectors, text: Vectors) -> Floats:
 @overload
 def clap_score_of(cosine: float) -> float: ...
 @overload
-def clap_score_of(cosine: Floats) -> Floats: ...
-def clap_score_of(cosine: float | Floats) -> float | Floats:
+def clap_score_of(cosine: FloatArray) -> FloatArray: ...
+def clap_score_of(cosine: float | FloatArray) -> float | FloatArray:
     """CLAPScore of a cosine: max(cosine, 0), 0..1. NaN stays NaN."""
     return np.maximum(cosine, 0.0) if isinstance(cosine, np.ndarray) else max(cosine, 0.0)

@@ -15,7 +15,7 @@ from clapometer import evaluate
 from clapometer.evaluation.baselines import constant, systems_mean
 from clapometer.evaluation.groups import ORIGIN, SYSTEM, Group
 from clapometer.evaluation.options import EvaluationOptions
-from clapometer.evaluation.resampled_agreement import figures
+from clapometer.evaluation.resampled_agreement import resampled_agreement
 from clapometer.evaluation.result import ALL, BETWEEN, CONSTANT, GENERATOR, WITHIN
 from clapometer.evaluation.units import design
 from clapometer.ratings.reading import read_ratings
@@ -26,7 +26,7 @@ def measured(scores, rating, groups=(), drawn="pairs", systems=None, resamples=4
     """The metrics of (pairs, files) scores."""
     names = [f"{n:04d}" for n in range(len(rating))]
     what = design(drawn, names, names, None, lambda _: systems)
-    return figures(
+    return resampled_agreement(
         {str(n): scores[:, n] for n in range(scores.shape[1])}, rating, groups, Resamples(resamples), what, ()
     )
 

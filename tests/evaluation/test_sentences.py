@@ -77,7 +77,7 @@ def test_one_file_has_a_verdict_too(tmp_path):
     ],
 )
 def test_figures_as_they_are_printed(estimate, shown):
-    assert sentences.figure(estimate) == shown
+    assert sentences.formatted(estimate) == shown
 
 
 def test_a_bound_is_not_rounded_to_the_nothing_that_it_is_not():
@@ -222,5 +222,5 @@ def test_natural_and_synthesized_are_compared_and_the_constant_too(found):
 
 
 def test_bounds_have_as_many_digits_as_the_resamples_settle():
-    assert sentences.figure(Estimate(0.3242, 0.1434, 0.4931)) == "0.324 (0.14 to 0.49)"
-    assert sentences.figure(Estimate(0.4693, 0.4363, 0.4998)) == "0.469 (0.436 to 0.500)"
+    assert sentences.formatted(Estimate(0.3242, 0.1434, 0.4931)) == "0.324 (0.14 to 0.49)"
+    assert sentences.formatted(Estimate(0.4693, 0.4363, 0.4998)) == "0.469 (0.436 to 0.500)"

@@ -4,13 +4,13 @@ from scipy import stats
 
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
-from clapometer.stats.classes import class_estimates, figures, groups_of, mean_of_shares
+from clapometer.stats.classes import class_estimates, classification_metrics, groups_of, mean_of_shares
 
 
 def test_figures_by_hand():
     true = ["a", "a", "a", "b", "b", "c"]
     predicted = ["a", "a", "b", "b", "d", "c"]
-    result = figures(true, predicted, ["a", "b", "c", "d", "never"])
+    result = classification_metrics(true, predicted, ["a", "b", "c", "d", "never"])
     assert result.n == 6
     assert result.accuracy == pytest.approx(4 / 6)
     assert result.balanced_accuracy == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
@@ -21,9 +21,9 @@ def test_figures_by_hand():
 
 
 def test_perfect_and_hopeless_predictions():
-    perfect = figures(["a", "b"], ["a", "b"], ["a", "b", "c"])
+    perfect = classification_metrics(["a", "b"], ["a", "b"], ["a", "b", "c"])
     assert (perfect.accuracy, perfect.balanced_accuracy, perfect.macro_f1) == (1, 1, 1)
-    hopeless = figures(["a", "a"], ["b", "b"], ["a", "b"])
+    hopeless = classification_metrics(["a", "a"], ["b", "b"], ["a", "b"])
     assert (hopeless.accuracy, hopeless.balanced_accuracy, hopeless.macro_f1) == (0, 0, 0)
 
 
@@ -33,7 +33,7 @@ def test_perfect_and_hopeless_predictions():
 )
 def test_figures_of_lists_that_do_not_fit(true, predicted, message):
     with pytest.raises(BadOption, match=message):
-        figures(true, predicted, ["a", "b"])
+        classification_metrics(true, predicted, ["a", "b"])
 
 
 @pytest.mark.parametrize(("hits", "n"), [(20, 20), (0, 7), (3, 50), (49, 50), (1, 1)])
@@ -63,7 +63,7 @@ def test_estimates_are_the_figures_with_intervals():
     true, predicted = rng.integers(0, 4, 200), rng.integers(0, 4, 200)
     predicted[:120] = true[:120]
     names = [str(one) for one in range(4)]
-    known = figures([names[one] for one in true], [names[one] for one in predicted], names)
+    known = classification_metrics([names[one] for one in true], [names[one] for one in predicted], names)
     found = class_estimates(true, predicted, Resamples(2000))
     values = (found.accuracy.value, found.uar.value, found.macro_f1.value)
     assert values == pytest.approx((known.accuracy, known.balanced_accuracy, known.macro_f1))

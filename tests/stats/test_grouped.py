@@ -10,7 +10,7 @@ from scipy import stats
 
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
-from clapometer.stats.grouped import check_apart, figures_of, speaker_folds
+from clapometer.stats.grouped import check_apart, grouped_metrics, speaker_folds
 
 LABELS = ("angry", "sad", "happy")
 
@@ -27,7 +27,7 @@ def test_intervals_of_few_speakers_are_students() -> None:
     """With as many clips each: `mean +- t(G - 1) s / sqrt G` of the speakers' accuracies."""
     for number in (3, 4, 10):
         true, said, who = told(2, number)
-        found = figures_of(true, said, who, LABELS, Resamples(number=20000))
+        found = grouped_metrics(true, said, who, LABELS, Resamples(number=20000))
         each = [
             np.mean([one == other for one, other, name in zip(true, said, who, strict=True) if name == speaker])
             for speaker in sorted({*who})
@@ -46,7 +46,7 @@ def test_alike_speakers_leave_a_narrow_interval_and_unlike_ones_a_wide_one() -> 
     who = [f"s{number // 10}" for number in range(100)]
     half = [label if number % 10 < 5 else "happy" for number, label in enumerate(true)]
     some = [label if number // 10 < 5 else "happy" for number, label in enumerate(true)]
-    alike, unlike = (figures_of(true, said, who, LABELS).accuracy for said in (half, some))
+    alike, unlike = (grouped_metrics(true, said, who, LABELS).accuracy for said in (half, some))
     assert alike.value == unlike.value == 0.5
     independent = stats.binomtest(50, 100).proportion_ci(method="wilson")
     assert (alike.low, alike.high) == pytest.approx((independent.low, independent.high)), "never narrower than clips"
@@ -55,7 +55,7 @@ def test_alike_speakers_leave_a_narrow_interval_and_unlike_ones_a_wide_one() -> 
 
 def test_a_class_that_one_speaker_has_alone_may_be_missing_from_a_draw() -> None:
     true, who = ["angry", "sad", "angry", "happy", "sad"], ["a", "a", "b", "b", "c"]
-    found = figures_of(true, true, who, LABELS)
+    found = grouped_metrics(true, true, who, LABELS)
     for one in (found.uar, found.accuracy, found.macro_f1):
         assert one.value == one.high == 1.0
         assert 0.3 < one.low < 0.7, "five clips without an error do not show that there are none"
@@ -63,20 +63,20 @@ def test_a_class_that_one_speaker_has_alone_may_be_missing_from_a_draw() -> None
 
 @pytest.mark.parametrize("speakers", [["a", "a"], ["a", "b"]])
 def test_fewer_than_three_speakers_have_no_interval(speakers: list[str]) -> None:
-    found = figures_of(["angry", "sad"], ["angry", "angry"], speakers, LABELS)
+    found = grouped_metrics(["angry", "sad"], ["angry", "angry"], speakers, LABELS)
     assert (found.uar.value, found.accuracy.value) == (0.5, 0.5)
     assert np.isnan([found.uar.low, found.uar.high, found.macro_f1.low]).all()
 
 
 def test_clips_without_speakers_are_independent() -> None:
     true = ["angry", "sad"] * 10
-    found = figures_of(true, true, None, LABELS)
+    found = grouped_metrics(true, true, None, LABELS)
     assert found.speakers is None
     assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.839, 1), abs=5e-4)
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    one, other = figures_of(*told(1), LABELS), figures_of(*told(1), LABELS)
+    one, other = grouped_metrics(*told(1), LABELS), grouped_metrics(*told(1), LABELS)
     assert one.as_dict() == other.as_dict()
     assert one.as_dict()["confusion"]["labels"] == list(LABELS)
 
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 @pytest.mark.parametrize("speakers", [["a"], ["a", ""]])
 def test_every_clip_has_a_speaker(speakers: list[str]) -> None:
     with pytest.raises(BadOption, match="name each clip's speaker"):
-        figures_of(["angry", "sad"], ["angry", "sad"], speakers, LABELS)
+        grouped_metrics(["angry", "sad"], ["angry", "sad"], speakers, LABELS)
 
 
 def test_a_split_that_shares_a_speaker_is_refused() -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from clapometer.benchmark.results import BenchmarkMetrics, BoolArray, ClassMetrics, FloatArray, Predictions
 from clapometer.stats.bootstrap import SHARE, Design, Resamples, Way
 from clapometer.stats.classes import class_estimates, groups_of
-from clapometer.stats.classes import figures as class_figures
+from clapometer.stats.classes import classification_metrics as class_metrics
 from clapometer.stats.intervals import Estimate
 
 RESAMPLES = Resamples(number=1000)
@@ -32,7 +32,7 @@ def classification_metrics(predictions: Predictions, metric: str, resamples: Res
     found = class_estimates(true, predicted, resamples, groups=groups_of(predictions.groups), folds=numbers)
     estimates = {"accuracy": found.accuracy, "uar": found.uar, "macro_f1": found.macro_f1}
     labels = predictions.labels
-    confusion = class_figures([labels[n] for n in true], [labels[n] for n in predicted], labels).confusion
+    confusion = class_metrics([labels[n] for n in true], [labels[n] for n in predicted], labels).confusion
     by_fold = {name: _of(metric, hits[folds == name], true[folds == name]) for name in names}
     rows = [_row(label, number, confusion, labels) for number, label in enumerate(labels)]
     return BenchmarkMetrics(metric, estimates, by_fold, rows, confusion, resampling_units(predictions.groups))

@@ -21,7 +21,7 @@ from clapometer.errors import BadOption, BadTable
 from clapometer.labels import checked_labels, true_labels
 from clapometer.models.fingerprint import provenance
 from clapometer.scoring.score_table import rounded, store_notes
-from clapometer.stats.grouped import SpeechFigures, check_apart, figures_of
+from clapometer.stats.grouped import GroupedMetrics, check_apart, grouped_metrics
 from clapometer.tables import Row, extended_rows, read_table, write_extended
 from clapometer.types import Window
 
@@ -69,7 +69,7 @@ class ClassifiedTable:
 
     inputs: ClassifyInputs
     clips: list[Classification]
-    metrics: SpeechFigures | None
+    metrics: GroupedMetrics | None
     notes: list[str]
     record: dict[str, Any]
 
@@ -222,7 +222,7 @@ def write_confusion_matrix(result: ClassifiedTable, path: str | os.PathLike[str]
 
     if result.metrics is None:
         return False
-    found = result.metrics.figures
+    found = result.metrics.values
     title = (
         f"{result.record['model']['name']} on {found.n} clips\naccuracy {found.accuracy:.3f}, balanced accuracy "
         f"{found.balanced_accuracy:.3f}, macro-F1 {found.macro_f1:.3f}"
@@ -275,7 +275,7 @@ def _in_place(audio: AudioInputs, classified: Sequence[Classification]) -> list[
     return clips
 
 
-def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> SpeechFigures | None:
+def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> GroupedMetrics | None:
     """Agreement with the true labels; None if no row has both a true label and a prediction."""
     if inputs.true is None:
         return None
@@ -284,7 +284,7 @@ def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> SpeechF
     if not known:
         return None
     true, predicted, groups = map(list, zip(*known, strict=True))
-    return figures_of(true, predicted, None if inputs.groups is None else groups, inputs.labels)
+    return grouped_metrics(true, predicted, None if inputs.groups is None else groups, inputs.labels)
 
 
 def _record(
@@ -292,7 +292,7 @@ def _record(
     inputs: ClassifyInputs,
     clips: Sequence[Classification],
     classified: ClassifiedSounds,
-    metrics: SpeechFigures | None,
+    metrics: GroupedMetrics | None,
     window: Window,
     embedding: EmbedOptions,
 ) -> dict[str, Any]:
@@ -315,7 +315,7 @@ def _record(
     }
 
 
-def _summary(clips: Sequence[Classification], metrics: SpeechFigures | None) -> dict[str, Any]:
+def _summary(clips: Sequence[Classification], metrics: GroupedMetrics | None) -> dict[str, Any]:
     """How often each label was predicted, and the agreement with true labels if there are some."""
     failed = sum(1 for clip in clips if clip.error)
     predicted = Counter(clip.labels[0] for clip in clips if not clip.error)
@@ -326,7 +326,7 @@ def _summary(clips: Sequence[Classification], metrics: SpeechFigures | None) -> 
     }
     if metrics is None:
         return summary
-    found = metrics.figures
+    found = metrics.values
     summary |= {
         "with_true_label": found.n,
         "accuracy": round(found.accuracy, 6),

@@ -168,7 +168,7 @@ def _print_summary(result: ClassifiedTable) -> None:
         if result.inputs.true is not None:
             print("no row has both a true label and a prediction: there are no metrics")
         return
-    print(f"{'with true label':<18}{metrics.figures.n}")
+    print(f"{'with true label':<18}{metrics.values.n}")
     print(f"{'accuracy':<18}{_estimate(metrics.accuracy)}")
     print(f"{'balanced accuracy':<18}{_estimate(metrics.uar)}  (UAR: mean recall of the labels that are true)")
     print(f"{'macro-F1':<18}{_estimate(metrics.macro_f1)}")

@@ -51,8 +51,8 @@ def corpus(
     }
     speakers = len({clip.speaker for clip in table.clips})
     if json:
-        figures = {"corpus": name, "clips": len(table.clips), "speakers": speakers, "skipped": len(table.skipped)}
-        console.print_json(figures | counts | {"output": str(output)})
+        metrics = {"corpus": name, "clips": len(table.clips), "speakers": speakers, "skipped": len(table.skipped)}
+        console.print_json(metrics | counts | {"output": str(output)})
         return
     rows = [[column, value or "(unknown)", times] for column, some in counts.items() for value, times in some.items()]
     print_table(("column", "value", "clips"), rows, right=("clips",))

@@ -81,14 +81,14 @@ def print_evaluation(found: Evaluation) -> None:
         print(f"{MARK} includes pairs that the model was trained on or selected by")
 
 
-def _cells(figures: Sequence[Estimate]) -> list[str]:
+def _cells(metrics: Sequence[Estimate]) -> list[str]:
     """SRCC with its interval, the others without: a terminal is not wide. The report has all."""
-    return [sentences.figure(figures[0]), *(sentences.number(figure.value) for figure in figures[1:])]
+    return [sentences.formatted(metrics[0]), *(sentences.number(metric.value) for metric in metrics[1:])]
 
 
 def _calibrated(found: Evaluation) -> list[str]:
     return [
-        f"{one.predictor}: MSE {sentences.figure(one.before)} as it is, {sentences.figure(one.after)} with a monotone "
-        f"map to ratings fitted on {one.n} pairs of {' and '.join(one.splits)}."
+        f"{one.predictor}: MSE {sentences.formatted(one.before)} as it is, {sentences.formatted(one.after)} with a "
+        f"monotone map to ratings fitted on {one.n} pairs of {' and '.join(one.splits)}."
         for one in found.calibrated
     ]

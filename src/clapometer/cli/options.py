@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Command = Callable[..., None]
 MINI = "mini"
 MINI_IS_SMALL = (
-    "mini is a small model. For figures that will be published use a published checkpoint, such as --model laion or "
+    "mini is a small model. For results that will be published use a published checkpoint, such as --model laion or "
     "--model human-clap (`clapometer models` lists them)"
 )
 

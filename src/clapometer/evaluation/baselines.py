@@ -6,17 +6,15 @@ Both predict a pair from the ratings of others, never from its own.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from clapometer.evaluation.result import Numbers
 from clapometer.ratings.table import Pairs
+from clapometer.types import FloatArray, IndexArray
 
-Places = npt.NDArray[np.int64]
 FOLDS = 2
 """Parts of which each is predicted from the other, where there is no training split."""
 
 
-def constant(pairs: Pairs, training: Pairs | None) -> Numbers:
+def constant(pairs: Pairs, training: Pairs | None) -> FloatArray:
     """For each pair the mean rating of the training pairs; without any, that of all other pairs.
 
     Args:
@@ -25,11 +23,11 @@ def constant(pairs: Pairs, training: Pairs | None) -> Numbers:
     """
     if training is not None:
         return np.full(len(pairs), training.mean.mean())
-    others: Numbers = (pairs.mean.sum() - pairs.mean) / (len(pairs) - 1)
+    others: FloatArray = (pairs.mean.sum() - pairs.mean) / (len(pairs) - 1)
     return others
 
 
-def systems_mean(pairs: Pairs, training: Pairs | None) -> tuple[Numbers, Places | None] | None:
+def systems_mean(pairs: Pairs, training: Pairs | None) -> tuple[FloatArray, IndexArray | None] | None:
     """For each pair the mean rating of the system that made its sound.
 
     Args:
@@ -55,7 +53,7 @@ def systems_mean(pairs: Pairs, training: Pairs | None) -> tuple[Numbers, Places 
     return predicted, fold
 
 
-def _predicted(pairs: Pairs, known: Pairs, taken: np.ndarray, wanted: np.ndarray) -> Numbers:
+def _predicted(pairs: Pairs, known: Pairs, taken: np.ndarray, wanted: np.ndarray) -> FloatArray:
     system, mean = known.system[taken], known.mean[taken]
     means = {name: float(mean[system == name].mean()) for name in {*system}}
     overall = float(mean.mean()) if len(mean) else float("nan")

@@ -15,12 +15,11 @@ from clapometer.ratings.reading import file_hash_of
 from clapometer.stats.agreement import mse
 from clapometer.stats.isotonic import MonotoneMap, isotonic
 from clapometer.tables import record_path
-from clapometer.types import Window
+from clapometer.types import FloatArray, Window
 
 ENOUGH_TO_FIT = 50
 """Pairs below which no map is fitted."""
 FOLDS = 5
-Numbers = npt.NDArray[np.float64]
 
 
 def fit_map(cosines: npt.ArrayLike, ratings: npt.ArrayLike) -> MonotoneMap:
@@ -97,7 +96,7 @@ def fit_calibration(
     return Calibration(mapping, scale, weights, window, source, sha256, splits, len(x), before, after)
 
 
-def _cross_fitted(cosines: Numbers, ratings: Numbers) -> tuple[Numbers, Numbers]:
+def _cross_fitted(cosines: FloatArray, ratings: FloatArray) -> tuple[FloatArray, FloatArray]:
     """(pairs,) each: what a map and a constant that were fitted on the other folds predict."""
     fold = np.random.default_rng(0).permutation(len(cosines)) % FOLDS
     mapped, constant = np.empty(len(cosines)), np.empty(len(cosines))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import soundfile
 
 from clapometer.evaluation.export import rank_differences
@@ -15,8 +14,8 @@ from clapometer.evaluation.result import Evaluation
 from clapometer.plots import inline_audio
 from clapometer.stats.agreement import ranks
 from clapometer.stats.intervals import Estimate
+from clapometer.types import FloatArray
 
-Numbers = npt.NDArray[np.float64]
 SHOWN = 8
 """Pairs of each kind and score file."""
 MOST_FILES = 4
@@ -44,7 +43,7 @@ def most_apart(found: Evaluation, roots: Sequence[Path]) -> list[dict[str, Any]]
     return parts
 
 
-def means_of_tenths(values: Numbers, ratings: Numbers) -> list[tuple[float, Estimate]]:
+def means_of_tenths(values: FloatArray, ratings: FloatArray) -> list[tuple[float, Estimate]]:
     """Mean value and mean rating, plus and minus two standard errors, of tenths of the pairs in the order of values."""
     order = np.argsort(values, kind="stable")
     means = []

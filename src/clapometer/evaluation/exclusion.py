@@ -14,8 +14,8 @@ import numpy.typing as npt
 from clapometer.evaluation.join import Joined
 from clapometer.evaluation.score_files import ScoreFile
 from clapometer.seen import MARK, REASONS, exclusion, has_seen_text
+from clapometer.types import IndexArray
 
-Places = npt.NDArray[np.int64]
 UNSEEN, SEEN = "no", "yes"
 
 
@@ -45,12 +45,12 @@ class Exclusion:
         """(pairs,): which ones are left out, or would be."""
         return np.array([bool(reason) for reason in self.reasons], bool)
 
-    def counts(self, places: Places) -> dict[str, int]:
+    def counts(self, places: IndexArray) -> dict[str, int]:
         """How many of some pairs are left out, by reason, the strongest reason first."""
         found = Counter(self.reasons[place] for place in places.tolist())
         return {reason: found[reason] for reason in REASONS if found[reason]}
 
-    def notes(self, places: Places) -> list[str]:
+    def notes(self, places: IndexArray) -> list[str]:
         """Notes for readers of metrics on some pairs, one sentence each."""
         notes = []
         counts = self.counts(places)
@@ -79,7 +79,7 @@ class Exclusion:
         ]
         return notes
 
-    def as_json(self, places: Places) -> dict[str, Any]:
+    def as_json(self, places: IndexArray) -> dict[str, Any]:
         """Counts for programs."""
         counts = self.counts(places)
         return {

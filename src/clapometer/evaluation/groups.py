@@ -15,8 +15,8 @@ from clapometer.evaluation.events import NONE_OF_THEM, memberships, read_events
 from clapometer.evaluation.options import EVENT, NATURAL
 from clapometer.ratings.table import Ratings
 from clapometer.tables import Table
+from clapometer.types import IndexArray
 
-Places = npt.NDArray[np.int64]
 SYSTEM, ORIGIN = "system", "origin"
 SMALL = 10
 """A group of fewer pairs has no metrics of its own."""
@@ -31,7 +31,7 @@ class Group:
     breakdown: str
     """What they are grouped by."""
     name: str
-    pairs: Places
+    pairs: IndexArray
     """Their numbers, rising."""
 
 
@@ -58,7 +58,7 @@ def by_event(texts: Sequence[str], path: Path | None) -> list[Group]:
     return [group for group in groups if len(group.pairs)]
 
 
-def by_column(name: str, ratings: Ratings, table: Table, rows: Places) -> list[Group]:
+def by_column(name: str, ratings: Ratings, table: Table, rows: IndexArray) -> list[Group]:
     """One group a value of a column of the ratings or else of the first score file.
 
     A column of more than a few different numbers is cut at its quartiles; values of few pairs are put together.
@@ -75,7 +75,7 @@ def by_column(name: str, ratings: Ratings, table: Table, rows: Places) -> list[G
     return _named(name, _coarse(column_values(name, ratings, table, rows)))
 
 
-def column_values(name: str, ratings: Ratings, table: Table, rows: Places, option: str = "--by") -> list[str]:
+def column_values(name: str, ratings: Ratings, table: Table, rows: IndexArray, option: str = "--by") -> list[str]:
     """(pairs,): the values of a column of the ratings or else of the first score file; arguments as `by_column`.
 
     Raises:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from clapometer.evaluation.score_files import Numbers, ScoreFile
+from clapometer.evaluation.score_files import ScoreFile
 from clapometer.ratings.table import Pairs
 from clapometer.text import text_key
+from clapometer.types import FloatArray, IndexArray
 
-Places = npt.NDArray[np.int64]
 Key = tuple[tuple[str, ...], str]
 IS_ANCHOR = "is an anchor"
 SAME = 1e-9
@@ -36,11 +35,11 @@ class Loose:
 class Joined:
     """The scores of a file, by pair."""
 
-    score: Numbers
+    score: FloatArray
     """(pairs,); NaN for a pair without one."""
-    cosine: Numbers
+    cosine: FloatArray
     """(pairs,)"""
-    row: Places
+    row: IndexArray
     """(pairs,): the row of the score file, the first of several; -1 for a pair without one."""
     by_path: int
     """Rows whose path is that of the ratings, or ends in it or the other way round."""
@@ -87,7 +86,7 @@ def join(file: ScoreFile, pairs: Pairs, anchors: Pairs | None = None) -> Joined:
     return Joined(score, cosine, row, joined - by_name, by_name, listed)
 
 
-def without_score(joined: Joined, pairs: Pairs, of: Places) -> list[Loose]:
+def without_score(joined: Joined, pairs: Pairs, of: IndexArray) -> list[Loose]:
     """The pairs among `of` that have no score."""
     missing = of[np.isnan(joined.score[of])].tolist()
     return [Loose("", pairs.audio[pair], pairs.text[pair], "rated, and has no score") for pair in missing]

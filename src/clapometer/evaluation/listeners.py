@@ -27,8 +27,8 @@ from clapometer.evaluation.groups import (
 )
 from clapometer.evaluation.join import Joined, Loose, join, without_score
 from clapometer.evaluation.options import EVENT, EvaluationOptions
-from clapometer.evaluation.resampled_agreement import figures, within_systems
-from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Numbers, Row
+from clapometer.evaluation.resampled_agreement import resampled_agreement, within_systems
+from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Row
 from clapometer.evaluation.score_files import ScoreFile, read_all_scores
 from clapometer.evaluation.units import design, in_name_order
 from clapometer.ratings.reading import RatingsSource, read_ratings
@@ -38,8 +38,8 @@ from clapometer.stats.bootstrap import Design, Resamples, Votes
 from clapometer.stats.isotonic import MonotoneMap
 from clapometer.tables import DataFrame, Records
 from clapometer.tables.splits import EXCLUDED, canonical_split, splits_named
+from clapometer.types import FloatArray, IndexArray
 
-Places = npt.NDArray[np.int64]
 Progress = Callable[[str, int], Callable[[int], None]]
 EVERY = "all"
 FEWEST = 3
@@ -126,7 +126,7 @@ class _Fitted:
     mapping: MonotoneMap
     n: int
     """Pairs that it was fitted on."""
-    values: Numbers
+    values: FloatArray
     """(pairs of test,): the mapped scores."""
 
 
@@ -138,9 +138,9 @@ class _Material:
     joins: Sequence[Joined]
     test: Ratings
     """The ratings of the pairs that are evaluated."""
-    places: Places
+    places: IndexArray
     """(pairs of test,): their numbers in the joins."""
-    train: tuple[Ratings, Places] | None
+    train: tuple[Ratings, IndexArray] | None
     exclusion: Exclusion
     options: EvaluationOptions
     unselected: Ratings
@@ -158,7 +158,7 @@ class _Material:
         return self.options.score_scale or own
 
     @property
-    def score(self) -> Numbers:
+    def score(self) -> FloatArray:
         """(files, pairs of test)."""
         return np.stack([joined.score[self.places] for joined in self.joins])
 
@@ -238,7 +238,7 @@ def _evaluated(
     material: _Material,
     chosen: tuple[str, ...],
     training: tuple[str, ...],
-    candidates: Places,
+    candidates: IndexArray,
     wanted: int,
     unscored: tuple[tuple[Loose, ...], ...],
     notes: list[str],
@@ -257,7 +257,7 @@ def _evaluated(
     maps, why_not = material.maps()
     mapped = {_mapped(one.name): test.mapped(one.values) for one in maps}
     groups, drawn = material.groups(), material.design()
-    found = figures(
+    found = resampled_agreement(
         predictors | mapped,
         test.mapped(test.pairs.mean),
         groups,
@@ -351,7 +351,7 @@ def _splits(rated: Ratings, options: EvaluationOptions) -> tuple[tuple[str, ...]
     return chosen, training, notes
 
 
-def _of_splits(rated: Ratings, splits: Sequence[str], pairs: npt.NDArray[np.bool_]) -> tuple[Ratings, Places]:
+def _of_splits(rated: Ratings, splits: Sequence[str], pairs: npt.NDArray[np.bool_]) -> tuple[Ratings, IndexArray]:
     """The ratings of some splits and pairs, and the numbers of their pairs among all."""
     index = rated.pairs.index
     keep = pairs[index]
@@ -362,7 +362,7 @@ def _of_splits(rated: Ratings, splits: Sequence[str], pairs: npt.NDArray[np.bool
 
 
 def _check_joined(
-    files: Sequence[ScoreFile], joins: Sequence[Joined], places: Places, scored: npt.NDArray[np.bool_]
+    files: Sequence[ScoreFile], joins: Sequence[Joined], places: IndexArray, scored: npt.NDArray[np.bool_]
 ) -> None:
     """Raise where too few pairs have a score in every file to say anything."""
     if scored[places].sum() >= FEWEST:

@@ -56,7 +56,7 @@ def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
     breakdowns = _breakdowns(found, order)
     verdicts = sentences.verdicts(found)
     single = len(found.names) == 1
-    figures = export.as_json(found)
+    estimates = export.as_json(found)
     scatter = [_scatter(found, number) for number in range(len(found.names))]
     top = sentences.verdict(found)
     within = [sentence[len(top) :].strip() for sentence in verdicts if sentence.startswith(top) and sentence != top]
@@ -101,8 +101,8 @@ def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
         "any_clip": any(row["clip"] for part in apart for row in part["rows"]),
         "methods": sentences.methods(found),
         "notes": found.notes,
-        "joins": figures["scores"],
-        "problems": figures["ratings"]["problems"],
+        "joins": estimates["scores"],
+        "problems": estimates["ratings"]["problems"],
         "ratings_file": found.ratings.path.name,
         "pictures": {
             "overall": _overall_picture(found, order),
@@ -184,8 +184,10 @@ def _overall(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
     ceiling = {row.breakdown: row for row in found.ceiling if not row.group}
     if ALL in ceiling:
         within = ceiling[WITHIN].srcc if WITHIN in ceiling else NAN
-        figures = {**_estimates(ceiling[ALL]), "within": within, "between": NAN}
-        lines.append({"name": CEILING, "aside": True, "best": dict.fromkeys(_METRICS, False), "rank": None, **figures})
+        estimates = {**_estimates(ceiling[ALL]), "within": within, "between": NAN}
+        lines.append(
+            {"name": CEILING, "aside": True, "best": dict.fromkeys(_METRICS, False), "rank": None, **estimates}
+        )
     return lines
 
 
@@ -241,18 +243,18 @@ def _overall_picture(found: Evaluation, order: Sequence[str]) -> str:
     rows += [(row.group, ORIGIN, row.group) for row in found.rows
              if row.breakdown == ORIGIN and row.predictor == order[0]]  # fmt: skip
     names = [*order, *([GENERATOR] if found.systems else [])]
-    figures = {(row.predictor, row.breakdown, row.group): row.srcc for row in found.rows}
-    series = [charts.Series(name, [_figure(figures, (name, *row[1:])) for row in rows]) for name in names]
+    estimates = {(row.predictor, row.breakdown, row.group): row.srcc for row in found.rows}
+    series = [charts.Series(name, [_estimate(estimates, (name, *row[1:])) for row in rows]) for name in names]
     lines = [(row.srcc.value, CEILING) for row in found.ceiling if row.breakdown == ALL]
     return charts.intervals(
         "SRCC on all pairs and in large groups", [row[0] for row in rows], series, "SRCC", lines=lines
     )
 
 
-def _figure(figures: Mapping[tuple[str, str, str], Estimate], key: tuple[str, str, str]) -> Estimate | None:
-    """A trivial predictor has no figure where it is constant, and is left out there."""
-    figure = figures.get(key)
-    return None if figure is None or (key[0] == GENERATOR and not math.isfinite(figure.value)) else figure
+def _estimate(estimates: Mapping[tuple[str, str, str], Estimate], key: tuple[str, str, str]) -> Estimate | None:
+    """A trivial predictor has no estimate where it is constant, and is left out there."""
+    estimate = estimates.get(key)
+    return None if estimate is None or (key[0] == GENERATOR and not math.isfinite(estimate.value)) else estimate
 
 
 def _breakdowns(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
@@ -304,9 +306,9 @@ def _system_pictures(found: Evaluation) -> list[tuple[str, str]]:
                      f"mean rating, {low:g} to {high:g}", 5), "Mean rating, as listeners gave it.")
     ]  # fmt: skip
     for number, name in enumerate(_by_srcc(found)):
-        figures = [one.scores[name] for one in systems]
+        estimates = [one.scores[name] for one in systems]
         text = f"Mean score of {name}, the systems in the order of the listeners."
-        pictures.append((charts.bars(f"Mean score of each system by {name}", rows, figures, name, number), text))
+        pictures.append((charts.bars(f"Mean score of each system by {name}", rows, estimates, name, number), text))
     return pictures
 
 
@@ -318,7 +320,7 @@ def _scatter(found: Evaluation, number: int) -> tuple[str, str]:
         f"Scatter of {name} against the mean rating", found.score[number], found.pairs.mean,
         (name, "mean rating"), (low - margin, high + margin),
     )  # fmt: skip
-    return drawn, f"{name}: SRCC {sentences.figure(found.row(name).srcc)}. Shades show how many pairs are near."
+    return drawn, f"{name}: SRCC {sentences.formatted(found.row(name).srcc)}. Shades show how many pairs are near."
 
 
 def _histograms(found: Evaluation) -> list[tuple[str, str]]:

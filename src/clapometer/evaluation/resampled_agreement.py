@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.evaluation.groups import MANY, ORIGIN, SMALL, SYSTEM, Group
 from clapometer.evaluation.result import (
@@ -18,7 +17,6 @@ from clapometer.evaluation.result import (
     WITHIN,
     Difference,
     GroupDifference,
-    Numbers,
     Rank,
     Row,
     SystemMean,
@@ -27,6 +25,7 @@ from clapometer.stats.agreement import agreement
 from clapometer.stats.bootstrap import CORRELATION, ERROR, MEAN, RANK, Design, Resamples, ranks_of
 from clapometer.stats.intervals import Estimate
 from clapometer.stats.weighted import agreement_of_columns, weighted_agreement
+from clapometer.types import FloatArray, IndexArray
 
 FEWEST_SYSTEMS = 3
 """Of which a correlation says something: that of two is 1 or -1."""
@@ -37,25 +36,24 @@ PAIRS_WITHIN = 20
 average (Moran 1948, doi 10.1093/biomet/35.1-2.203)."""
 SCALES = (RANK, CORRELATION, RANK, ERROR)
 MSE = 3
-Places = npt.NDArray[np.int64]
 Key = tuple[str, str, str]
 """Predictor, breakdown, group."""
 
 
 @dataclass(frozen=True, eq=False)
-class Figures:
+class ResampledAgreement:
     """Metrics of the pairs and of their resamples, from which rows and differences are made."""
 
     n: Mapping[Key, int]
     units: Mapping[Key, tuple[int, ...]]
     """How many units of each way of drawing; 0 where there is to be no interval."""
-    values: Mapping[Key, Numbers]
+    values: Mapping[Key, FloatArray]
     """(4,)"""
-    replicates: Mapping[Key, Numbers]
+    replicates: Mapping[Key, FloatArray]
     """(4, resamples)"""
-    rating_means: tuple[Numbers, Numbers]
+    rating_means: tuple[FloatArray, FloatArray]
     """(systems,) and (systems, resamples)"""
-    score_means: Mapping[str, tuple[Numbers, Numbers]]
+    score_means: Mapping[str, tuple[FloatArray, FloatArray]]
     systems: tuple[Group, ...]
     resamples: Resamples
     design: Design
@@ -168,7 +166,7 @@ class Figures:
             for number, group in enumerate(self.systems)
         )
 
-    def _means(self, found: tuple[Numbers, Numbers], unit: float, low: float) -> list[tuple[Estimate, Rank]]:
+    def _means(self, found: tuple[FloatArray, FloatArray], unit: float, low: float) -> list[tuple[Estimate, Rank]]:
         values, replicates = found
         units = [self.design.units(group.pairs) for group in self.systems]
         clipped = replace(MEAN, low=0.0, high=1.0) if ((values >= 0) & (values <= 1)).all() else MEAN
@@ -194,30 +192,30 @@ class Figures:
         return list(zip(scaled, ranks, strict=True))
 
 
-class _Lazy(Sequence[Numbers]):
+class _Lazy(Sequence[FloatArray]):
     """Differences of resamples, each made when it is asked for: all at once may not fit into memory."""
 
-    def __init__(self, sides: Sequence[tuple[Numbers, Numbers]]) -> None:
+    def __init__(self, sides: Sequence[tuple[FloatArray, FloatArray]]) -> None:
         self.sides = sides
 
     def __len__(self) -> int:
         return len(self.sides)
 
-    def __getitem__(self, number: int) -> Numbers:  # type: ignore[override]
+    def __getitem__(self, number: int) -> FloatArray:  # type: ignore[override]
         one, other = self.sides[number]
         return one - other
 
 
-def figures(
-    predictors: Mapping[str, Numbers],
-    ratings: Numbers,
+def resampled_agreement(
+    predictors: Mapping[str, FloatArray],
+    ratings: FloatArray,
     groups: Sequence[Group],
     resamples: Resamples,
     design: Design,
     trivial: Sequence[str],
     progress: Callable[[int], None] | None = None,
-    folds: Mapping[str, Places] | None = None,
-) -> Figures:
+    folds: Mapping[str, IndexArray] | None = None,
+) -> ResampledAgreement:
     """Agreement on all pairs, in every group, within and between systems.
 
     Args:
@@ -234,11 +232,11 @@ def figures(
     ratings = np.round(ratings, 12)  # means that differ by a rounding only are tied
     systems = tuple(group for group in groups if group.breakdown == SYSTEM)
     everything = Group(ALL, "", np.arange(len(ratings)))
-    values: dict[Key, Numbers] = {}
+    values: dict[Key, FloatArray] = {}
     n: dict[Key, int] = {}
     units: dict[Key, tuple[int, ...]] = {}
-    blocks: dict[Key, list[Numbers]] = {}
-    by_group: dict[Key, list[Places]] = {}
+    blocks: dict[Key, list[FloatArray]] = {}
+    by_group: dict[Key, list[IndexArray]] = {}
     counted = {id(group): _units(design, group.pairs) for group in (everything, *groups)}
     asked = [(name, group) for name in predictors for group in (everything, *groups) if _is_asked(name, group, trivial)]
     for name, group in asked:
@@ -247,9 +245,9 @@ def figures(
         parts = by_group[key] = _parts(group.pairs, (folds or {}).get(name))
         each = [np.array(agreement(predictors[name][part], ratings[part]).values)[:, None] for part in parts]
         values[key] = _weighted(each, np.array([[len(part)] for part in parts]))[:, 0]
-    rating_means: list[Numbers] = []
-    score_means: dict[str, list[Numbers]] = {name: [] for name in predictors if name not in trivial}
-    sizes: list[Numbers] = []
+    rating_means: list[FloatArray] = []
+    score_means: dict[str, list[FloatArray]] = {name: [] for name in predictors if name not in trivial}
+    sizes: list[FloatArray] = []
     for drawn, weights in resamples.blocks(ratings, design):
         for name, group in asked:
             key = (name, group.breakdown, group.name)
@@ -273,7 +271,7 @@ def figures(
         name: (_means(predictors[name], one, systems)[:, 0], _joined(means, len(systems)))
         for name, means in score_means.items()
     }
-    found = Figures(n, units, values, replicates, rated, scored, systems, resamples, design)
+    found = ResampledAgreement(n, units, values, replicates, rated, scored, systems, resamples, design)
     names = [name for name in predictors if name not in trivial]
     return _with_systems(found, names, np.concatenate(sizes, axis=1)) if systems else found
 
@@ -289,11 +287,11 @@ def within_systems(groups: Sequence[Group]) -> tuple[tuple[str, ...], list[str]]
     ]
 
 
-def _units(design: Design, pairs: Places) -> tuple[int, ...]:
+def _units(design: Design, pairs: IndexArray) -> tuple[int, ...]:
     return design.units(pairs) if len(pairs) >= SMALL else (0,) * len(design.ways[:2])
 
 
-def _parts(pairs: Places, folds: Places | None) -> list[Places]:
+def _parts(pairs: IndexArray, folds: IndexArray | None) -> list[IndexArray]:
     """The pairs by fold, of which each has two or more."""
     if folds is None:
         return [pairs]
@@ -305,11 +303,11 @@ def _is_asked(name: str, group: Group, trivial: Sequence[str]) -> bool:
     return name not in trivial or group.breakdown in (ALL, ORIGIN)
 
 
-def _joined(blocks: list[Numbers], rows: int) -> Numbers:
+def _joined(blocks: list[FloatArray], rows: int) -> FloatArray:
     return np.concatenate(blocks, axis=1) if blocks else np.zeros((rows, 0))
 
 
-def _means(values: Numbers, weights: Numbers, systems: Sequence[Group]) -> Numbers:
+def _means(values: FloatArray, weights: FloatArray, systems: Sequence[Group]) -> FloatArray:
     """(systems, resamples); NaN where nothing of a system was drawn."""
     values = values if values.ndim > 1 else values[:, None]
     with np.errstate(invalid="ignore"):
@@ -320,7 +318,7 @@ def _means(values: Numbers, weights: Numbers, systems: Sequence[Group]) -> Numbe
     return np.stack(means) if means else np.zeros((0, weights.shape[1]))
 
 
-def _with_systems(found: Figures, names: Sequence[str], sizes: Numbers) -> Figures:
+def _with_systems(found: ResampledAgreement, names: Sequence[str], sizes: FloatArray) -> ResampledAgreement:
     """With the mean metrics within systems, each weighted by its pairs, and those of the systems' means.
 
     Args:
@@ -361,7 +359,7 @@ def _with_systems(found: Figures, names: Sequence[str], sizes: Numbers) -> Figur
     return replace(found, n=n, units=units, values=values, replicates=replicates)
 
 
-def _unbiased(metrics: Numbers, n: int) -> Numbers:
+def _unbiased(metrics: FloatArray, n: int) -> FloatArray:
     """(4, resamples): with a Spearman's correlation that is not too low on average, by Kendall's (Moran 1948).
 
     Its interval within many systems would otherwise lie beside the true value.
@@ -370,7 +368,7 @@ def _unbiased(metrics: Numbers, n: int) -> Numbers:
     return np.concatenate([[((n + 1) * srcc - 3 * ktau) / (n - 2)], metrics[1:]])
 
 
-def _is_drawn(found: Figures, way: int) -> bool:
+def _is_drawn(found: ResampledAgreement, way: int) -> bool:
     """Whether systems are drawn whole: each is one unit, and no two share it."""
     units = found.design.ways[way].units
     if units is None:
@@ -379,11 +377,11 @@ def _is_drawn(found: Figures, way: int) -> bool:
     return all(len(one) == 1 for one in mine) and len(np.unique(np.concatenate(mine))) == len(mine)
 
 
-def _weighted(figures: list[Numbers], sizes: Numbers) -> Numbers:
+def _weighted(figures: list[FloatArray], sizes: FloatArray) -> FloatArray:
     """(4, resamples): a system without a metric, as one whose ratings are all alike, does not count."""
     stacked = np.stack(figures)  # (systems, 4, resamples)
     known = np.isfinite(stacked)
     weights = known * sizes[:, None, :]
     with np.errstate(invalid="ignore"):
-        mean: Numbers = (np.where(known, stacked, 0) * weights).sum(axis=0) / weights.sum(axis=0)
+        mean: FloatArray = (np.where(known, stacked, 0) * weights).sum(axis=0) / weights.sum(axis=0)
     return mean

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.evaluation.exclusion import Exclusion
 from clapometer.evaluation.join import Joined, Loose
@@ -17,9 +16,8 @@ from clapometer.ratings.table import Pairs, Ratings
 from clapometer.stats.bootstrap import Resamples, ranks_of
 from clapometer.stats.intervals import Estimate
 from clapometer.stats.isotonic import MonotoneMap
+from clapometer.types import FloatArray, IndexArray
 
-Places = npt.NDArray[np.int64]
-Numbers = npt.NDArray[np.float64]
 Metric = Literal["srcc", "lcc", "ktau", "mse"]
 
 ALL, WITHIN, BETWEEN = "all", "within systems", "between systems"
@@ -139,7 +137,7 @@ class Evaluation:
     """The splits of these pairs; empty where the file has none."""
     training: tuple[str, ...]
     """The splits on which trivial baselines and maps were fitted; empty where there is none."""
-    score: Numbers
+    score: FloatArray
     """(files, pairs), as the files have them."""
     rows: tuple[Row, ...]
     differences: tuple[Difference, ...]
@@ -154,9 +152,9 @@ class Evaluation:
     """What a perfect predictor could reach: on all pairs, within systems, in each system and by origin; empty where too
     few pairs were rated twice, or it was not asked for."""
     joined: tuple[Joined, ...]
-    places: Places
+    places: IndexArray
     """(pairs,): their numbers in `joined`, which also holds the pairs of other splits."""
-    candidates: Places
+    candidates: IndexArray
     """The numbers of the rated pairs in these splits, with those that were excluded."""
     exclusion: Exclusion
     """Pairs that the models behind the scores were trained on or selected by."""

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.errors import BadOption, BadTable
 from clapometer.seen import COLUMN, is_label
 from clapometer.tables import DataFrame, Records, Row, Table, read_table, record_path, table_in_memory
 from clapometer.tables.memory import IN_MEMORY
+from clapometer.types import FloatArray
 
-Numbers = npt.NDArray[np.float64]
 IN_MEMORY_NAME = "scores"
 AUDIO = ("audio", "wavname", "wav_file_name", "wave_file_name")
 """What the column of sounds may be called: ours, RELATE's, XACLE's."""
@@ -35,9 +34,9 @@ class ScoreFile:
     audio: list[str]
     text: list[str] | None
     """None where the file has no column `text`: then a sound stands for its only pair."""
-    score: Numbers
+    score: FloatArray
     """(rows,); NaN where a row has none."""
-    cosine: Numbers
+    cosine: FloatArray
     """(rows,): the column `cosine` where the file has it, the unclipped scores; else the scores."""
     why: list[str]
     """For each row why it has no score; empty where it has one."""
@@ -144,7 +143,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _numbers(table: Table, column: str) -> tuple[Numbers, list[str]]:
+def _numbers(table: Table, column: str) -> tuple[FloatArray, list[str]]:
     numbers, reasons = np.full(len(table.rows), np.nan), []
     for place, (row, problem) in enumerate(zip(table.rows, table.problems, strict=True)):
         number, reason = _number(row, column)

@@ -117,7 +117,7 @@ def title(found: Evaluation, breakdown: str) -> str:
 def headline(found: Evaluation) -> str:
     """How far each file agrees, best first."""
     names = sorted(found.names, key=lambda name: -_sortable(_srcc(found, name)))
-    shown = [f"{name} {figure(found.row(name).srcc)}" for name in names]
+    shown = [f"{name} {formatted(found.row(name).srcc)}" for name in names]
     level = f"{found.resamples.level * 100:g} %"
     return f"SRCC with the listeners' mean rating on {len(found.pairs):,} pairs ({level} interval): {'; '.join(shown)}."
 
@@ -214,7 +214,7 @@ def methods(found: Evaluation) -> str:
     return " ".join(sentences)
 
 
-def figure(estimate: Estimate) -> str:
+def formatted(estimate: Estimate) -> str:
     """`0.457 (0.424 to 0.489)`; without an interval where there is none, and a dash where there is no figure."""
     if not math.isfinite(estimate.value):
         return "\u2013"

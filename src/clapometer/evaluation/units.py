@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import BOTH, FEWEST_UNITS, LISTENERS, PAIRS, Design, Votes, Way
 from clapometer.stats.options import AUTO
 
-Places = npt.NDArray[np.int64]
 AUDIO, TEXT = "audio", "text"
 NAMES = {AUDIO: "sounds", TEXT: "texts"}
 

@@ -16,9 +16,10 @@ from clapometer.ratings.formats import Layout, layout_of
 from clapometer.ratings.listeners import joined
 from clapometer.ratings.options import Scale
 from clapometer.ratings.rows import Rows
-from clapometer.ratings.table import Floats, Ratings
+from clapometer.ratings.table import Ratings
 from clapometer.tables import DataFrame, Records, read_table, table_in_memory
 from clapometer.tables.memory import IN_MEMORY
+from clapometer.types import FloatArray
 
 RatingsSource = str | os.PathLike[str] | Ratings | DataFrame | Records
 """Where ratings come from: a file, what `read_ratings` made of one, a DataFrame, or a mapping per rating."""
@@ -120,7 +121,7 @@ def _bounds(rows: Rows, layout: Layout) -> Scale | None:
     return layout.scale
 
 
-def _occurring(rating: Floats, path: Path) -> Scale:
+def _occurring(rating: FloatArray, path: Path) -> Scale:
     low, high = float(rating.min()), float(rating.max())
     if low == high:
         raise BadTable(f"{path}: every rating is {low:g}, and the file says no scale; give it")

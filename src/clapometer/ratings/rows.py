@@ -11,8 +11,9 @@ import numpy as np
 
 from clapometer.errors import BadTable
 from clapometer.ratings.formats import relate_system
-from clapometer.ratings.table import Floats, Integers, Mask, Problem, Texts, texts
+from clapometer.ratings.table import Integers, Problem, Texts, texts
 from clapometer.tables.table import Table
+from clapometer.types import BoolArray, FloatArray
 
 _NO = frozenset({"", "false", "0", "no", "none"})
 _YES = frozenset({"true", "1", "yes"})
@@ -57,7 +58,7 @@ class Rows:
         taken = {self._columns.get(role) for role in ("audio", "text", "listener", "rating")}
         return {name: self._cells(name, strip=False) for name in self.table.columns if name not in taken}
 
-    def numbers(self, role: str) -> Floats:
+    def numbers(self, role: str) -> FloatArray:
         """A column as numbers; NaN, and the problem of its row, where there is none."""
         column = self._columns[role]
         known: dict[str, float] = {}
@@ -93,7 +94,7 @@ class Rows:
             )
         return scale
 
-    def check_scale(self, rating: Floats, scale: tuple[float, float] | None) -> None:
+    def check_scale(self, rating: FloatArray, scale: tuple[float, float] | None) -> None:
         """Find ratings outside the scale."""
         if scale is None:
             return
@@ -188,7 +189,7 @@ class Rows:
         return texts([cell.strip() for cell in plain]) if strip else plain
 
 
-def _filled(values: Texts) -> Mask:
+def _filled(values: Texts) -> BoolArray:
     return np.fromiter((bool(value.strip()) for value in values), bool, len(values))
 
 

@@ -15,13 +15,11 @@ import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.tables.splits import canonical_split, splits_named
-from clapometer.types import parse_names
+from clapometer.types import BoolArray, FloatArray, parse_names
 
 Texts = npt.NDArray[np.object_]
 """An array of `str`. Objects and not numpy's own texts, which take the space of the longest caption for every row."""
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 Dialect = Literal["canonical", "relate", "xacle", "mapped"]
 NAMED = ("audio", "text", "listener", "system", "split", "anchor")
@@ -59,7 +57,7 @@ class Pairs:
     """(pairs,): the number of the pair's first rating."""
     count: Integers
     """(pairs,): how many ratings it has."""
-    mean: Floats
+    mean: FloatArray
     """(pairs,): their mean, on the scale of the ratings."""
 
     def __len__(self) -> int:
@@ -83,7 +81,7 @@ class Ratings:
     """(ratings,): the text; empty where the file has none."""
     listener: Texts
     """(ratings,): the listener; empty where the file has none."""
-    rating: Floats
+    rating: FloatArray
     """(ratings,): the rating, on the scale of the file."""
     system: Texts
     """(ratings,): what made the sound, such as `natural` or `tango2`; empty where that is not known."""
@@ -114,7 +112,7 @@ class Ratings:
         return f"{self.path.name} {self.unit} {self.lines[number]}"
 
     @property
-    def is_anchor(self) -> Mask:
+    def is_anchor(self) -> BoolArray:
         """(ratings,): which are of anchors."""
         return self.anchor.astype(bool)
 
@@ -124,11 +122,11 @@ class Ratings:
         return bool(len(self)) and bool(self.listener[0])
 
     @property
-    def target(self) -> Floats:
+    def target(self) -> FloatArray:
         """(ratings,): the ratings mapped to 0..1 by the bounds of the scale."""
         return self.mapped(self.rating)
 
-    def mapped(self, ratings: Floats) -> Floats:
+    def mapped(self, ratings: FloatArray) -> FloatArray:
         """Ratings, or their means, mapped to 0..1 by the bounds of the scale."""
         low, high = self.scale
         return (np.asarray(ratings, np.float64) - low) / (high - low)
@@ -206,7 +204,7 @@ class Ratings:
             raise BadOption(f"{self.path}: no ratings in the split {missing[0]!r}; there are {found}")
         return splits_named(names, known)
 
-    def in_splits(self, names: Sequence[str]) -> Mask:
+    def in_splits(self, names: Sequence[str]) -> BoolArray:
         """(ratings,): which ones are in some splits; case and synonyms do not matter.
 
         Raises:
@@ -229,7 +227,7 @@ class Ratings:
         place = _places(list(zip(pairs.audio, pairs.text, strict=True)))
         return self.take(np.lexsort((self.rating, _places(list(names))[listener], place[pairs.index])))
 
-    def take(self, which: Mask | Integers) -> Ratings:
+    def take(self, which: BoolArray | Integers) -> Ratings:
         """Some of the ratings: a mask, or their numbers. The problems of the file stay as they are."""
         columns: dict[str, Any] = {
             name: getattr(self, name)[which]
@@ -246,14 +244,14 @@ class Ratings:
         return taken
 
 
-def settled(means: Floats) -> Floats:
+def settled(means: FloatArray) -> FloatArray:
     """Means, rounded so that equal ones are equal, whatever the order in which they were summed.
 
     (0.1 + 0.2 + 0.3) / 3 and (0.3 + 0.2 + 0.1) / 3 differ in the last bit, which is no difference between pairs. Twelve
     significant digits of the largest mean stay.
     """
     size = float(np.abs(means).max(initial=0))
-    rounded: Floats = means if size == 0 else np.round(means, 11 - math.floor(math.log10(size)))
+    rounded: FloatArray = means if size == 0 else np.round(means, 11 - math.floor(math.log10(size)))
     return rounded
 
 

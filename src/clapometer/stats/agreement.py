@@ -34,12 +34,12 @@ class Agreement:
 
     @property
     def values(self) -> tuple[float, float, float, float]:
-        """The four figures in the order of METRICS."""
+        """The four metrics in the order of METRICS."""
         return self.srcc, self.lcc, self.ktau, self.mse
 
 
 def agreement(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> Agreement:
-    """All four figures.
+    """All four metrics.
 
     Args:
         scores: (pairs,).

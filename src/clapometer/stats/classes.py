@@ -19,7 +19,7 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Figures:
+class ClassificationMetrics:
     """How well predicted labels agree with true ones."""
 
     n: int
@@ -36,7 +36,9 @@ class Figures:
     """(labels, labels): clips by true label (row) and predicted label (column)."""
 
 
-def figures(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Figures:
+def classification_metrics(
+    true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
+) -> ClassificationMetrics:
     """Agreement of predicted with true labels.
 
     As scikit-learn's `accuracy_score`, `balanced_accuracy_score` and `f1_score(average="macro", zero_division=0)`
@@ -60,7 +62,7 @@ def figures(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
     np.add.at(confusion, ([place[label] for label in true], [place[label] for label in predicted]), 1)
     hits, occurring, named = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     either = (occurring + named) > 0
-    return Figures(
+    return ClassificationMetrics(
         n=len(true),
         accuracy=float(hits.sum() / len(true)),
         balanced_accuracy=float((hits[occurring > 0] / occurring[occurring > 0]).mean()),

@@ -11,7 +11,7 @@ import numpy as np
 
 from clapometer.errors import BadOption
 from clapometer.stats.bootstrap import Resamples
-from clapometer.stats.classes import Figures, class_estimates, figures
+from clapometer.stats.classes import ClassificationMetrics, class_estimates, classification_metrics
 from clapometer.stats.intervals import Estimate
 
 SHOWN = 10
@@ -19,10 +19,10 @@ SHOWN = 10
 
 
 @dataclass(frozen=True)
-class SpeechFigures:
+class GroupedMetrics:
     """How well predicted labels agree with true ones, and what other speakers would have given."""
 
-    figures: Figures
+    values: ClassificationMetrics
     accuracy: Estimate
     uar: Estimate
     """Unweighted average recall: the mean of the recalls of the classes."""
@@ -33,23 +33,23 @@ class SpeechFigures:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "n": self.figures.n,
+            "n": self.values.n,
             "speakers": self.speakers,
             **{
                 name: {"value": round(one.value, 6), "low": round(one.low, 6), "high": round(one.high, 6)}
                 for name, one in (("uar", self.uar), ("accuracy", self.accuracy), ("macro_f1", self.macro_f1))
             },
-            "confusion": {"labels": list(self.figures.labels), "true_by_predicted": self.figures.confusion.tolist()},
+            "confusion": {"labels": list(self.values.labels), "true_by_predicted": self.values.confusion.tolist()},
         }
 
 
-def figures_of(
+def grouped_metrics(
     true: Sequence[str],
     predicted: Sequence[str],
     speakers: Sequence[str] | None,
     labels: Sequence[str],
     resamples: Resamples | None = None,
-) -> SpeechFigures:
+) -> GroupedMetrics:
     """UAR, accuracy and macro-F1 with intervals over speakers, drawn with all their clips, as `class_estimates`.
 
     Clips of one speaker are alike, so that an interval that drew clips would promise too much of other speakers.
@@ -67,7 +67,7 @@ def figures_of(
     Raises:
         BadOption: different lengths, no clips, a speaker without a name, or a label that is not among `labels`.
     """
-    found = figures(true, predicted, labels)
+    found = classification_metrics(true, predicted, labels)
     if speakers is not None and (len(speakers) != len(true) or not all(speaker.strip() for speaker in speakers)):
         raise BadOption(
             f"{len(speakers)} speakers for {len(true)} clips, or one without a name; name each clip's speaker"
@@ -79,7 +79,7 @@ def figures_of(
         rows, columns, resamples or Resamples(), groups=None if of is None else of.reshape(-1).astype(np.int64)
     )
     number = None if who is None else len(who)
-    return SpeechFigures(found, estimates.accuracy, estimates.uar, estimates.macro_f1, number)
+    return GroupedMetrics(found, estimates.accuracy, estimates.uar, estimates.macro_f1, number)
 
 
 def check_apart(one: Sequence[str], other: Sequence[str], what: str = "speaker") -> None:

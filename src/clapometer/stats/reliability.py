@@ -33,7 +33,7 @@ class AgainstRest:
     ratings: int
     """Ratings of pairs that have two or more."""
     listeners: int | None
-    """Listeners that were compared with the others, each on his or her own pairs: figures are means over them. None
+    """Listeners that were compared with the others, each on his or her own pairs: metrics are means over them. None
     where all ratings were pooled instead."""
     srcc: Estimate
     lcc: Estimate

@@ -1,6 +1,6 @@
-"""The four figures of agreement under many sets of weights at once: what a bootstrap is made of.
+"""The four metrics of agreement under many sets of weights at once: what a bootstrap is made of.
 
-A resample is a column of weights, how often each pair was drawn, and a figure of a resample is the figure of the pairs
+A resample is a column of weights, how often each pair was drawn, and a metric of a resample is the metric of the pairs
 repeated that often. So nothing is sorted again for each of ten thousand resamples: the pairs are put in order once, and
 each step is taken for a whole block of resamples.
 """
@@ -26,15 +26,15 @@ def weighted_agreement(scores: FloatArray, ratings: FloatArray, weights: FloatAr
         weights: (pairs, resamples), 0 or more; whole numbers where they say how often a pair was drawn.
 
     Returns:
-        (4, resamples); NaN where a resample has no figure, such as one whose ratings are all the same.
+        (4, resamples); NaN where a resample has no metric, such as one whose ratings are all the same.
     """
     total = weights.sum(axis=0)
     x, y = scores[:, None], ratings if ratings.ndim > 1 else ratings[:, None]
     if (scores == scores[0]).all():
-        figures = np.full((4, weights.shape[1]), np.nan)
+        metrics = np.full((4, weights.shape[1]), np.nan)
         with np.errstate(invalid="ignore"):
-            figures[3] = _mean((x - y) ** 2, weights, total)
-        return figures
+            metrics[3] = _mean((x - y) ** 2, weights, total)
+        return metrics
     correlations, untied_x, untied_y = _correlations(scores, ratings, weights)
     with np.errstate(divide="ignore", invalid="ignore"):
         tau = 2 * _concordance(scores, ratings, weights) / np.sqrt(untied_x) / np.sqrt(untied_y)
@@ -193,10 +193,10 @@ def _paths(levels: int, path: Callable[[int], list[int]], end: int) -> IndexArra
 
 
 def agreement_of_columns(scores: FloatArray, ratings: FloatArray) -> FloatArray:
-    """The four figures of each column, for few rows, such as the means of systems in each resample.
+    """The four metrics of each column, for few rows, such as the means of systems in each resample.
 
     Args:
-        scores: (rows, columns); NaN where there is none, which makes the figures of its column NaN.
+        scores: (rows, columns); NaN where there is none, which makes the metrics of its column NaN.
         ratings: (rows, columns).
 
     Returns:
@@ -213,7 +213,7 @@ def agreement_of_columns(scores: FloatArray, ratings: FloatArray) -> FloatArray:
         untied_y += (y != 0).sum(axis=0)
     ones = np.ones_like(scores)
     with np.errstate(divide="ignore", invalid="ignore"):
-        figures = np.stack(
+        metrics = np.stack(
             [
                 _correlation(rank_x, rank_y, ones),
                 _correlation(scores - scores.mean(axis=0), ratings - ratings.mean(axis=0), ones),
@@ -221,7 +221,7 @@ def agreement_of_columns(scores: FloatArray, ratings: FloatArray) -> FloatArray:
                 ((scores - ratings) ** 2).mean(axis=0),
             ]
         )
-    figures[:3, (untied_x == 0) | (untied_y == 0)] = np.nan
-    figures[:, ~(np.isfinite(scores).all(axis=0) & np.isfinite(ratings).all(axis=0))] = np.nan
-    figures[:3] = np.clip(figures[:3], -1, 1)
-    return figures
+    metrics[:3, (untied_x == 0) | (untied_y == 0)] = np.nan
+    metrics[:, ~(np.isfinite(scores).all(axis=0) & np.isfinite(ratings).all(axis=0))] = np.nan
+    metrics[:3] = np.clip(metrics[:3], -1, 1)
+    return metrics

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.calibration import Calibration, write_calibration
 from clapometer.embedding.pipeline import Progress
@@ -31,10 +30,9 @@ from clapometer.tables.splits import TEST, VALIDATION
 from clapometer.training.card import BeforeAfter, card
 from clapometer.training.loop import TrainResult
 from clapometer.training.rating_data import RatedPairs, RatingData
-from clapometer.types import Window
+from clapometer.types import FloatArray, Window
 
 BEFORE, AFTER = "before", "after"
-Numbers = npt.NDArray[np.float64]
 
 
 def before_and_after(
@@ -86,7 +84,7 @@ def before_and_after(
     return result
 
 
-def _scored(clap: Clap, pairs: RatedPairs, window: Window, progress: Progress | None) -> Numbers:
+def _scored(clap: Clap, pairs: RatedPairs, window: Window, progress: Progress | None) -> FloatArray:
     """(pairs,) cosines."""
     scored: ScoredPairs = score_pairs(
         clap, zip(pairs.audio, pairs.texts, strict=True), window=window, progress=progress
@@ -94,7 +92,7 @@ def _scored(clap: Clap, pairs: RatedPairs, window: Window, progress: Progress | 
     return np.array([np.nan if one.cosine is None else one.cosine for one in scored.scores])
 
 
-def _write(path: Path, pairs: list[RatedPairs], scored: list[Numbers], seen: Seen) -> None:
+def _write(path: Path, pairs: list[RatedPairs], scored: list[FloatArray], seen: Seen) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(("audio", "text", "split", "score", "cosine", COLUMN))
@@ -116,7 +114,7 @@ def _ratings(pairs: list[RatedPairs]) -> Ratings:
     return replace(first, **joined, extra=extra)
 
 
-def _calibrated(tuned: Clap, data: RatingData, cosines: list[Numbers]) -> tuple[Calibration | None, str]:
+def _calibrated(tuned: Clap, data: RatingData, cosines: list[FloatArray]) -> tuple[Calibration | None, str]:
     """A map from cosines to ratings, fitted on the validation split since cosines of training pairs are too good; or
     why there is none.
     """

@@ -37,21 +37,21 @@ class Log:
 
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
-    def write(self, step: int, figures: Mapping[str, float], seconds: float | None = None, *, note: str = "") -> None:
+    def write(self, step: int, metrics: Mapping[str, float], seconds: float | None = None, *, note: str = "") -> None:
         """Add a line.
 
         Args:
             step: of the run.
-            figures: metrics by name; an undefined one (NaN) is null.
+            metrics: metrics by name; an undefined one (NaN) is null.
             seconds: how long the step took.
             note: what a reader must know of these metrics, such as that the state was selected by them.
         """
-        known = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        known = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         line = {"step": step, **known, **({} if seconds is None else {"seconds": round(seconds, 4)})}
         if self._file is not None:
             self._file.write(json.dumps(line | ({"note": note} if note else {})) + "\n")
         if self._board is not None:
-            for name, value in figures.items():
+            for name, value in metrics.items():
                 self._board.add_scalar(f"{name} ({note})" if note else name, value, step)
 
     def flush(self) -> None:

@@ -21,7 +21,7 @@ from clapometer.models.registry import DEFAULT_MODEL, load, resolve
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import file_hash, file_hashes, versions
 from clapometer.seen import NOTHING, Seen, has_seen_text
-from clapometer.stats.classes import figures
+from clapometer.stats.classes import classification_metrics
 from clapometer.stats.retrieval import AUDIO_TO_TEXT, TEXT_TO_AUDIO, both_ways
 from clapometer.tables import read_table
 from clapometer.tables.splits import TRAIN, VALIDATION
@@ -81,7 +81,7 @@ class ZeroShot:
         for error in filter(None, embedded.errors):
             raise BadAudio(error)
         similarity = embedded.vectors.astype(np.float64) @ class_vectors(clap, classes, self.templates).T
-        found = figures(self.labels, [classes[number] for number in similarity.argmax(axis=1)], classes)
+        found = classification_metrics(self.labels, [classes[number] for number in similarity.argmax(axis=1)], classes)
         return {"accuracy": found.accuracy, "balanced_accuracy": found.balanced_accuracy}
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from clapometer.errors import BadOption
 from clapometer.tables import atomic_write
+from clapometer.types import FloatArray
 
 Bin = Literal["low", "normal", "high"]
-Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Bins:
             raise BadOption(f"bins: 0 < low < high < 1 is needed, not low {self.low} and high {self.high}")
 
 
-def bins_of(columns: Mapping[str, Numbers], low: float, high: float, source: str) -> Bins:
+def bins_of(columns: Mapping[str, FloatArray], low: float, high: float, source: str) -> Bins:
     """The bins of a corpus.
 
     Args:

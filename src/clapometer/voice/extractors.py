@@ -38,7 +38,7 @@ class Source:
 
     Attributes:
         name: by which it is asked for.
-        version: what its figures depend on; part of the key under which they are stored.
+        version: what its features depend on; part of the key under which they are stored.
         names: what it measures; the fields of `Features` stand first.
         measure: (samples,) at 16 kHz to as many numbers, NaN where one is undefined.
     """

@@ -13,7 +13,8 @@ import numpy as np
 from clapometer.audio.files import resolve_audio_path
 from clapometer.errors import BadOption, BadTable
 from clapometer.tables import Table, read_table
-from clapometer.voice.bins import Bins, Numbers
+from clapometer.types import FloatArray
+from clapometer.voice.bins import Bins
 from clapometer.voice.extract import Measured
 from clapometer.voice.phrasebook import Phrasebook
 from clapometer.voice.queries import Facts
@@ -31,10 +32,10 @@ class Known:
 
     clips: list[Facts]
     notes: list[str]
-    columns: dict[str, Numbers]
+    columns: dict[str, FloatArray]
 
 
-def known_of(table: Table, measures: dict[str, Numbers], book: Phrasebook, labels: Sequence[str] = ()) -> Known:
+def known_of(table: Table, measures: dict[str, FloatArray], book: Phrasebook, labels: Sequence[str] = ()) -> Known:
     """Put together what is known.
 
     Args:
@@ -72,7 +73,7 @@ def known_of(table: Table, measures: dict[str, Numbers], book: Phrasebook, label
     return Known(clips, ["; ".join(some) for some in notes], columns)
 
 
-def columns_of(measured: Measured) -> dict[str, Numbers]:
+def columns_of(measured: Measured) -> dict[str, FloatArray]:
     """The measures of files by name, (files,)."""
     return {name: measured.values[:, place].astype(np.float64) for place, name in enumerate(measured.names)}
 
@@ -114,7 +115,7 @@ def _names(table: Table, column: str) -> list[str]:
     return ["" if cell is None else str(cell).strip() for cell in cells]
 
 
-def _numbers(table: Table, column: str) -> tuple[Numbers, dict[int, str]]:
+def _numbers(table: Table, column: str) -> tuple[FloatArray, dict[int, str]]:
     """The numbers of a column, NaN where a cell is empty or holds something else; and those cells, by row."""
     values, strange = np.full(len(table.rows), math.nan), dict[int, str]()
     for number, cell in enumerate(_names(table, column)):
@@ -125,7 +126,7 @@ def _numbers(table: Table, column: str) -> tuple[Numbers, dict[int, str]]:
     return values, strange
 
 
-def table_measures(path: Path, table: Table, root: Path) -> dict[str, Numbers]:
+def table_measures(path: Path, table: Table, root: Path) -> dict[str, FloatArray]:
     """Measures from a table of another program, or of `--save-features`, by the column `audio`.
 
     Args:

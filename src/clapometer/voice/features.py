@@ -67,7 +67,7 @@ def measure(samples: Samples, rate: int = RATE) -> Features:
 
     Args:
         samples: (n,), -1..1.
-        rate: Hz; figures of clips are comparable at one rate only.
+        rate: Hz; features of clips are comparable at one rate only.
 
     Returns:
         Finite numbers, NaN where there is nothing to measure.

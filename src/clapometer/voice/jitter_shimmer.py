@@ -2,7 +2,7 @@
 
 Around each voiced frame four periods are followed: each ends where the waveform is most like its own beginning
 (normalised cross-correlation, interpolated by a parabola). The definitions are those of Praat's "jitter (local)" and
-"shimmer (local, dB)", taken over these four periods; the clip's figure is the median over its voiced frames, because a
+"shimmer (local, dB)", taken over these four periods; the clip's value is the median over its voiced frames, because a
 few frames at the edges of voicing, where no period is like the next, would otherwise decide it.
 """
 
@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clapometer.voice.pitch import Numbers, Places, Samples
+from clapometer.types import FloatArray, IndexArray
+from clapometer.voice.pitch import Samples
 
 PERIODS = 4
 """Periods that are followed around a frame."""
@@ -32,7 +33,7 @@ class Roughness(NamedTuple):
     """Mean difference of the heights of neighbouring periods, in decibels."""
 
 
-def roughness(samples: Samples, rate: int, middle: Places, frequencies: Numbers) -> Roughness:
+def roughness(samples: Samples, rate: int, middle: IndexArray, frequencies: FloatArray) -> Roughness:
     """Jitter and shimmer of a clip.
 
     Args:
@@ -59,7 +60,7 @@ def roughness(samples: Samples, rate: int, middle: Places, frequencies: Numbers)
     return Roughness(float(np.median(jitter)), float(np.median(shimmer)))
 
 
-def _followed(samples: Samples, middle: Places, period: Numbers) -> tuple[Numbers, Numbers]:
+def _followed(samples: Samples, middle: IndexArray, period: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Lengths (in samples) and heights of the periods around some frames, (PERIODS, frames)."""
     widest = int(np.ceil(period.max()))
     reach = int(np.ceil(SPREAD * widest)) + 1

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from clapometer.voice.pitch import Numbers, Samples
+from clapometer.types import FloatArray
+from clapometer.voice.pitch import Samples
 
 WINDOW, STEP = 0.02, 0.01
 """Seconds of a frame, and between frames."""
@@ -31,7 +32,7 @@ def level(samples: Samples) -> float:
     return float(10 * np.log10(power)) if power > 1e-14 else float("nan")
 
 
-def loudness(samples: Samples, rate: int) -> Numbers:
+def loudness(samples: Samples, rate: int) -> FloatArray:
     """(frames,): loudness over time, 0 for silence, in no unit: only ratios and orders mean something.
 
     The power spectrum in 26 mel bands, weighted by the sensitivity of hearing and compressed (the first steps of
@@ -49,7 +50,7 @@ def loudness(samples: Samples, rate: int) -> Numbers:
     return np.concatenate(parts)
 
 
-def peaks_a_second(loud: Numbers, seconds: float) -> float:
+def peaks_a_second(loud: FloatArray, seconds: float) -> float:
     """How often loudness peaks, in 1/s: a proxy for the rate of speech, since most syllables are a peak.
 
     Args:
@@ -80,7 +81,7 @@ def _mel(frequency: float) -> float:
 
 
 @lru_cache(maxsize=8)
-def _bands(window: int, rate: int) -> Numbers:
+def _bands(window: int, rate: int) -> FloatArray:
     """(frequencies, bands): triangles on the mel scale times the sensitivity of hearing at their centres."""
     highest = min(HIGHEST, rate / 2)
     edges = np.linspace(_mel(LOWEST), _mel(highest), BANDS + 2)

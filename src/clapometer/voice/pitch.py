@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Numbers = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
+from clapometer.types import FloatArray, IndexArray
+
 Samples = npt.NDArray[np.float32]
 
 FRAMES_AT_A_TIME = 1024
@@ -51,14 +51,14 @@ def window_of(rate: int, options: PitchOptions = OPTIONS) -> int:
     return round(3 / options.lowest * rate)
 
 
-def centres(samples: int, rate: int, options: PitchOptions = OPTIONS) -> Places:
+def centres(samples: int, rate: int, options: PitchOptions = OPTIONS) -> IndexArray:
     """(frames,): the sample at the centre of each frame of a clip; none where it is shorter than one frame."""
     window = window_of(rate, options)
     count = max(0, 1 + int((samples - window) / (options.step * rate)))
     return np.round(np.arange(count) * options.step * rate).astype(np.int64) + window // 2
 
 
-def pitch(samples: Samples, rate: int, options: PitchOptions = OPTIONS) -> Numbers:
+def pitch(samples: Samples, rate: int, options: PitchOptions = OPTIONS) -> FloatArray:
     """Fundamental frequency over time.
 
     Args:
@@ -76,7 +76,9 @@ def pitch(samples: Samples, rate: int, options: PitchOptions = OPTIONS) -> Numbe
     return _path(frequencies, strengths, options)
 
 
-def _candidates(samples: Samples, rate: int, middle: Places, options: PitchOptions) -> tuple[Numbers, Numbers]:
+def _candidates(
+    samples: Samples, rate: int, middle: IndexArray, options: PitchOptions
+) -> tuple[FloatArray, FloatArray]:
     """Frequencies and strengths of the candidates, (frames, 1 + candidates); the first is that there is no voice."""
     window = window_of(rate, options)
     frames = np.lib.stride_tricks.sliding_window_view(samples, window)
@@ -103,7 +105,7 @@ def _candidates(samples: Samples, rate: int, middle: Places, options: PitchOptio
     return np.concatenate(frequencies), np.concatenate(strengths)
 
 
-def _peaks(like: Numbers, shortest: int, count: int) -> tuple[Numbers, Numbers]:
+def _peaks(like: FloatArray, shortest: int, count: int) -> tuple[FloatArray, FloatArray]:
     """The highest maxima of each row, interpolated by parabolas: lags and heights, (rows, count); height 0 is none."""
     before, here, after = like[:, shortest - 1 : -2], like[:, shortest:-1], like[:, shortest + 1 :]
     height = np.where((here > before) & (here >= after) & (here > 0), here, 0.0)
@@ -117,7 +119,7 @@ def _peaks(like: Numbers, shortest: int, count: int) -> tuple[Numbers, Numbers]:
     return np.asarray(place + shortest + shift), np.asarray(np.where(found > 1, 1 / np.maximum(found, 1.0), found))
 
 
-def _path(frequencies: Numbers, strengths: Numbers, options: PitchOptions) -> Numbers:
+def _path(frequencies: FloatArray, strengths: FloatArray, options: PitchOptions) -> FloatArray:
     """(frames,): the frequencies along the best path; NaN where it is unvoiced."""
     voiced, octaves = frequencies > 0, np.log2(np.where(frequencies > 0, frequencies, 1.0))
     one, two = voiced[:-1, :, None], voiced[1:, None, :]

@@ -29,7 +29,8 @@ from clapometer.tables import (
     write_with_record,
 )
 from clapometer.tables.memory import IN_MEMORY
-from clapometer.voice.bins import Bins, Numbers, bins_of, read_bins
+from clapometer.types import FloatArray
+from clapometer.voice.bins import Bins, bins_of, read_bins
 from clapometer.voice.extract import Progress, extract
 from clapometer.voice.extractors import OWN, egemaps
 from clapometer.voice.facts import columns_of, known_of, same_source, table_measures, without_bins
@@ -50,7 +51,7 @@ class Measures:
     """
 
     source: str
-    columns: dict[str, Numbers]
+    columns: dict[str, FloatArray]
     problems: list[str]
     notes: list[str]
 
