@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 import clapometer
-from clapometer.benchmark import example_sounds as sounds
+import sounds
+from clapometer.benchmark.example import TEXTS as DESCRIPTIONS
 from clapometer.plots.figures import heat_map
 
-NAMES = list(sounds.DESCRIPTIONS)
-TEXTS = list(sounds.DESCRIPTIONS.values())
+NAMES, TEXTS = list(DESCRIPTIONS), list(DESCRIPTIONS.values())
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "demo"
 Scores = npt.NDArray[np.float32]
 

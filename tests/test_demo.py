@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapometer.benchmark import example_sounds as sounds
+import sounds
+from clapometer.benchmark.example import TEXTS
 from clapometer.models.families import mini
 from clapometer.models.registry import EMBEDDED, load, save
 
@@ -60,6 +61,6 @@ def test_a_missing_model_is_said(tmp_path):
 )
 def test_the_embedded_model_knows_at_least_seven_of_eight():
     clap = load("mini", device="cpu")
-    waves = [(sounds.make(name), sounds.RATE) for name in sounds.DESCRIPTIONS]
-    cosines = clap.similarity(waves, [sounds.DESCRIPTIONS[name] for name in sounds.DESCRIPTIONS]).numpy()
+    waves = [(sounds.make(name), sounds.RATE) for name in TEXTS]
+    cosines = clap.similarity(waves, list(TEXTS.values())).numpy()
     assert (cosines.argmax(axis=1) == np.arange(8)).sum() >= 7

@@ -21,7 +21,8 @@ SOURCE = Path(clapometer.__file__).parent
 # From left to right; packages in one line do not import each other.
 LAYERS = (
     ("_version", "errors"),
-    ("types", "text", "similarity"),
+    ("types", "text"),
+    ("similarity",),
     ("audio", "tables", "stats"),
     ("labels", "calibration", "provenance", "seen", "plots"),
     ("ratings",),

@@ -62,7 +62,7 @@ def test_records_with_true_labels_and_groups(clap: MiniClap, write: Writer, tmp_
     truth = ["rain", "dog bark"] * 4
     hits = np.mean([clip.labels[0] == true for clip, true in zip(found.clips[:8], truth, strict=True)])
     assert found.metrics is not None
-    assert found.metrics.figures.accuracy == pytest.approx(hits)
+    assert found.metrics.values.accuracy == pytest.approx(hits)
     assert found.inputs.true == [*truth, "bell", None]
     assert (found.record["summary"]["with_true_label"], found.record["summary"]["groups"]) == (8, 4)
     assert found.failed == 1

@@ -44,7 +44,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, KeyboardInterrupt()) == 130
-    assert "what was computed is kept" in capsys.readouterr().err
+    assert "partial results are kept" in capsys.readouterr().err
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,8 +36,8 @@ def test_intervals_of_few_speakers_are_students() -> None:
         alone = stats.binomtest(round(found.accuracy.value * len(true)), len(true)).proportion_ci(method="wilson")
         assert found.accuracy.low == pytest.approx(max(min(found.accuracy.value - half, alone.low), 0), abs=0.01)
         assert found.accuracy.high == pytest.approx(min(max(found.accuracy.value + half, alone.high), 1), abs=0.01)
-        assert found.uar.value == found.figures.balanced_accuracy
-        assert found.macro_f1.low < found.macro_f1.value == found.figures.macro_f1 < found.macro_f1.high
+        assert found.uar.value == found.values.balanced_accuracy
+        assert found.macro_f1.low < found.macro_f1.value == found.values.macro_f1 < found.macro_f1.high
         assert found.speakers == number
 
 

@@ -1,32 +1,39 @@
 """A small synthetic data set with which every command can be tried: sounds, pairs, ratings, captions and labels.
 
-Sounds are synthesised and listeners are simulated; nothing here measures a model. Each of three made-up systems renders
-eight sounds for the right or for a wrong text, and adds its own amount of noise; listeners rate the match.
+Sounds are synthesised (`demo/sounds.py`) and listeners are simulated; nothing here measures a model. Each of three
+made-up systems renders eight sounds for the right or for a wrong text, and adds its own amount of noise.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from clapometer.benchmark import example_sounds as sounds
 from clapometer.errors import BadOption
 from clapometer.tables import atomic_write, write_rows
+from clapometer.types import FloatArray
 
-CLIPS = "clips"
+TEXTS = {
+    "siren": "a siren is wailing",
+    "rain": "rain is falling",
+    "clock": "a clock is ticking",
+    "bell": "a church bell is ringing",
+    "alarm clock": "an alarm clock is beeping",
+    "helicopter": "a helicopter is flying",
+    "car horn": "a car horn is honking",
+    "crickets": "crickets are chirping",
+}
+RATE = 16000
 SECONDS = 2.0
 """Of a named clip; those of pairs.csv are half as long."""
 SYSTEMS = {"clean": 0.0, "noisy": 0.15, "broken": 0.6}
 """Made-up systems and the amplitude of the noise that each adds."""
 PLACES = ("outdoors", "at night", "in the distance", "close by", "in an empty street")
 """One clip of each sound per system and place; the text of the last one is that of another sound."""
-LISTENERS = 12
-PER_PAIR = 4
+LISTENERS, PER_PAIR = 12, 4
 README = """Files to try Clapometer on, written by `clapometer example`.
 Sounds are synthesised and listeners are simulated.
 
@@ -38,17 +45,6 @@ val.csv       audio, label: for `clapometer pretrain --val`
 labelled.csv  audio, label: for `clapometer classify`
 labels.txt    one label per line
 """
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A clip that a system rendered for a text."""
-
-    audio: str
-    text: str
-    system: str
-    quality: float
-    """How well it matches, 0..1."""
 
 
 def write_example(folder: Path) -> list[Path]:
@@ -65,81 +61,58 @@ def write_example(folder: Path) -> list[Path]:
     """
     named = ("README.txt", "pairs.csv", "ratings.csv", "captions.csv", "val.csv", "labelled.csv", "labels.txt")
     written = [folder / name for name in named]
-    for path in (*written, folder / CLIPS):
+    for path in (*written, folder / "clips"):
         if path.exists():
             raise BadOption(f"{path} exists already; choose an empty folder")
-    (folder / CLIPS).mkdir(parents=True)
-    texts = sounds.DESCRIPTIONS
-    for name in texts:
-        _write(folder / CLIPS / f"{_stem(name)}.wav", _excerpt(name, 0.0, SECONDS))
-        _write(folder / CLIPS / f"held-out-{_stem(name)}.wav", _excerpt(name, sounds.SECONDS - SECONDS, SECONDS))
-    rng = np.random.default_rng(0)
-    pairs = _pairs(folder, rng)
-    tables: dict[str, list[dict[str, Any]]] = {
-        "pairs.csv": [{"audio": one.audio, "text": one.text, "system": one.system} for one in pairs],
-        "ratings.csv": _ratings(pairs, rng),
-        "captions.csv": [{"audio": f"{CLIPS}/{_stem(name)}.wav", "text": text} for name, text in texts.items()],
-        "val.csv": [{"audio": f"{CLIPS}/held-out-{_stem(name)}.wav", "label": name} for name in texts],
-        "labelled.csv": [{"audio": f"{CLIPS}/{_stem(name)}.wav", "label": name} for name in texts],
+    (folder / "clips").mkdir(parents=True)
+    stems = {name: name.replace(" ", "-") for name in TEXTS}
+    own = Path(__file__).with_name("example_clips")
+    waves = {name: soundfile.read(own / f"{stem}.ogg")[0] for name, stem in stems.items()}
+    for name, stem in stems.items():
+        size = round(SECONDS * RATE)
+        _write(folder / "clips" / f"{stem}.wav", waves[name][:size])
+        _write(folder / "clips" / f"held-out-{stem}.wav", waves[name][-size:])
+    pairs, ratings = _study(folder, waves, np.random.default_rng(0))
+    clips = {name: f"clips/{stem}.wav" for name, stem in stems.items()}
+    tables = {
+        "pairs.csv": pairs,
+        "ratings.csv": ratings,
+        "captions.csv": [{"audio": clips[name], "text": text} for name, text in TEXTS.items()],
+        "val.csv": [{"audio": f"clips/held-out-{stem}.wav", "label": name} for name, stem in stems.items()],
+        "labelled.csv": [{"audio": clip, "label": name} for name, clip in clips.items()],
     }
     for name, rows in tables.items():
         with atomic_write(folder / name) as file:
             write_rows(file, "csv", list(rows[0]), rows)
-    (folder / "labels.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    (folder / "labels.txt").write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
     (folder / "README.txt").write_text(README, encoding="utf-8")
     return written
 
 
-def _pairs(folder: Path, rng: np.random.Generator) -> list[Pair]:
-    names = list(sounds.DESCRIPTIONS)
-    pairs = []
+def _study(
+    folder: Path, waves: dict[str, FloatArray], rng: np.random.Generator
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Write the clips of the systems; rows of the pairs, and of their ratings."""
+    names, levels = list(TEXTS), rng.normal(scale=0.5, size=LISTENERS)
+    pairs, ratings = [], []
     for system, noise in SYSTEMS.items():
-        for name in names:
+        for number, name in enumerate(names):
             for take, place in enumerate(PLACES):
-                path = f"{CLIPS}/{system}-{_stem(name)}-{take}.wav"
-                clip = _excerpt(name, rng.uniform(0, sounds.SECONDS - SECONDS), SECONDS / 2)
-                _write(folder / path, clip + noise * rng.normal(size=len(clip)))
+                size = round(SECONDS / 2 * RATE)
+                start = int(rng.integers(len(waves[name]) - size))
+                path = f"clips/{system}-{name.replace(' ', '-')}-{take}.wav"
+                _write(folder / path, waves[name][start : start + size] + noise * rng.normal(size=size))
                 is_right = place != PLACES[-1]
-                meant = name if is_right else names[(names.index(name) + 3) % len(names)]
-                text = f"{sounds.DESCRIPTIONS[meant]} {place}"
-                quality = (0.9 if is_right else 0.15) * (1 - noise / 2)
-                pairs.append(Pair(path, text, system, float(np.clip(quality + rng.normal(scale=0.08), 0, 1))))
-    return pairs
+                meant = name if is_right else names[(number + 3) % len(names)]
+                pair = {"audio": path, "text": f"{TEXTS[meant]} {place}", "system": system}
+                quality = (9 if is_right else 1.5) * (1 - noise / 2) + rng.normal(scale=0.8)
+                pairs.append(pair)
+                for listener in sorted(rng.choice(LISTENERS, PER_PAIR, replace=False).tolist()):
+                    rating = round(float(np.clip(quality + levels[listener] + rng.normal(scale=1.2), 0, 10)))
+                    row = {**pair, "listener": f"L{listener + 1:02}", "rating": rating}
+                    ratings.append({**row, "scale_min": 0, "scale_max": 10})
+    return pairs, ratings
 
 
-def _ratings(pairs: list[Pair], rng: np.random.Generator) -> list[dict[str, Any]]:
-    levels = rng.normal(scale=0.5, size=LISTENERS)
-    rows = []
-    for one in pairs:
-        for listener in sorted(rng.choice(LISTENERS, PER_PAIR, replace=False).tolist()):
-            rating = round(float(np.clip(10 * one.quality + levels[listener] + rng.normal(scale=1.2), 0, 10)))
-            rows.append(
-                {
-                    "audio": one.audio,
-                    "text": one.text,
-                    "system": one.system,
-                    "listener": f"L{listener + 1:02}",
-                    "rating": rating,
-                    "scale_min": 0,
-                    "scale_max": 10,
-                }
-            )
-    return rows
-
-
-def _stem(name: str) -> str:
-    return name.replace(" ", "-")
-
-
-def _excerpt(name: str, start: float, seconds: float) -> np.ndarray[Any, np.dtype[np.float64]]:
-    first = round(start * sounds.RATE)
-    return _wave(name)[first : first + round(seconds * sounds.RATE)].astype(np.float64)
-
-
-@cache
-def _wave(name: str) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return sounds.make(name)
-
-
-def _write(path: Path, samples: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-    soundfile.write(path, np.clip(samples, -1, 1), sounds.RATE, subtype="PCM_16")
+def _write(path: Path, samples: FloatArray) -> None:
+    soundfile.write(path, np.clip(samples, -1, 1), RATE, subtype="PCM_16")

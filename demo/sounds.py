@@ -7,9 +7,12 @@ peak of 0.8 and float32.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
+import soxr
 
 RATE = 32000
 SECONDS = 5.0
@@ -168,19 +171,21 @@ GENERATORS: dict[str, Callable[[], Wave]] = {
     "crickets": crickets,
 }
 
-DESCRIPTIONS = {
-    "siren": "a siren is wailing",
-    "rain": "rain is falling",
-    "clock": "a clock is ticking",
-    "bell": "a church bell is ringing",
-    "alarm clock": "an alarm clock is beeping",
-    "helicopter": "a helicopter is flying",
-    "car horn": "a car horn is honking",
-    "crickets": "crickets are chirping",
-}
-
 
 def make(name: str) -> npt.NDArray[np.float32]:
     """A sound of `GENERATORS`; float32 (SAMPLES,) at RATE, with a peak of 0.8."""
     wave = GENERATORS[name]()
     return np.asarray(0.8 * wave / np.abs(wave).max(), np.float32)
+
+
+def main() -> None:
+    """Write the clips that `clapometer example` is made of: Ogg Vorbis, 16 kHz."""
+    folder = Path(__file__).resolve().parent.parent / "src" / "clapometer" / "benchmark" / "example_clips"
+    folder.mkdir(exist_ok=True)
+    for name in GENERATORS:
+        samples = soxr.resample(make(name), RATE, 16000, quality="HQ")
+        soundfile.write(folder / f"{name.replace(' ', '-')}.ogg", samples, 16000, format="OGG", subtype="VORBIS")
+
+
+if __name__ == "__main__":
+    main()
