@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from clapometer.errors import BadOption
-from clapometer.stats.oneway import components, sums
-from clapometer.stats.variance import variances
+from clapometer.stats.variance_components import components, sums, variances
 
 # Shrout and Fleiss, Intraclass correlations (Psychological Bulletin 1979), table 2: 6 targets, 4 judges.
 SHROUT_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)

@@ -14,7 +14,7 @@ from clapometer.stats.icc import Icc, icc, icc_of
 from clapometer.stats.intervals import Estimate
 from clapometer.stats.krippendorff import alpha_of
 from clapometer.stats.reliability import AgainstRest, SplitHalf, against_rest, split_half
-from clapometer.stats.variance import variances
+from clapometer.stats.variance_components import variances
 
 FEWEST = 3
 """Pairs with two or more ratings, below which no reliability is computed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.stats.oneway import sums
+from clapometer.stats.variance_components import sums
 from clapometer.types import FloatArray, IndexArray
 
 

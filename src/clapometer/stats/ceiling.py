@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clapometer.stats.intervals import Estimate, alone, f_limits, student
-from clapometer.stats.variance import Design, Variances, inflation, predicted_levels, variances
+from clapometer.stats.variance_components import Design, Variances, inflation, predicted_levels, variances
 from clapometer.types import FloatArray, IndexArray
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def noise_ceiling(
 ) -> Ceiling:
     """The ceiling of SRCC, LCC and KTAU, and the floor of MSE, against the mean ratings of pairs.
 
-    LCC and MSE are in closed form, from the variance components of the design (`variance`), whatever the distributions
-    are. Where listeners overlap between pairs, a level that all pairs share moves no correlation: with s the variance
+    LCC and MSE are in closed form, from the variance components of the design, whatever the distributions are. Where listeners overlap between pairs, a level that all pairs share moves no correlation: with s the variance
     of the pairs' true means and r that of the errors of mean ratings relative to each other, LCC = sqrt(s / (s + r))
     (for a crossed design the root of ICC(C,k), corrected for its bias where pairs are few). MSE is the mean squared
     error itself, levels included. SRCC and KTAU come from a model of the panel (`latent`).

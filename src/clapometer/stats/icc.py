@@ -10,8 +10,7 @@ import math
 from dataclasses import dataclass
 
 from clapometer.stats.intervals import Estimate, alone, f_limits
-from clapometer.stats.oneway import components
-from clapometer.stats.variance import Design, Variances, inflation, satterthwaite, variances
+from clapometer.stats.variance_components import Design, Variances, components, inflation, satterthwaite, variances
 from clapometer.types import FloatArray, IndexArray
 
 

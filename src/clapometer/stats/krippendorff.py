@@ -19,7 +19,7 @@ import numpy as np
 from clapometer.errors import BadOption
 from clapometer.stats.agreement import ranks, settled
 from clapometer.stats.intervals import Estimate, alone, f_limits
-from clapometer.stats.variance import Variances, inflation, variances
+from clapometer.stats.variance_components import Variances, inflation, variances
 from clapometer.types import FloatArray, IndexArray
 
 Level = Literal["interval", "ordinal"]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from clapometer.stats.agreement import ktau, settled
 from clapometer.stats.bootstrap import draws
 from clapometer.stats.intervals import Estimate, alone, fisher_interval
-from clapometer.stats.oneway import sums
+from clapometer.stats.variance_components import sums
 from clapometer.stats.weighted import weighted_correlations
 from clapometer.types import FloatArray, IndexArray
 

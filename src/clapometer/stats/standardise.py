@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clapometer.stats.variance import predicted_levels, variances
+from clapometer.stats.variance_components import predicted_levels, variances
 from clapometer.types import FloatArray, IndexArray
 
 FEWEST_RATINGS = 8

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clapometer.errors import BadOption
-from clapometer.stats.variance import inflation, predicted_levels, variances
+from clapometer.stats.variance_components import inflation, predicted_levels, variances
 
 
 def crossed(table):
