@@ -43,10 +43,11 @@ def noise_ceiling(
 ) -> Ceiling:
     """The ceiling of SRCC, LCC and KTAU, and the floor of MSE, against the mean ratings of pairs.
 
-    LCC and MSE are in closed form, from the variance components of the design, whatever the distributions are. Where listeners overlap between pairs, a level that all pairs share moves no correlation: with s the variance
-    of the pairs' true means and r that of the errors of mean ratings relative to each other, LCC = sqrt(s / (s + r))
-    (for a crossed design the root of ICC(C,k), corrected for its bias where pairs are few). MSE is the mean squared
-    error itself, levels included. SRCC and KTAU come from a model of the panel (`latent`).
+    LCC and MSE are in closed form, from the variance components of the design, whatever the distributions are. Where
+    listeners overlap between pairs, a level that all pairs share moves no correlation: with s the variance of the
+    pairs' true means and r that of the errors of mean ratings relative to each other, LCC = sqrt(s / (s + r)) (for a
+    crossed design the root of ICC(C,k), corrected for its bias where pairs are few). MSE is the mean squared error
+    itself, levels included. SRCC and KTAU come from a model of the panel (`latent`).
 
     Pairs with one rating count: their mean is noisier than that of others, and the ceiling for it. NaN where no pair
     has two ratings. Where pairs do not differ by more than noise, the ceilings of correlations are 0; where that
