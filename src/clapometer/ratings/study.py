@@ -111,7 +111,8 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
     real = ~given.is_anchor
     start = _selected(given, real, options)
     screening = screen(given, start, options.screen)
-    used = given.take(screening.kept)
+    steps = screening.steps if options.screen else tuple(_tried(given, start))
+    used = given.take(screening.kept)  # after the steps, which number pairs and listeners: `take` keeps the numbers
     excluded = int((real & ~start & (given.split == EXCLUDED)).sum())
     left_out = {
         "of anchors": int((~real).sum()),
@@ -123,7 +124,7 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
         used=used,
         left_out={reason: count for reason, count in left_out.items() if count},
         applied=bool(options.screen),
-        steps=screening.steps if options.screen else tuple(_tried(given, start)),
+        steps=steps,
         relate_rule=against_relate(given),
         summary=summarize(used, None if screening.valid is None else given.take(screening.valid)),
     )

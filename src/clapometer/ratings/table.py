@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clapometer.errors import BadOption
+from clapometer.stats.agreement import settled
 from clapometer.tables.splits import canonical_split, splits_named
 from clapometer.types import BoolArray, FloatArray, parse_names
 
@@ -242,17 +242,6 @@ class Ratings:
             index = _anew(self.listeners[0][which])
             vars(taken)["listeners"] = index, taken.listener[firsts(index)]
         return taken
-
-
-def settled(means: FloatArray) -> FloatArray:
-    """Means, rounded so that equal ones are equal, whatever the order in which they were summed.
-
-    (0.1 + 0.2 + 0.3) / 3 and (0.3 + 0.2 + 0.1) / 3 differ in the last bit, which is no difference between pairs. Twelve
-    significant digits of the largest mean stay.
-    """
-    size = float(np.abs(means).max(initial=0))
-    rounded: FloatArray = means if size == 0 else np.round(means, 11 - math.floor(math.log10(size)))
-    return rounded
 
 
 def _places(values: list[Any]) -> Integers:

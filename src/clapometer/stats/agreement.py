@@ -5,6 +5,7 @@ NaN stays NaN: a correlation with something constant, or of fewer than two pairs
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,11 +95,15 @@ def ranks(values: npt.ArrayLike) -> FloatArray:
     return middle[level.reshape(-1)]
 
 
-def settled(values: npt.ArrayLike) -> FloatArray:
-    """Values rounded to 11 digits of the largest, so that means that differ by rounding are tied."""
-    values = np.asarray(values, np.float64)
-    size = float(np.abs(values).max()) if len(values) else 0.0
-    rounded: FloatArray = np.round(values / size, 11) * size if size > 0 else values
+def settled(means: npt.ArrayLike) -> FloatArray:
+    """Means, rounded so that equal ones are equal, whatever the order in which they were summed.
+
+    (0.1 + 0.2 + 0.3) / 3 and (0.3 + 0.2 + 0.1) / 3 differ in the last bit, which is no difference between pairs. Twelve
+    significant digits of the largest mean stay.
+    """
+    means = np.asarray(means, np.float64)
+    size = float(np.abs(means).max(initial=0))
+    rounded: FloatArray = means if size == 0 else np.round(means, 11 - math.floor(math.log10(size)))
     return rounded
 
 

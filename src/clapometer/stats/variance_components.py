@@ -309,11 +309,14 @@ def _levels(rating: FloatArray, pair: IndexArray, listener: IndexArray, pairs: P
         pairs: the sums of each pair.
         ridge: residual variance over that of the levels, for their best linear prediction; 0 for plain least squares.
     """
+    from scipy.sparse import csr_array
+
     count = np.bincount(listener).astype(np.float64)
+    rated = csr_array((np.ones(len(pair)), (pair, listener)), shape=(len(pairs.count), len(count)))
+    raters = rated.T.tocsr()
 
     def normal(levels: FloatArray) -> FloatArray:
-        means = np.bincount(pair, levels[listener]) / pairs.count
-        product: FloatArray = (count + ridge) * levels - np.bincount(listener, means[pair])
+        product: FloatArray = (count + ridge) * levels - raters @ ((rated @ levels) / pairs.count)
         return product
 
     own = np.bincount(listener, rating - pairs.mean[pair]).astype(np.float64)
