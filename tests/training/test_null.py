@@ -134,6 +134,7 @@ def check_null(folder: Path, seeds: range, allowed: int, options: TrainOptions =
     assert sum(one.kept.is_clear for one in found) <= allowed, found
 
 
+@pytest.mark.slow
 def test_shuffled_ratings_bring_no_gain(tmp_path: Path) -> None:
     check_null(tmp_path, range(5), allowed=1)
 

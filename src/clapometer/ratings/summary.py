@@ -14,7 +14,7 @@ from clapometer.stats.icc import Icc, icc, icc_of
 from clapometer.stats.intervals import Estimate
 from clapometer.stats.krippendorff import alpha_of
 from clapometer.stats.reliability import AgainstRest, SplitHalf, against_rest, split_half
-from clapometer.stats.variance_components import variances
+from clapometer.stats.variance_components import Variances, variances
 
 FEWEST = 3
 """Pairs with two or more ratings, below which no reliability is computed."""
@@ -110,7 +110,8 @@ def summarize(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
     valid = ratings if unselected is None else unselected.sorted()
     pairs = ratings.pairs
     systems = _groups(ratings, "system")
-    ceilings = [("", _ceiling(valid))]
+    found = variances(valid.target, valid.pairs.index, _who(valid)) if _several(valid) else None
+    ceilings = [("", _ceiling(valid, found))]
     if len(systems) > 1:
         ceilings += [(group.name, _ceiling(valid.take(valid.system == group.name))) for group in systems]
     return Summary(
@@ -120,7 +121,7 @@ def summarize(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
         per_pair=_spread(pairs.count),
         per_listener=_spread(np.bincount(ratings.listeners[0])) if ratings.has_listeners else None,
         distribution=_distribution(ratings),
-        reliability=_reliability(valid),
+        reliability=_reliability(valid, found),
         ceilings=tuple(ceilings),
         selected=None if unselected is None else _selected(ratings, len(unselected)),
     )
@@ -165,17 +166,16 @@ def _who(ratings: Ratings) -> Integers | None:
     return ratings.listeners[0] if ratings.has_listeners else None
 
 
-def _ceiling(ratings: Ratings, *, intervals: bool = True) -> Ceiling | None:
+def _ceiling(ratings: Ratings, found: Variances | None = None, *, intervals: bool = True) -> Ceiling | None:
     if _several(ratings) < FEWEST_FOR_CEILING:
         return None
-    return noise_ceiling(ratings.target, ratings.pairs.index, _who(ratings), intervals=intervals)
+    return noise_ceiling(ratings.target, ratings.pairs.index, _who(ratings), found=found, intervals=intervals)
 
 
-def _reliability(ratings: Ratings) -> Reliability | None:
-    if _several(ratings) < FEWEST:
+def _reliability(ratings: Ratings, found: Variances | None) -> Reliability | None:
+    if found is None or _several(ratings) < FEWEST:
         return None
-    rating, pair, who = ratings.rating, ratings.pairs.index, _who(ratings)
-    found = variances(rating, pair, who)
+    rating, pair, who = ratings.target, ratings.pairs.index, _who(ratings)
     return Reliability(
         icc_of(found),
         alpha_of(found, rating, pair),

@@ -39,7 +39,13 @@ class Ceiling:
 
 
 def noise_ceiling(
-    rating: FloatArray, pair: IndexArray, listener: IndexArray | None = None, *, intervals: bool = True, seed: int = 0
+    rating: FloatArray,
+    pair: IndexArray,
+    listener: IndexArray | None = None,
+    *,
+    found: Variances | None = None,
+    intervals: bool = True,
+    seed: int = 0,
 ) -> Ceiling:
     """The ceiling of SRCC, LCC and KTAU, and the floor of MSE, against the mean ratings of pairs.
 
@@ -57,10 +63,11 @@ def noise_ceiling(
         rating: (ratings,), finite.
         pair: (ratings,): the number of the pair, from 0 without gaps.
         listener: (ratings,): the number of the listener, from 0 without gaps; None where that is unknown.
+        found: the variance components of these ratings, where they have been computed.
         intervals: whether to compute 95 % confidence intervals.
         seed: of the draws from the model.
     """
-    found = variances(rating, pair, listener)
+    found = found or variances(rating, pair, listener)
     count = found.pairs.count
     rating = np.asarray(rating, np.float64)
     lcc, mse = _linear(found, float(np.ptp(rating)) ** 2, intervals)
