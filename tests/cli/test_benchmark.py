@@ -6,47 +6,13 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import torch
 from helpers import datasets
+from helpers.commands import Run
 
-from clapometer import save
-from clapometer.cli import main
-from clapometer.models.families.mini import tiny
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    save(tiny(), folder)
-    return folder
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def runner(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["clapometer", "benchmark", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(end.value.code or 0), out, err)
-
-    return runner
+COMMAND = ("benchmark",)
 
 
 def test_the_list_needs_no_data(run: Run) -> None:

@@ -4,39 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
+from helpers.commands import Run
 from helpers.rated_tones import rated_tones
 
-from clapometer import Window, load, save
-from clapometer.cli import main
-from clapometer.models.families.mini import tiny
+from clapometer import Window, load
 
-Run = Callable[..., tuple[int, str, str]]
 QUICK = ("--batch-size", 12, "--learning-rate", 1e-2, "--warmup-steps", 5, "--epochs", 3, "--scale", "0,10")
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    save(tiny(), tmp_path / "tiny")
-    return tmp_path / "tiny"
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def runner(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["clapometer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return runner
 
 
 @pytest.mark.slow

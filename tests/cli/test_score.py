@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +20,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-
-from clapometer import save
-from clapometer.cli import main
-from clapometer.models.families.mini import tiny
+from helpers.commands import Run
 
 RATE = 16000
 MOST_MEMORY = 1.5e9
 
 
-Run = Callable[..., "Ended"]
+COMMAND = ("score",)
 
 
 @dataclass(frozen=True)
@@ -39,13 +36,6 @@ class Ended:
     err: str
     memory: int
     """Peak resident set, bytes."""
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    save(tiny(), folder)
-    return folder
 
 
 SLOW = """
@@ -82,20 +72,6 @@ def run_apart(*arguments: object) -> Ended:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     return Ended(process.returncode, out, err, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command in this process, which need not import torch anew."""
-
-    def runner(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["clapometer", "score", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(end.value.code or 0), out, err, 0)
-
-    return runner
 
 
 def noise(path: Path, seed: int, seconds: float = 1.0) -> Path:

@@ -9,18 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
+from helpers.commands import Run
 
-from clapometer import load, save
-from clapometer.cli import main
-from clapometer.models.families.mini import tiny
+from clapometer import load
 from clapometer.search import open_index
 
 RATE = 16000
@@ -39,36 +35,6 @@ MiniClap._encode_waveforms = _encode_waveforms
 main()
 """
 """The command with a model that takes its time: it is still at work when it is killed, however busy the machine."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    save(tiny(), folder)
-    return folder
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def runner(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["clapometer", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return Ended(int(end.value.code or 0), out, err)
-
-    return runner
 
 
 def sounds(folder: Path, count: int) -> Path:
