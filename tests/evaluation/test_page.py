@@ -214,7 +214,7 @@ def test_a_baseline_that_is_better_is_not_green_and_stands_in_no_headline(tmp_pa
         assert "mean" not in one
         assert "constant" not in one
     assert "Between these 3 systems" in text
-    assert "drawn were texts with all their pairs" in text
+    assert "resampled are texts with all their pairs" in text
 
 
 def test_too_few_pairs_are_said(tmp_path):
