@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from clapometer.cli.options import BatchOption, CacheOption, InferenceOptions, WindowOption, with_options
+from clapometer.cli.options import CacheOption, DeviceOption, InferenceOptions, with_options
 from clapometer.errors import BadOption
 
 
@@ -35,13 +35,13 @@ def test_options_of_inference_are_one_per_field_with_its_default() -> None:
 def test_an_option_alone_is_that_of_the_dataclass() -> None:
     made: list[object] = []
 
-    def command(batch_size: BatchOption = None, window: WindowOption = "", cache: CacheOption = True) -> None:
-        made.append((batch_size, window, cache))
+    def command(device: DeviceOption = "auto", cache: CacheOption = True) -> None:
+        made.append((device, cache))
 
     app = typer.Typer()
     app.command()(command)
-    done = CliRunner().invoke(app, ["--batch-size", "4", "--window", "hop=5", "--no-cache"], catch_exceptions=False)
+    done = CliRunner().invoke(app, ["--device", "cpu", "--no-cache"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert made == [(4, "hop=5", False)]
+    assert made == [("cpu", False)]
     help_text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "250", "TERM": "dumb"}).output
-    assert InferenceOptions.__dataclass_fields__["batch_size"].metadata["help"] in help_text
+    assert InferenceOptions.__dataclass_fields__["device"].metadata["help"] in help_text

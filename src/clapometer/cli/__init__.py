@@ -17,6 +17,7 @@ from clapometer.cli.example import example
 from clapometer.cli.finetune import finetune
 from clapometer.cli.index import index
 from clapometer.cli.models import models
+from clapometer.cli.options import Command
 from clapometer.cli.pretrain import pretrain
 from clapometer.cli.queries import queries
 from clapometer.cli.ratings import ratings
@@ -49,19 +50,10 @@ def _options(
 ) -> None: ...
 
 
-app.command("score")(score)
-app.command("evaluate")(evaluate)
-app.command("ratings")(ratings)
-app.command("classify")(classify)
-app.command("pretrain")(pretrain)
-app.command("finetune")(finetune)
-app.command("index")(index)
-app.command("search")(search)
-app.command("corpus")(corpus)
-app.command("queries")(queries)
-app.command("benchmark")(benchmark)
-app.command("models")(models)
-app.command("example")(example)
+_COMMANDS: list[Command] = [score, evaluate, ratings, classify, pretrain, finetune, index, search]
+_COMMANDS += [corpus, queries, benchmark, models, example]
+for _command in _COMMANDS:
+    app.command(_command.__name__)(_command)
 
 
 def main() -> None:

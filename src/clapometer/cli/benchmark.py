@@ -11,19 +11,13 @@ from clapometer.cli import console
 from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
-    BatchOption,
-    CacheOption,
-    DeviceOption,
     InferenceOptions,
     JsonOption,
-    ModelOption,
-    PrecisionOption,
     QuietOption,
-    WindowOption,
-    WorkersOption,
     load_model,
+    with_options,
 )
-from clapometer.embedding.store import open_store, partial_store, remove_store
+from clapometer.embedding.store import store_for
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
@@ -81,7 +75,9 @@ IncludeSeen = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the MLP and of fine-tuning.")]
 
 
+@with_options(options=InferenceOptions, leave_out=("backend",))
 def benchmark(
+    options: InferenceOptions,
     tasks: Tasks = None,
     list_tasks: List = False,
     root: Root = None,
@@ -89,17 +85,10 @@ def benchmark(
     template: Templates = None,
     fold: Folds = None,
     output: Output = None,
-    model: ModelOption = MINI,
     rates: Rates = "1e-4,3e-5",
     epochs: Epochs = 10,
     seed: Seed = 0,
     include_seen: IncludeSeen = False,
-    batch_size: BatchOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
-    workers: WorkersOption = None,
-    window: WindowOption = "",
-    cache: CacheOption = True,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -120,51 +109,50 @@ def benchmark(
         raise BadOption("name a task, such as esc50; --list shows all")
     if root is None:
         raise BadOption("--root DIR: name the folder of the data set, or one with the folders of several")
-    from clapometer.benchmark.report import write_benchmark
-    from clapometer.benchmark.run import plan_benchmark, run_benchmark, warnings_of
+    from clapometer.benchmark.run import plan_benchmark, run_benchmark
     from clapometer.evaluation.folder import check_folder
 
-    options = InferenceOptions(
-        model=model, device=device, precision=precision, batch_size=batch_size, workers=workers, window=window
-    )
     if output is not None:
         check_folder(output)
     grid = _grid(rates, epochs) if setup == "finetune" else None
     specs = [plan_benchmark(name, root, setup=setup, templates=template or (), folds=fold or ()) for name in tasks]
     clap = load_model(options)
-    store = open_store(output, cache=cache, log=console.say)
     results = []
-    for spec in specs:
-        found = run_benchmark(
-            clap,
-            spec,
-            model=model,
-            window=clap.window_of(window),
-            batch_size=batch_size,
-            workers=workers,
-            store=store,
-            seed=seed,
-            grid=grid,
-            include_seen=include_seen,
-            progress=console.progress(quiet),
-        )
-        results.append(found)
-        if not json:
-            _print(found)
-        for warning in warnings_of(found, clap.card.name):
-            console.say(f"note: {warning}")
-        if output is not None:
-            written = write_benchmark(found, output)
-            console.note(f"wrote {', '.join(map(str, written))}", quiet=quiet)
-    if store is not None:
-        store.close()
-    if output is not None:
-        remove_store(partial_store(output))
+    with store_for(output, cache=options.cache, log=console.say) as store:
+        for spec in specs:
+            found = run_benchmark(
+                clap,
+                spec,
+                model=options.model,
+                window=clap.window_of(options.window),
+                batch_size=options.batch_size,
+                workers=options.workers,
+                store=store,
+                seed=seed,
+                grid=grid,
+                include_seen=include_seen,
+                progress=console.progress(quiet),
+            )
+            results.append(found)
+            _report(found, clap.card.name, output, quiet=quiet, json=json)
     if json:
         console.print_json({"results": [{**found.record, "failed": found.failed} for found in results]})
     if clap.card.name == MINI:
         console.note(MINI_IS_SMALL, quiet=quiet)
     raise typer.Exit(1 if any(found.failed for found in results) else 0)
+
+
+def _report(found: BenchmarkResult, model: str, output: Path | None, *, quiet: bool, json: bool) -> None:
+    """Print the result of a task and write it."""
+    from clapometer.benchmark.report import write_benchmark
+    from clapometer.benchmark.run import warnings_of
+
+    if not json:
+        _print(found)
+    for warning in warnings_of(found, model):
+        console.say(f"note: {warning}")
+    if output is not None:
+        console.note(f"wrote {', '.join(map(str, write_benchmark(found, output)))}", quiet=quiet)
 
 
 def _grid(rates: str, epochs: int) -> FinetuneGrid:
@@ -178,7 +166,6 @@ def _grid(rates: str, epochs: int) -> FinetuneGrid:
 
 def _list(json: bool) -> None:
     from clapometer.benchmark.tasks import TASKS
-    from clapometer.cli.console import print_table
 
     if json:
         about = ("name", "title", "domain", "metric", "protocol", "where", "licence")
@@ -193,13 +180,12 @@ def _list(json: bool) -> None:
          task.counts.get("classes", ""), task.counts.get("folds", ""), task.metric, task.where)
         for task in TASKS
     ]  # fmt: skip
-    print_table(columns, lines, right=("clips", "classes", "folds"), wrap=("data", "from"))
+    console.print_table(columns, lines, right=("clips", "classes", "folds"), wrap=("data", "from"))
 
 
 def _print(found: BenchmarkResult) -> None:
     from clapometer.benchmark.published_results import format_estimate
     from clapometer.benchmark.tasks.task import SETUP_NAMES
-    from clapometer.cli.console import print_table
     from clapometer.seen import MARK
 
     record = found.record
@@ -226,5 +212,5 @@ def _print(found: BenchmarkResult) -> None:
             for one in record["published"]
         ]  # fmt: skip
         columns = ("published", "metric", "value", "evidence", "what differs", "source")
-        print_table(columns, lines, right=("value",), wrap=("what differs", "source"))
+        console.print_table(columns, lines, right=("value",), wrap=("what differs", "source"))
     print()

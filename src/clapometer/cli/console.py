@@ -15,7 +15,7 @@ from clapometer.tables import Table, record_path, renamed_columns
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns of a table that is not printed in a terminal; lines are only as long as they need to be."""
 SHOWN_PROBLEMS = 20
-"""Rows or files that a list of problems names."""
+"""Lines of a list that are printed."""
 
 
 class _Line:
@@ -34,6 +34,15 @@ def note(message: str, *, quiet: bool = False) -> None:
     """A note on standard error, unless the user wants quiet."""
     if not quiet:
         say(f"note: {message}")
+
+
+def say_list(title: str, lines: Sequence[str], more: str = "") -> None:
+    """A title and the first of some lines on standard error; `more` follows the number of the others."""
+    say(title)
+    for line in lines[:SHOWN_PROBLEMS]:
+        say(f"  {line}")
+    if len(lines) > SHOWN_PROBLEMS:
+        say(f"  ... and {len(lines) - SHOWN_PROBLEMS} more{more}")
 
 
 def wrote(output: Path, table: Table, added: Iterable[str], *, quiet: bool = False) -> None:
@@ -62,14 +71,13 @@ def print_problems(
         effect: what follows from them, such as `cannot be scored`.
         known: one per row, as many or none; a row with one has been listed before.
     """
-    bad = [number for number, problem in enumerate(problems) if problem and not (known and known[number])]
-    if not bad:
-        return
-    say(f"{len(bad)} of {len(problems)} rows {effect}:")
-    for number in bad[:SHOWN_PROBLEMS]:
-        say(f"  {where(number)}: {problems[number]}")
-    if len(bad) > SHOWN_PROBLEMS:
-        say(f"  ... and {len(bad) - SHOWN_PROBLEMS} more")
+    bad = [
+        f"{where(number)}: {problem}"
+        for number, problem in enumerate(problems)
+        if problem and not (known and known[number])
+    ]
+    if bad:
+        say_list(f"{len(bad)} of {len(problems)} rows {effect}:", bad)
 
 
 def print_json(values: Mapping[str, Any]) -> None:

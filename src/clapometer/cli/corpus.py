@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.console import SHOWN_PROBLEMS, print_table
 from clapometer.cli.options import JsonOption, QuietOption
 from clapometer.tables import check_output
 
@@ -39,11 +38,8 @@ def corpus(
     table = read_corpus(name, folder)
     write_corpus(table, output)
     if table.skipped and not quiet:
-        console.say(f"{len(table.skipped)} sounds are left out:")
-        for path, why in list(table.skipped.items())[:SHOWN_PROBLEMS]:
-            console.say(f"  {path}: {why}")
-        if len(table.skipped) > SHOWN_PROBLEMS:
-            console.say(f"  ... and {len(table.skipped) - SHOWN_PROBLEMS} more")
+        lines = [f"{path}: {why}" for path, why in table.skipped.items()]
+        console.say_list(f"{len(lines)} sounds are left out:", lines)
     counts = {
         column: dict(sorted(Counter(getattr(clip, column) for clip in table.clips).items()))
         for column in COUNTED
@@ -55,5 +51,5 @@ def corpus(
         console.print_json(metrics | counts | {"output": str(output)})
         return
     rows = [[column, value or "(unknown)", times] for column, some in counts.items() for value, times in some.items()]
-    print_table(("column", "value", "clips"), rows, right=("clips",))
+    console.print_table(("column", "value", "clips"), rows, right=("clips",))
     print(f"\n{len(table.clips)} clips of {speakers} speakers: {output}")

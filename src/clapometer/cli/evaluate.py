@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -84,7 +83,7 @@ def evaluate(
     if calibrate is not None:
         check_calibrate(calibrate, overwrite=overwrite)
     options = replace(options, resamples=resamples)
-    found = listeners.evaluate(scores, ratings, options, progress=partial(console.Progress, quiet=quiet))
+    found = listeners.evaluate(scores, ratings, options, progress=console.progress(quiet))
     calibration = None if calibrate is None else calibration_of(found, calibrate)
     print_problems(found, quiet=quiet)
     written = []

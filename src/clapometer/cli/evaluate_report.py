@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clapometer.cli import console
-from clapometer.cli.console import SHOWN_PROBLEMS, print_table
+from clapometer.cli.console import print_table
 from clapometer.evaluation import export, sentences
 from clapometer.evaluation.join import IS_ANCHOR, Loose
 from clapometer.evaluation.result import BETWEEN, Evaluation
@@ -35,14 +35,13 @@ def print_problems(found: Evaluation, *, quiet: bool) -> None:
 def _print_loose(what: str, loose: Sequence[Loose]) -> None:
     if not loose:
         return
-    reasons = export.reasons(loose)
-    console.say(f"{what}: {'; '.join(f'{why} ({count})' for why, count in reasons.items())}")
-    loose = [one for one in loose if one.why != IS_ANCHOR]  # nothing is wrong with these
-    for one in loose[:SHOWN_PROBLEMS]:
-        where = f"{one.where}: " if one.where else ""
-        console.say(f"  {where}{one.audio}, {one.text!r}: {one.why}")
-    if len(loose) > SHOWN_PROBLEMS:
-        console.say(f"  ... and {len(loose) - SHOWN_PROBLEMS} more")
+    reasons = "; ".join(f"{why} ({count})" for why, count in export.reasons(loose).items())
+    lines = [
+        f"{f'{one.where}: ' if one.where else ''}{one.audio}, {one.text!r}: {one.why}"
+        for one in loose
+        if one.why != IS_ANCHOR  # nothing is wrong with these
+    ]
+    console.say_list(f"{what}: {reasons}", lines)
 
 
 def print_evaluation(found: Evaluation) -> None:

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.options import (
-    MINI,
-    BatchOption,
-    CacheOption,
-    DeviceOption,
-    InferenceOptions,
-    JsonOption,
-    PrecisionOption,
-    QuietOption,
-    WindowOption,
-    WorkersOption,
-    load_model,
-)
-from clapometer.embedding.store import open_store, partial_store, remove_store
+from clapometer.cli.options import MINI, InferenceOptions, JsonOption, QuietOption, load_model, with_options
+from clapometer.embedding.store import store_for
 from clapometer.errors import BadOption
 from clapometer.types import Window
 
-SHOWN = 20
-"""Unreadable sounds that are listed."""
 Sounds = Annotated[Path, typer.Argument(metavar="DIR", help="A folder of sounds, searched with its subfolders.")]
 Output = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="The index; an existing one is updated.")
@@ -44,17 +30,13 @@ Model = Annotated[
 Rebuild = Annotated[bool, typer.Option("--rebuild", help="Ignore the existing index and read every file.")]
 
 
+@with_options(options=InferenceOptions, leave_out=("model", "backend"))
 def index(
     sounds: Sounds,
     output: Output,
+    options: InferenceOptions,
     model: Model = None,
     rebuild: Rebuild = False,
-    batch_size: BatchOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
-    workers: WorkersOption = None,
-    window: WindowOption = "",
-    cache: CacheOption = True,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -74,32 +56,22 @@ def index(
         raise BadOption(f"{output}: is a file; name a folder for the index")
     record = None if rebuild else storage.read_record(output)
     chosen = model or (record["model"]["asked_for"] if record is not None else MINI)
-    options = InferenceOptions(
-        model=chosen, device=device, precision=precision, batch_size=batch_size, workers=workers, window=window
-    )
-    clap = load_model(options)
-    store = open_store(output, cache=cache, log=console.say)
-    found = index_folder(
-        clap,
-        sounds,
-        output,
-        model=_lasting(chosen),
-        window=clap.window_of(window) if window or record is None else Window(**record["window"]),
-        batch_size=batch_size,
-        workers=workers,
-        store=store,
-        rebuild=rebuild,
-        progress=console.progress(quiet),
-    )
-    if store is not None:
-        store.close()
-    remove_store(partial_store(output))
+    clap = load_model(replace(options, model=chosen))
+    with store_for(output, cache=options.cache, log=console.say) as store:
+        found = index_folder(
+            clap,
+            sounds,
+            output,
+            model=_lasting(chosen),
+            window=clap.window_of(options.window) if options.window or record is None else Window(**record["window"]),
+            batch_size=options.batch_size,
+            workers=options.workers,
+            store=store,
+            rebuild=rebuild,
+            progress=console.progress(quiet),
+        )
     if found.failed:
-        console.say(f"{len(found.failed)} sounds could not be read:")
-        for why in list(found.failed.values())[:SHOWN]:
-            console.say(f"  {why}")
-        if len(found.failed) > SHOWN:
-            console.say(f"  ... and {len(found.failed) - SHOWN} more")
+        console.say_list(f"{len(found.failed)} sounds could not be read:", list(found.failed.values()))
     if json:
         console.print_json({**asdict(found), "folder": str(output), "model": clap.card.name})
     else:

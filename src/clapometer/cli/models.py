@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clapometer.cli import console
+from clapometer.cli.options import JsonOption
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def models(
     examined: Annotated[
         str | None, typer.Argument(metavar="NAME", help="After check: the model to check.", show_default=False)
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """List the models that can be loaded, print the card of one, or check one.
 
@@ -68,8 +69,6 @@ def _list(json: bool) -> None:
     if json:
         console.print_json({"default": DEFAULT_MODEL, "models": facts})
         return
-    from clapometer.cli.console import print_table
-
     columns = ("name", "family", "size", "rate", "window", "here", "license", "source")
     rows = [
         (
@@ -84,7 +83,7 @@ def _list(json: bool) -> None:
         )
         for card, is_here in found
     ]
-    print_table(columns, rows, right=("size", "rate", "window"), wrap=("license", "source"))
+    console.print_table(columns, rows, right=("size", "rate", "window"), wrap=("license", "source"))
     print("\nsize: parameters, in millions. here: whether the weights are on this machine; where they are not, the")
     print("first use downloads them from their source on huggingface.co. license: of the weights.")
     print("`clapometer models NAME` prints a whole card, `clapometer models check NAME` checks the weights; NAME")

@@ -185,12 +185,7 @@ def _of_inference(name: str) -> Any:
 
 
 # Options of several commands; those of inference for commands that take only some of `InferenceOptions`.
-ModelOption = Annotated[str, _of_inference("model")]
 DeviceOption = Annotated[str, _of_inference("device")]
-PrecisionOption = Annotated[Precision, _of_inference("precision")]
-BatchOption = Annotated[int | None, _of_inference("batch_size")]
-WorkersOption = Annotated[int | None, _of_inference("workers")]
-WindowOption = Annotated[str, _of_inference("window")]
 CacheOption = Annotated[bool, _of_inference("cache")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]

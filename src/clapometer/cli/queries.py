@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,30 +44,29 @@ def queries(
 
     Exit status: 0 all well, 1 some clips could not be read, 2 bad input.
     """
-    from clapometer.embedding.store import open_store, partial_store, remove_store
+    from clapometer.embedding.store import store_for
     from clapometer.voice import bins
     from clapometer.voice.table import queries_for_table, write_measures, write_queries
 
     for place in filter(None, (output, save_features)):
         check_output(place, given)
-    with open_store(output, cache=cache, log=console.say) or nullcontext() as store:
+    with store_for(output, cache=cache, log=console.say) as store:
         found = queries_for_table(
             given,
             options=options,
             measure=save_bins is not None or save_features is not None,
             workers=workers,
             store=store,
-            progress=partial(console.Progress, quiet=quiet),
+            progress=console.progress(quiet),
             log=console.say,
         )
-    print_problems(found.table.where, found.problems, "cannot be used")
-    print_problems(found.table.where, found.row_notes, "are described in part")
-    if save_bins is not None:
-        bins.save_bins(found.bins, save_bins)
-    if save_features is not None:
-        write_measures(found, save_features)
-    write_queries(found, output)
-    remove_store(partial_store(output))
+        print_problems(found.table.where, found.problems, "cannot be used")
+        print_problems(found.table.where, found.row_notes, "are described in part")
+        if save_bins is not None:
+            bins.save_bins(found.bins, save_bins)
+        if save_features is not None:
+            write_measures(found, save_features)
+        write_queries(found, output)
     if json:
         console.print_json(found.record)
     else:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from clapometer.cli import console
-from clapometer.cli.console import SHOWN_PROBLEMS, print_table
+from clapometer.cli.console import print_table
 from clapometer.ratings.study import RatingsSummary
 from clapometer.ratings.summary import FEWEST, FEWEST_FOR_CEILING, Group, Spread, Summary
 from clapometer.ratings.table import Ratings
@@ -46,11 +46,8 @@ def print_problems(ratings: Ratings) -> None:
             continue
         kinds = dict.fromkeys(problem.kind for problem in found)
         counted = ", ".join(f"{kind} {sum(problem.kind == kind for problem in found)}" for kind in kinds)
-        console.say(f"{len(found)} rows {what} ({counted}):")
-        for problem in found[:SHOWN_PROBLEMS]:
-            console.say(f"  {ratings.path.name} {ratings.unit} {problem.line}: {problem.message}")
-        if len(found) > SHOWN_PROBLEMS:
-            console.say(f"  ... and {len(found) - SHOWN_PROBLEMS} more; --json lists all")
+        lines = [f"{ratings.path.name} {ratings.unit} {problem.line}: {problem.message}" for problem in found]
+        console.say_list(f"{len(found)} rows {what} ({counted}):", lines, more="; --json lists all")
     for note in ratings.notes:
         console.say(f"note: {note}")
 
@@ -81,17 +78,12 @@ def _print_groups(name: str, groups: Sequence[Group]) -> None:
         return
     print()
     columns = [name, "ratings", "pairs", "listeners", "mean", "sd"]
-    rows = [
-        [
-            group.name,
-            f"{group.ratings:,}",
-            f"{group.pairs:,}",
-            "" if group.listeners is None else f"{group.listeners:,}",
-            f"{group.mean:.2f}",
-            f"{group.sd:.2f}",
-        ]
-        for group in groups
-    ]
+    rows = []
+    for group in groups:
+        listeners = "" if group.listeners is None else f"{group.listeners:,}"
+        rows.append(
+            [group.name, f"{group.ratings:,}", f"{group.pairs:,}", listeners, f"{group.mean:.2f}", f"{group.sd:.2f}"]
+        )
     print_table(columns, rows, right=columns[1:])
 
 

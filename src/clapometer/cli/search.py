@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.options import (
-    CacheOption,
-    DeviceOption,
-    InferenceOptions,
-    JsonOption,
-    PrecisionOption,
-    QuietOption,
-    load_model,
-)
-from clapometer.embedding.store import open_store
+from clapometer.cli.options import InferenceOptions, JsonOption, QuietOption, load_model, with_options
+from clapometer.embedding.store import store_for
 from clapometer.errors import BadAudio, BadOption, BadText
 
 if TYPE_CHECKING:
@@ -49,17 +41,16 @@ Root = Annotated[
 ]
 
 
+@with_options(options=InferenceOptions, leave_out=("model", "batch_size", "workers", "window", "backend"))
 def search(
     folder: Folder,
     query: Query,
+    options: InferenceOptions,
     count: Count = 10,
     min_score: MinScore = None,
     page: Page = None,
     audio_root: Root = None,
     model: Model = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "fp32",
-    cache: CacheOption = True,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -80,17 +71,14 @@ def search(
     if audio_root is not None and not audio_root.is_dir():
         raise BadOption(f"--audio-root {audio_root}: no such folder")
     index = open_index(folder)
-    name = model or index.record["model"]["asked_for"]
-    clap = load_model(InferenceOptions(model=name, device=device, precision=precision))
-    store = open_store(None, cache=cache, log=console.say)
-    if is_sound:
-        vector = index.sound_vector(clap, query, store=store)
-    else:
-        vector = index.text_vector(clap, query, store=store)
-        if clap.is_truncated(query):
-            console.note("the text is longer than the model's input and is truncated", quiet=quiet)
-    if store is not None:
-        store.close()
+    clap = load_model(replace(options, model=model or index.record["model"]["asked_for"]))
+    with store_for(None, cache=options.cache, log=console.say) as store:
+        if is_sound:
+            vector = index.sound_vector(clap, query, store=store)
+        else:
+            vector = index.text_vector(clap, query, store=store)
+            if clap.is_truncated(query):
+                console.note("the text is longer than the model's input and is truncated", quiet=quiet)
     found = index.search(vector, count=count, min_score=min_score)
     root = audio_root or index.root
     _print(index, query, found, root, json)
@@ -136,13 +124,11 @@ def _print(index: SoundIndex, query: str, found: list[SearchResult], root: Path,
         about = {"query": query, "index": str(index.folder), "model": index.record["model"]["name"]}
         console.print_json({**about, "sounds": len(index), "root": str(root), "found": rows})
         return
-    from clapometer.cli.console import print_table
-
     if not found:
         print(f"none of {len(index)} sounds has such a score")
         return
     lines = [(rank, f"{one.score:.6f}", _shown(one.audio)) for rank, one in enumerate(found, 1)]
-    print_table(("", "score", "sound"), lines, right=("", "score"), wrap=("sound",))
+    console.print_table(("", "score", "sound"), lines, right=("", "score"), wrap=("sound",))
 
 
 def _shown(path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,7 +25,7 @@ def shown(*, quiet: bool) -> dict[str, Any]:
     """The arguments `progress` and `tell` of a run."""
     from clapometer.training.run_folder import ignore
 
-    return {"progress": partial(console.Progress, quiet=quiet), "tell": ignore if quiet else console.say}
+    return {"progress": console.progress(quiet), "tell": ignore if quiet else console.say}
 
 
 def summary(trained: TrainResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -49,28 +49,18 @@ def shared_store(*, log: Callable[[str], None] = _warn) -> VectorStore:
     return VectorStore(cache_folder() / "vectors.sqlite", log=log)
 
 
-def open_store(output: Path | None, *, cache: bool, log: Callable[[str], None] = _warn) -> VectorStore | None:
-    """The store of a run: the cache; without it, a file next to the output until that is complete.
+@contextmanager
+def store_for(output: Path | None, *, cache: bool, log: Callable[[str], None] = _warn) -> Iterator[VectorStore | None]:
+    """The store of a run: the cache; without it, a file next to the output, deleted if the block ends without an error.
 
     Args:
         output: the file that the run writes; None if it writes none.
         cache: whether to use the cache.
         log: receives messages for the user; default: Python warnings.
     """
-    if cache:
-        store = shared_store(log=log)
-        if store.usable or output is None:
-            return store
-    return None if output is None else VectorStore(partial_store(output), log=log)
-
-
-@contextmanager
-def store_for(output: Path | None, *, cache: bool, log: Callable[[str], None] = _warn) -> Iterator[VectorStore | None]:
-    """The store of a run, closed at the end; a file next to the output is deleted if the block ends without an error.
-
-    Arguments as for `open_store`.
-    """
-    store = open_store(output, cache=cache, log=log)
+    store = shared_store(log=log) if cache else None
+    if output is not None and (store is None or not store.usable):
+        store = VectorStore(partial_store(output), log=log)
     try:
         yield store
     finally:
@@ -143,7 +133,8 @@ class VectorStore:
 
     def add(self, vectors: Mapping[bytes, Vector]) -> None:
         """Store vectors: all of them or, if the process is killed, none."""
-        rows = [(key, blob, _checksum(key, blob)) for key, blob in _blobs(vectors.items())]
+        blobs = [(key, np.ascontiguousarray(vector, "<f4").tobytes()) for key, vector in vectors.items()]
+        rows = [(key, blob, _checksum(key, blob)) for key, blob in blobs]
         if rows:
             self._guarded(lambda db: _insert(db, rows), None)
 
@@ -253,10 +244,6 @@ def _insert(db: sqlite3.Connection, rows: Sequence[tuple[bytes, bytes, bytes]]) 
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-
-
-def _blobs(vectors: Iterable[tuple[bytes, Vector]]) -> Iterable[tuple[bytes, bytes]]:
-    return ((key, np.ascontiguousarray(vector, "<f4").tobytes()) for key, vector in vectors)
 
 
 def _checksum(key: bytes, blob: bytes) -> bytes:
