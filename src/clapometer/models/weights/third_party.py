@@ -129,6 +129,11 @@ def read_checkpoint(path: Path) -> ThirdPartyCheckpoint:
     return ThirdPartyCheckpoint(path, weights, _configuration(path), (path,))
 
 
+def weights_below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights whose names begin with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
 def renamed_weights(weights: Mapping[str, Tensor], rules: Rules, where: Path) -> dict[str, Tensor]:
     """The same weights by other names.
 
