@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast, get_args
@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clapometer.audio.reading import Samples, Sound, is_one_sound, read_windows
+from clapometer.audio.reading import Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText, WeightsMismatch
 from clapometer.models.weights.tokenizers import check_tokenizer, token_batch
 from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
@@ -36,12 +36,10 @@ class TextConfig(Protocol):
     @property
     def kind(self) -> str:
         """The published architecture whose special tokens the tower reads; empty for another one."""
-        ...
 
     @property
     def vocab_size(self) -> int:
         """Number of tokens."""
-        ...
 
 
 class Config(Protocol):
@@ -50,17 +48,14 @@ class Config(Protocol):
     @property
     def embedding_dim(self) -> int:
         """Length of an embedding."""
-        ...
 
     @property
     def max_tokens(self) -> int:
         """Tokens that the text tower reads, special tokens included; of a longer text the beginning is read."""
-        ...
 
     @property
     def text(self) -> TextConfig:
         """Sizes of the text tower."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -317,7 +312,7 @@ class Clap(nn.Module, ABC):
         sums = [torch.zeros(self.card.embedding_dim) for _ in sounds]
         errors: dict[int, BadAudio] = {}
         for numbers, windows in _batches(self._windows(sounds, window, errors), size):
-            with self._turn(), self._inference(), self._arithmetic():
+            with self._inference():
                 vectors = self._encode_windows(windows, window)
             add_windows(sums, numbers, vectors.cpu())
         return [errors.get(number) or _sound_vector(total) for number, total in enumerate(sums)]
@@ -347,9 +342,8 @@ class Clap(nn.Module, ABC):
         vectors = torch.zeros(len(texts), self.card.embedding_dim)
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
-            with self._turn(), self._inference(), self._arithmetic():
-                batch = self._encode_texts([texts[number] for number in numbers])
-            vectors[numbers] = _unit(batch)
+            with self._inference():
+                vectors[numbers] = _unit(self._encode_texts([texts[number] for number in numbers]))
         return vectors
 
     def score(self, sounds: Sound | Sequence[Sound], texts: str | Sequence[str]) -> Tensor:
@@ -381,17 +375,16 @@ class Clap(nn.Module, ABC):
         for number, sound in enumerate(sounds):
             try:
                 for samples in read_windows(sound, self.card.sample_rate, window):
-                    yield number, _tensor(samples)
+                    yield number, torch.from_numpy(samples if samples.flags.writeable else samples.copy())
             except BadAudio as error:
                 errors[number] = error
 
-    def _turn(self) -> AbstractContextManager[Any]:
-        """Threads that decode may share an accelerator, whose memory holds one batch at a time."""
-        return nullcontext() if self.device.type == "cpu" else _ACCELERATOR
-
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        """Evaluation mode, whatever mode the model is in: nothing random of training may reach a score."""
+        """Evaluation mode, whatever mode the model is in (nothing random of training may reach a score), in the chosen
+        precision. Threads take turns on an accelerator, whose memory holds one batch at a time.
+        """
+        device, half = self.device.type, self.precision != "fp32"
         with _MODE:
             if self._callers == 0:
                 self._in_training = [module for module in self.modules() if module.training]
@@ -399,7 +392,11 @@ class Clap(nn.Module, ABC):
                     module.training = False
             self._callers += 1
         try:
-            yield
+            with (
+                nullcontext() if device == "cpu" else _ACCELERATOR,
+                torch.autocast(device, _AUTOCAST.get(self.precision, torch.bfloat16), enabled=half),
+            ):
+                yield
         finally:
             with _MODE:
                 self._callers -= 1
@@ -407,11 +404,6 @@ class Clap(nn.Module, ABC):
                     for module in self._in_training:
                         module.training = True
                     self._in_training = []
-
-    def _arithmetic(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type, _AUTOCAST.get(self.precision, torch.bfloat16), enabled=self.precision != "fp32"
-        )
 
     def to_precision(self, precision: str) -> None:
         """Choose `fp32`, `bf16` or `fp16` for inference.
@@ -483,10 +475,6 @@ def _checked(batch_size: int) -> int:
     if batch_size < 1:
         raise BadOption(f"batch size must be at least 1, not {batch_size}")
     return batch_size
-
-
-def _tensor(samples: Samples) -> Tensor:
-    return torch.from_numpy(samples if samples.flags.writeable else samples.copy())
 
 
 def _unit(vectors: Tensor) -> Tensor:

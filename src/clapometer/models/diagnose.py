@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -81,11 +81,13 @@ class CheckpointReport:
     @property
     def verdict(self) -> str:
         """Whether the scores can be trusted, in a sentence."""
-        names = [finding.subject for finding in self.findings if finding.state == self.state]
+        names = list(dict.fromkeys(finding.subject for finding in self.findings if finding.state == self.state))
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
         if self.state == "faulty":
-            return f"Do not trust the scores of this checkpoint: its {_listed(names)} {_are(names)} faulty."
+            are = "are" if len(names) > 1 or names[0] in ("files", "weights", "filters") else "is"
+            return f"Do not trust the scores of this checkpoint: its {listed} {are} faulty."
         if self.state == "doubtful":
-            return f"Use the scores with care: there are doubts about its {_listed(names)}."
+            return f"Use the scores with care: there are doubts about its {listed}."
         return (
             "No fault found: no weight is missing, and both encoders distinguish inputs. "
             "`clapometer evaluate` measures how well the scores agree with listeners."
@@ -126,17 +128,15 @@ def diagnose(model: str | os.PathLike[str]) -> CheckpointReport:
 def diagnose_model(clap: Clap) -> list[Finding]:
     """The findings on a loaded model: its encoders, filterbank and temperature."""
     findings = [
-        _tower("text encoder", "text", clap.embed_text(SENTENCES), "sentences of unrelated content"),
-        _tower("audio encoder", "audio", clap.embed_audio(probes(clap.card.sample_rate)), "unrelated sounds"),
+        _tower("text", clap.embed_text(SENTENCES), "sentences of unrelated content"),
+        _tower("audio", clap.embed_audio(probes(clap.card.sample_rate)), "unrelated sounds"),
     ]
     findings += [finding for part in clap.modules() if isinstance(part, DecibelMel) for finding in _filters(part)]
     scale = clap.logit_scale.exp().item()
+    message = f"cosines were multiplied by {scale:.3g} in training"
     if SCALES[0] <= scale <= SCALES[1]:
-        findings.append(Finding("temperature", "well", f"cosines were multiplied by {scale:.3g} in training"))
-    else:
-        message = f"cosines were multiplied by {scale:.3g} in training; trained models lie between 1 and 1000"
-        findings.append(Finding("temperature", "doubtful", message))
-    return findings
+        return [*findings, Finding("temperature", "well", message)]
+    return [*findings, Finding("temperature", "doubtful", f"{message}; trained models lie between 1 and 1000")]
 
 
 def probes(rate: int) -> list[Sound]:
@@ -158,7 +158,8 @@ def probes(rate: int) -> list[Sound]:
     return [(samples.astype(np.float32), rate) for samples in made.values()]
 
 
-def _tower(what: str, kind: str, vectors: Tensor, inputs: str) -> Finding:
+def _tower(kind: str, vectors: Tensor, inputs: str) -> Finding:
+    what = f"{kind} encoder"
     if not torch.isfinite(vectors).all():
         return Finding(what, "faulty", f"its embeddings of {inputs} are not finite")
     count = len(vectors)
@@ -188,16 +189,9 @@ def _filters(part: DecibelMel) -> Iterator[Finding]:
     elif near:
         yield Finding("filters", "faulty", f"on the {near.pop()} scale, but this kind was trained with {expected}")
     else:
-        lowest, highest = _reach(stored, config.sample_rate)
-        message = f"they pass {lowest:.0f} to {highest:.0f} Hz and are not {expected}; take the original file"
+        bins = torch.nonzero(stored.sum(1) > 0).flatten().double() * (config.sample_rate / 2) / (len(stored) - 1)
+        message = f"they pass {bins[0]:.0f} to {bins[-1]:.0f} Hz and are not {expected}; take the original file"
         yield Finding("filters", "faulty", message)
-
-
-def _reach(filters: Tensor, rate: int) -> tuple[float, float]:
-    """Lowest and highest frequency with a filter, Hz."""
-    bins = torch.nonzero(filters.sum(1) > 0).flatten()
-    step = rate / 2 / (len(filters) - 1)
-    return bins[0].item() * step, bins[-1].item() * step
 
 
 def _fusion(clap: Clap, path: Path) -> Iterator[Finding]:
@@ -233,12 +227,3 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def _listed(names: Sequence[str]) -> str:
-    names = list(dict.fromkeys(names))
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _are(names: Sequence[str]) -> str:
-    return "are" if len(set(names)) > 1 or names[0] in ("files", "weights", "filters") else "is"

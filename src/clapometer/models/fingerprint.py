@@ -46,8 +46,11 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
         batch_size: windows or texts per forward pass.
         model: the name or folder by which it was requested; default: what `load` was given.
     """
+    import torch
+
     from clapometer.models.weights.safetensors import weights_hash
 
+    device = f"cuda ({torch.cuda.get_device_name(clap.device)})" if clap.device.type == "cuda" else clap.device.type
     model = model or (clap.card.name if clap.origin is None else clap.origin.name)
     card = {name: value for name, value in asdict(clap.card).items() if name != "window"}
     return {
@@ -55,15 +58,9 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
         "model": {"asked_for": model, "weights": weights_hash(clap), **card},
         "window": asdict(window),
         "sound": f"channels averaged, resampled once by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
-        "device": _device_name(clap),
+        "device": device,
         "precision": clap.precision,
         "backend": clap.backend,
         "batch_size": batch_size,
         "versions": versions(),
     }
-
-
-def _device_name(clap: Clap) -> str:
-    import torch
-
-    return f"cuda ({torch.cuda.get_device_name(clap.device)})" if clap.device.type == "cuda" else clap.device.type

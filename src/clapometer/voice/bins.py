@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -88,10 +88,8 @@ def save_bins(bins: Bins, path: str | os.PathLike[str]) -> None:
     Raises:
         BadOption: it cannot be written.
     """
-    edges = {name: {"low": some.low, "high": some.high, "n": some.n} for name, some in bins.edges.items()}
-    text = json.dumps({"low": bins.low, "high": bins.high, "source": bins.source, "edges": edges}, indent=2)
     with atomic_write(Path(path)) as file:
-        file.write(f"{text}\n".encode())
+        file.write(f"{json.dumps(asdict(bins), indent=2)}\n".encode())
 
 
 def read_bins(path: str | os.PathLike[str]) -> Bins:

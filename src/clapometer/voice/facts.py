@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from clapometer.audio.files import resolve_audio_path
-from clapometer.errors import BadOption, BadTable
+from clapometer.errors import BadTable
 from clapometer.tables import Table, read_table
 from clapometer.types import FloatArray
 from clapometer.voice.bins import Bins
-from clapometer.voice.extract import Measured
 from clapometer.voice.phrasebook import Phrasebook
 from clapometer.voice.queries import Facts
 
@@ -73,11 +72,6 @@ def known_of(table: Table, measures: dict[str, FloatArray], book: Phrasebook, la
     return Known(clips, ["; ".join(some) for some in notes], columns)
 
 
-def columns_of(measured: Measured) -> dict[str, FloatArray]:
-    """The measures of files by name, (files,)."""
-    return {name: measured.values[:, place].astype(np.float64) for place, name in enumerate(measured.names)}
-
-
 def without_bins(known: Known, bins: Bins) -> list[str]:
     """Sentences on the numbers that the bins cannot tell low from high."""
     found = []
@@ -94,20 +88,6 @@ def without_bins(known: Known, bins: Bins) -> list[str]:
             why = why if len(np.unique(there)) == 1 else "the bins come from a corpus that does not have it"
         found.append(f"{name} is not used: {why}")
     return found
-
-
-def same_source(bins: Bins, source: str) -> Bins:
-    """The bins.
-
-    Raises:
-        BadOption: they were made of measures of another source.
-    """
-    if bins.source != source:
-        raise BadOption(
-            f"the bins were made of measures of {bins.source!r}, and these are of {source!r}, which have other scales; "
-            f"give --features {bins.source}, or create the bins again"
-        )
-    return bins
 
 
 def _names(table: Table, column: str) -> list[str]:

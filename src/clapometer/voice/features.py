@@ -9,7 +9,7 @@ import numpy as np
 
 from clapometer.voice.jitter_shimmer import roughness
 from clapometer.voice.loudness import level, loudness, peaks_a_second
-from clapometer.voice.pitch import OPTIONS, Samples, centres, pitch, window_of
+from clapometer.voice.pitch import Samples, centres, pitch, window_of
 
 RATE = 16000
 """Hz at which a voice is measured."""
@@ -82,9 +82,9 @@ def measure(samples: Samples, rate: int = RATE) -> Features:
     if math.isnan(decibels):
         return Features(**dict.fromkeys(NAMES, math.nan) | {"duration": seconds})
     loud = loudness(samples, rate)
-    middle, frequencies = centres(len(samples), rate, OPTIONS), pitch(samples, rate)
+    middle, frequencies = centres(len(samples), rate), pitch(samples, rate)
     voiced_frames = frequencies[np.isfinite(frequencies)]
-    rough = roughness(samples, rate, middle, frequencies)
+    jitter, shimmer = roughness(samples, rate, middle, frequencies)
     mean = deviation = math.nan
     if len(voiced_frames):
         tones = 12 * np.log2(voiced_frames / LOWEST_TONE)
@@ -94,8 +94,8 @@ def measure(samples: Samples, rate: int = RATE) -> Features:
         pitch_variation=deviation,
         loudness=float(loud.mean()),
         level=decibels,
-        jitter=rough.jitter,
-        shimmer=rough.shimmer,
+        jitter=jitter,
+        shimmer=shimmer,
         duration=seconds,
         rate=peaks_a_second(loud, seconds),
         voiced=len(voiced_frames) / len(frequencies) if len(frequencies) else math.nan,

@@ -8,8 +8,6 @@ few frames at the edges of voicing, where no period is like the next, would othe
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from clapometer.types import FloatArray, IndexArray
@@ -24,16 +22,7 @@ FRAMES_AT_A_TIME = 64
 _TINY = 1e-9
 
 
-class Roughness(NamedTuple):
-    """How irregular the periods of a voice are."""
-
-    jitter: float
-    """Mean difference of neighbouring periods, as a share of their mean length."""
-    shimmer: float
-    """Mean difference of the heights of neighbouring periods, in decibels."""
-
-
-def roughness(samples: Samples, rate: int, middle: IndexArray, frequencies: FloatArray) -> Roughness:
+def roughness(samples: Samples, rate: int, middle: IndexArray, frequencies: FloatArray) -> tuple[float, float]:
     """Jitter and shimmer of a clip.
 
     Args:
@@ -43,11 +32,12 @@ def roughness(samples: Samples, rate: int, middle: IndexArray, frequencies: Floa
         frequencies: (frames,) Hz; NaN where there is no voice.
 
     Returns:
-        Medians over the voiced frames; NaN where there are none.
+        Mean difference of neighbouring periods, as a share of their mean length, and of their heights, in decibels:
+        medians over the voiced frames; NaN where there are none.
     """
     voiced = np.isfinite(frequencies)
     if not voiced.any():
-        return Roughness(np.nan, np.nan)
+        return np.nan, np.nan
     period, middle = rate / frequencies[voiced], middle[voiced]
     order = np.argsort(period, kind="stable")
     found = [
@@ -57,7 +47,7 @@ def roughness(samples: Samples, rate: int, middle: IndexArray, frequencies: Floa
     lengths, heights = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     jitter = np.abs(np.diff(lengths, axis=0)).mean(axis=0) / lengths.mean(axis=0)
     shimmer = np.abs(np.diff(20 * np.log10(heights + _TINY), axis=0)).mean(axis=0)
-    return Roughness(float(np.median(jitter)), float(np.median(shimmer)))
+    return float(np.median(jitter)), float(np.median(shimmer))
 
 
 def _followed(samples: Samples, middle: IndexArray, period: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -116,24 +116,20 @@ class _Reader:
     as_released: bool
 
     def book(self, found: Mapping[str, Any]) -> Phrasebook:
-        known = {"subject", "separator", "mode_label", "bins", "scale", "label", "range", "clause"}
-        self.no_others("the file", found, known)
+        words = {"subject": "the speaker", "separator": " and ", "mode_label": "emotion"}
+        self.table("the file", found, {*words, "bins", "scale", "label", "range", "clause"})
         bins = self.table("[bins]", found.get("bins", {"low": 0.3, "high": 0.7}), {"low", "high"})
         scales = {name: self.scale(name, some) for name, some in self.table("scale", found.get("scale", {})).items()}
         labels = {name: self.label(name, some) for name, some in self.table("label", found.get("label", {})).items()}
         ranges = {name: self.range(name, some) for name, some in self.table("range", found.get("range", {})).items()}
         return Phrasebook(
-            subject=self.text("subject", found.get("subject", "the speaker")),
-            separator=self.text("separator", found.get("separator", " and ")),
-            mode_label=self.text("mode_label", found.get("mode_label", "emotion")),
+            **{name: self.text(name, found.get(name, default)) for name, default in words.items()},
             low=self.number("bins.low", bins.get("low")),
             high=self.number("bins.high", bins.get("high")),
             scales=scales,
             labels=labels,
             ranges=ranges,
-            clauses=tuple(
-                self.clause(n, some, {*scales, *labels}) for n, some in enumerate(found.get("clause", []), 1)
-            ),
+            clauses=tuple(self.clause(n, one, {*scales, *labels}) for n, one in enumerate(found.get("clause", []), 1)),
         )
 
     def scale(self, name: str, some: Any) -> Scale:
@@ -185,15 +181,10 @@ class _Reader:
     def table(self, where: str, value: Any, known: set[str] | None = None) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.wrong(where, f"must be a table, not {value!r}")
-        if known is not None:
-            self.no_others(where, value, known)
+        if known is not None and (strangers := sorted(value.keys() - known)):
+            names = ", ".join(map(repr, strangers))
+            raise self.wrong(where, f"{names} is not known; there are {', '.join(sorted(known))}")
         return value
-
-    def no_others(self, where: str, value: Mapping[str, Any], known: set[str]) -> None:
-        if strangers := sorted(value.keys() - known):
-            raise self.wrong(
-                where, f"{', '.join(map(repr, strangers))} is not known; there are {', '.join(sorted(known))}"
-            )
 
     def phrases(self, where: str, value: Any) -> Phrases:
         if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):

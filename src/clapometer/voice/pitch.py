@@ -46,46 +46,42 @@ class PitchOptions:
 OPTIONS = PitchOptions()
 
 
-def window_of(rate: int, options: PitchOptions = OPTIONS) -> int:
+def window_of(rate: int) -> int:
     """Samples in a frame: three of the longest periods, as the method needs."""
-    return round(3 / options.lowest * rate)
+    return round(3 / OPTIONS.lowest * rate)
 
 
-def centres(samples: int, rate: int, options: PitchOptions = OPTIONS) -> IndexArray:
+def centres(samples: int, rate: int) -> IndexArray:
     """(frames,): the sample at the centre of each frame of a clip; none where it is shorter than one frame."""
-    window = window_of(rate, options)
-    count = max(0, 1 + int((samples - window) / (options.step * rate)))
-    return np.round(np.arange(count) * options.step * rate).astype(np.int64) + window // 2
+    window = window_of(rate)
+    count = max(0, 1 + int((samples - window) / (OPTIONS.step * rate)))
+    return np.round(np.arange(count) * OPTIONS.step * rate).astype(np.int64) + window // 2
 
 
-def pitch(samples: Samples, rate: int, options: PitchOptions = OPTIONS) -> FloatArray:
+def pitch(samples: Samples, rate: int) -> FloatArray:
     """Fundamental frequency over time.
 
     Args:
         samples: (n,).
         rate: Hz.
-        options: what counts as a voice.
 
     Returns:
-        (frames,) Hz, NaN where there is no voice; frame i is centred at `centres(n, rate, options)[i]`.
+        (frames,) Hz, NaN where there is no voice; frame i is centred at `centres(n, rate)[i]`.
     """
-    middle = centres(len(samples), rate, options)
+    middle = centres(len(samples), rate)
     if not len(middle):
         return np.zeros(0)
-    frequencies, strengths = _candidates(samples, rate, middle, options)
-    return _path(frequencies, strengths, options)
+    return _path(*_candidates(samples, rate, middle))
 
 
-def _candidates(
-    samples: Samples, rate: int, middle: IndexArray, options: PitchOptions
-) -> tuple[FloatArray, FloatArray]:
+def _candidates(samples: Samples, rate: int, middle: IndexArray) -> tuple[FloatArray, FloatArray]:
     """Frequencies and strengths of the candidates, (frames, 1 + candidates); the first is that there is no voice."""
-    window = window_of(rate, options)
+    window = window_of(rate)
     frames = np.lib.stride_tricks.sliding_window_view(samples, window)
     size = 2 ** int(np.ceil(np.log2(1.5 * window)))
     hann = np.hanning(window + 2)[1:-1]
     own = np.fft.irfft(np.abs(np.fft.rfft(hann, size)) ** 2, size)
-    shortest, longest = max(2, int(rate / options.highest)), int(np.ceil(rate / options.lowest))
+    shortest, longest = max(2, int(rate / OPTIONS.highest)), int(np.ceil(rate / OPTIONS.lowest))
     own = own[: longest + 2] / own[0]
     peak = max(float(np.abs(samples - samples.mean()).max()), 1e-12)
     frequencies, strengths = [], []
@@ -94,12 +90,12 @@ def _candidates(
         block -= block.mean(axis=1, keepdims=True)
         loudest = np.abs(block).max(axis=1)
         like = np.fft.irfft(np.abs(np.fft.rfft(block * hann, size)) ** 2, size)[:, : longest + 2]
-        lag, height = _peaks(like / np.maximum(like[:, :1], 1e-20) / own, shortest, options.candidates)
+        lag, height = _peaks(like / np.maximum(like[:, :1], 1e-20) / own, shortest, OPTIONS.candidates)
         is_there = height > 0
         # A peak counts the less the lower its frequency is; a quiet frame is hardly voice.
-        strength = np.where(is_there, height - options.octave * np.log2(options.lowest * lag / rate), -np.inf)
-        quiet = 2 - (loudest / peak) * (1 + options.voicing) / options.silence
-        none = options.voicing + np.maximum(0.0, quiet)
+        strength = np.where(is_there, height - OPTIONS.octave * np.log2(OPTIONS.lowest * lag / rate), -np.inf)
+        quiet = 2 - (loudest / peak) * (1 + OPTIONS.voicing) / OPTIONS.silence
+        none = OPTIONS.voicing + np.maximum(0.0, quiet)
         frequencies.append(np.column_stack([np.zeros(len(block)), np.where(is_there, rate / lag, 0.0)]))
         strengths.append(np.column_stack([none, strength]))
     return np.concatenate(frequencies), np.concatenate(strengths)
@@ -119,12 +115,12 @@ def _peaks(like: FloatArray, shortest: int, count: int) -> tuple[FloatArray, Flo
     return np.asarray(place + shortest + shift), np.asarray(np.where(found > 1, 1 / np.maximum(found, 1.0), found))
 
 
-def _path(frequencies: FloatArray, strengths: FloatArray, options: PitchOptions) -> FloatArray:
+def _path(frequencies: FloatArray, strengths: FloatArray) -> FloatArray:
     """(frames,): the frequencies along the best path; NaN where it is unvoiced."""
     voiced, octaves = frequencies > 0, np.log2(np.where(frequencies > 0, frequencies, 1.0))
     one, two = voiced[:-1, :, None], voiced[1:, None, :]
-    leap = options.jump * np.abs(octaves[:-1, :, None] - octaves[1:, None, :])
-    costs = (0.01 / options.step) * np.where(one & two, leap, options.change * (one != two))
+    leap = OPTIONS.jump * np.abs(octaves[:-1, :, None] - octaves[1:, None, :])
+    costs = (0.01 / OPTIONS.step) * np.where(one & two, leap, OPTIONS.change * (one != two))
     best, back = strengths[0], np.zeros(frequencies.shape, np.int64)
     for frame, cost in enumerate(costs, 1):
         total = best[:, None] - cost

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from clapometer._version import __version__
 from clapometer.audio.files import check_audio_root, check_files, resolve_audio_path
 from clapometer.embedding.store import VectorStore
-from clapometer.errors import BadTable
+from clapometer.errors import BadOption, BadTable
 from clapometer.provenance import file_hash
 from clapometer.tables import (
     DataFrame,
@@ -33,9 +33,9 @@ from clapometer.types import FloatArray
 from clapometer.voice.bins import Bins, bins_of, read_bins
 from clapometer.voice.extract import Progress, extract
 from clapometer.voice.extractors import OWN, egemaps
-from clapometer.voice.facts import columns_of, known_of, same_source, table_measures, without_bins
+from clapometer.voice.facts import known_of, table_measures, without_bins
 from clapometer.voice.options import QueryOptions, QueryTableOptions
-from clapometer.voice.phrasebook import Phrasebook, read_phrasebook
+from clapometer.voice.phrasebook import read_phrasebook
 from clapometer.voice.queries import Facts, Query, make_queries
 
 
@@ -131,13 +131,22 @@ def queries_for_table(
         low = book.low if options.low is None else options.low
         high = book.high if options.high is None else options.high
         bins = bins_of(known.columns, low, high, measures.source)
-    notes = [] if options.mode == "label" else without_bins(known, same_source(bins, measures.source))
+    elif options.mode != "label" and bins.source != measures.source:
+        raise BadOption(
+            f"the bins were made of measures of {bins.source!r}, and these are of {measures.source!r}, which have "
+            f"other scales; give --features {bins.source}, or create the bins again"
+        )
+    notes = [] if options.mode == "label" else without_bins(known, bins)
     facts = [Facts() if problem else clip for clip, problem in zip(known.clips, measures.problems, strict=True)]
     queries = make_queries(facts, bins, book, options)
     if not queries:
-        raise BadTable(f"{rows.path}: {_why_none(options, book, rows, [*filter(None, measures.problems), *notes])}")
-    record = _record(options, rows, measures, row_notes, notes, bins, queries)
-    return QueriesTable(rows, root, queries, measures, bins, row_notes, notes, record)
+        reason = next(filter(None, [*measures.problems, *notes]), "")
+        why = f"any clip{reason and f': {reason}'}"
+        if options.mode == "label":
+            why = f"{book.mode_label!r}: its columns are {', '.join(rows.columns)}"
+        raise BadTable(f"{rows.path}: nothing can be said of {why}")
+    found = QueriesTable(rows, root, queries, measures, bins, row_notes, notes, {})
+    return replace(found, record=_record(options, found))
 
 
 def write_queries(found: QueriesTable, output: Path) -> None:
@@ -201,55 +210,37 @@ def _measures(
     good = [number for number, problem in enumerate(problems) if not problem]
     measured = extract([audio[number] for number in good], source, workers=workers, store=store, progress=progress)
     columns = {name: np.full(len(audio), np.nan) for name in source.names}
-    for name, values in columns_of(measured).items():
-        columns[name][good] = values
+    for place, name in enumerate(source.names):
+        columns[name][good] = measured.values[:, place]
     for number, error, note in zip(good, measured.errors, measured.notes, strict=True):
         problems[number], notes[number] = error, note
     return Measures(source.name, columns, problems, notes)
 
 
-def _why_none(options: QueryOptions, book: Phrasebook, table: Table, reasons: Sequence[str]) -> str:
-    if options.mode == "label":
-        return f"nothing can be said of {book.mode_label!r}: its columns are {', '.join(table.columns)}"
-    return f"nothing can be said of any clip{f': {reasons[0]}' if reasons else ''}"
-
-
-def _record(
-    options: QueryTableOptions,
-    table: Table,
-    measures: Measures,
-    row_notes: Sequence[str],
-    notes: Sequence[str],
-    bins: Bins,
-    queries: Sequence[Query],
-) -> dict[str, Any]:
+def _record(options: QueryTableOptions, found: QueriesTable) -> dict[str, Any]:
     used = Counter(
         (about, value, phrase)
-        for query in queries
+        for query in found.queries
         for phrase, (about, value) in zip(query.phrases, query.says, strict=True)
     )
-    sha256 = None if table.path == IN_MEMORY else file_hash(table.path)
+    path = found.table.path
     return {
         "command": "queries",
         "version": __version__,
-        "input": {"file": str(table.path), "sha256": sha256},
+        "input": {"file": str(path), "sha256": None if path == IN_MEMORY else file_hash(path)},
         "options": {one.name: getattr(options, one.name) for one in fields(QueryOptions)},
-        "features": measures.source,
+        "features": found.measures.source,
         "phrases": {"file": str(options.phrases or "phrases.toml of the package")},
-        "bins": {
-            "file": str(options.bins or ""),
-            "low": bins.low,
-            "high": bins.high,
-            "edges": {name: asdict(edges) for name, edges in bins.edges.items()},
-        },
+        "bins": {"file": str(options.bins or "")}
+        | {name: value for name, value in asdict(found.bins).items() if name != "source"},
         "counts": {
-            "rows": len(table.rows),
-            "unreadable": sum(map(bool, measures.problems)),
-            "with_notes": sum(map(bool, row_notes)),
-            "with_queries": len({query.clip for query in queries}),
-            "queries": len(queries),
+            "rows": len(found.table.rows),
+            "unreadable": sum(map(bool, found.problems)),
+            "with_notes": sum(map(bool, found.row_notes)),
+            "with_queries": len({query.clip for query in found.queries}),
+            "queries": len(found.queries),
         },
-        "notes": list(notes),
+        "notes": found.notes,
         "used": [
             {"about": about, "value": value, "phrase": phrase, "times": times}
             for (about, value, phrase), times in sorted(used.items())

@@ -25,10 +25,12 @@ def rounded(model: openvino.Model) -> list[int]:
     """Round the weights of matrix products, in place; the widths (numbers of inputs) of those products."""
     widths = []
     for node in model.get_ordered_ops():
-        if node.get_type_name() != "MatMul" or not _is_weight(node.input_value(1).get_node()):
+        if node.get_type_name() != "MatMul":
             continue
-        attributes = node.get_attributes()
-        weights: np.ndarray[Any, Any] = node.input_value(1).get_node().get_data()
+        constant, attributes = node.input_value(1).get_node(), node.get_attributes()
+        if constant.get_type_name() != "Constant" or len(constant.shape) != 2:
+            continue
+        weights: np.ndarray[Any, Any] = constant.get_data()
         weights = weights if attributes["transpose_b"] else weights.T
         if weights.shape[1] < SMALLEST:
             continue
@@ -40,10 +42,6 @@ def rounded(model: openvino.Model) -> list[int]:
 def group_of(widths: Sequence[int]) -> int:
     """How many activations should share a scale, for products of these widths."""
     return max(GROUPS, key=lambda group: sum(width % group == 0 for width in widths))
-
-
-def _is_weight(node: Any) -> bool:
-    return node.get_type_name() == "Constant" and len(node.shape) == 2
 
 
 def _replace(node: Any, weights: np.ndarray[Any, Any], *, transpose_a: bool) -> None:

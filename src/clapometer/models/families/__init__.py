@@ -50,8 +50,6 @@ class Family(Protocol):
 
     def match(self, checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
         """How the checkpoint becomes a model; None if it is not of this family. Looks at names and shapes only."""
-        ...
 
     def tiny(self) -> Clap:
         """A model with a few thousand random weights, for tests."""
-        ...

@@ -29,12 +29,12 @@ from clapometer.models.clap import Clap, in_groups
 from clapometer.models.families import Recipe
 from clapometer.models.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS, PORTED
 from clapometer.models.families.laion_export import write_transformers
-from clapometer.models.families.laion_state_dict import HUGGING_FACE, ORIGINAL
+from clapometer.models.families.laion_state_dict import FRONT_END_NAMES, HUGGING_FACE, ORIGINAL
 from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.htsat import Htsat, HtsatConfig
 from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_torchlibrosa
-from clapometer.models.weights.third_party import ThirdPartyCheckpoint, renamed_weights
+from clapometer.models.weights.third_party import ThirdPartyCheckpoint, renamed_weights, weights_below
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import FUSED, ModelCard, Window
 
@@ -170,7 +170,9 @@ def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
     ported = _has(weights, "audio_model.audio_encoder.", "text_model.")
     if not ported and not _has(weights, "audio_branch.patch_embed.", "text_branch.embeddings."):
         return None
-    fused, width = any(".patch_embed.mel_conv2d." in name for name in weights), _width(weights)
+    fused = any(".patch_embed.mel_conv2d." in name for name in weights)
+    first = (tensor for name, tensor in weights.items() if name.endswith(".patch_embed.proj.weight"))
+    width = next((tensor.shape[0] for tensor in first), 0)
     frontend = replace(FRONT_END, scale="htk" if fused else "slaney", double=fused and ported)
     seconds = None
     if ported:
@@ -220,12 +222,6 @@ def _has(weights: Mapping[str, Tensor], *prefixes: str) -> bool:
     return all(any(name.startswith(prefix) for name in weights) for prefix in prefixes)
 
 
-def _width(weights: Mapping[str, Tensor]) -> int:
-    """Width of the first layer of HTS-AT; 0 if it is missing."""
-    ends = (tensor for name, tensor in weights.items() if name.endswith(".patch_embed.proj.weight"))
-    return next((tensor.shape[0] for tensor in ends), 0)
-
-
 def _alike(width: int, *, fused: bool) -> list[ModelCard]:
     """Known models of this architecture; those with or without fusion if none has this width."""
     fusing = [card for card in MODELS if (card.window.long in FUSED) == fused]
@@ -248,7 +244,7 @@ def _from_original(
     mel = DecibelMel(frontend).state_dict() if computed else state_of_torchlibrosa(checkpoint.weights, "audio_branch.")
     weights |= {f"frontend.{name}": tensor for name, tensor in mel.items()}
     audio = HtsatConfig.from_weights(checkpoint.weights, "audio_branch.")
-    return _config(frontend, audio, _text(weights, norm_eps=1e-5), weights), weights
+    return _config(frontend, audio, weights, norm_eps=1e-5), weights
 
 
 def _from_transformers(
@@ -260,7 +256,8 @@ def _from_transformers(
         weights[name.replace(".query.", ".qkv.")] = torch.cat(parts)
     weights |= {f"frontend.{name}": tensor for name, tensor in DecibelMel(frontend).state_dict().items()}
     settings = checkpoint.configuration or {}
-    audio_settings, text_settings = _section(settings, "audio_config"), _section(settings, "text_config")
+    sections = (settings.get("audio_config"), settings.get("text_config"))
+    audio_settings, text_settings = (one if isinstance(one, Mapping) else {} for one in sections)
     for section in (settings, audio_settings, text_settings):
         _check_supported(section, checkpoint.path)
     audio = HtsatConfig.from_weights(weights, "audio.")
@@ -271,23 +268,22 @@ def _from_transformers(
         norm_eps=audio_settings.get("layer_norm_eps", audio.norm_eps),
     )
     # 1e-12 is what transformers' own conversion left there; RoBERTa and the original have 1e-5.
-    text = _text(
-        weights, norm_eps=text_settings.get("layer_norm_eps", 1e-12), num_heads=text_settings.get("num_attention_heads")
-    )
-    return _config(frontend, audio, text, weights), weights
+    norm_eps, num_heads = text_settings.get("layer_norm_eps", 1e-12), text_settings.get("num_attention_heads")
+    return _config(frontend, audio, weights, norm_eps=norm_eps, num_heads=num_heads), weights
 
 
 def _config(
-    frontend: DecibelMelConfig, audio: HtsatConfig, text: TextTowerConfig, weights: Mapping[str, Tensor]
+    frontend: DecibelMelConfig,
+    audio: HtsatConfig,
+    weights: Mapping[str, Tensor],
+    *,
+    norm_eps: float,
+    num_heads: int | None = None,
 ) -> LaionConfig:
+    own = weights_below(weights, "text.model.")
+    text = TextTowerConfig.from_weights("roberta", own, num_heads=num_heads, norm_eps=norm_eps)
     dimension = len(weights["audio_projection.2.bias"])
-    return LaionConfig(frontend, audio, text, dimension, min(TOKENS, text.positions - 2))
-
-
-def _text(weights: Mapping[str, Tensor], *, norm_eps: float, num_heads: int | None = None) -> TextTowerConfig:
-    prefix = "text.model."
-    own = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
-    return replace(TextTowerConfig.from_weights("roberta", own, num_heads=num_heads, norm_eps=norm_eps), pooler=True)
+    return LaionConfig(frontend, audio, replace(text, pooler=True), dimension, min(TOKENS, text.positions - 2))
 
 
 def _front_end_of_transformers(
@@ -307,22 +303,11 @@ def _front_end_of_transformers(
         return frontend, None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        config = DecibelMelConfig(
-            sample_rate=int(values.get("sampling_rate", frontend.sample_rate)),
-            n_fft=int(values.get("fft_window_size", frontend.n_fft)),
-            hop_length=int(values.get("hop_length", frontend.hop_length)),
-            n_mels=int(values.get("feature_size", frontend.n_mels)),
-            f_min=float(values.get("frequency_min", frontend.f_min)),
-            f_max=float(values.get("frequency_max", frontend.f_max)),
-            scale=frontend.scale,
-            double=frontend.double,
-        )
-        seconds = float(values.get("max_length_s", 10.0))
-        if (
-            min(
-                config.sample_rate, config.n_fft, config.hop_length, config.n_mels, seconds, config.f_max - config.f_min
-            )
-            <= 0
+        defaults = {ours: getattr(frontend, ours) for ours in FRONT_END_NAMES}
+        sizes = {ours: type(known)(values.get(FRONT_END_NAMES[ours], known)) for ours, known in defaults.items()}
+        config, seconds = replace(frontend, **sizes), float(values.get("max_length_s", 10.0))
+        if min(config.sample_rate, config.n_fft, config.hop_length, config.n_mels, seconds) <= 0 or (
+            config.f_max <= config.f_min
         ):
             raise ValueError("a size that is not positive")
     except (AttributeError, TypeError, ValueError) as error:
@@ -338,11 +323,6 @@ _SUPPORTED = {
     "flatten_patch_embeds": True,
     "qkv_bias": True,
 }
-
-
-def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = settings.get(name)
-    return section if isinstance(section, Mapping) else {}
 
 
 def _check_supported(settings: Mapping[str, Any], where: Path) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 
 from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
-from clapometer.models.families.laion_state_dict import to_hugging_face
+from clapometer.models.families.laion_state_dict import FRONT_END_NAMES, to_hugging_face
 from clapometer.models.nets.hf_text import TextTowerConfig
 from clapometer.models.nets.htsat import HtsatConfig
 from clapometer.models.nets.mel import DecibelMelConfig
@@ -47,7 +46,7 @@ def write_transformers(
     if padding == "keep":
         raise BadOption("the front end of transformers knows pad, repeat and repeatpad, not short=keep; use save")
     folder.mkdir(parents=True, exist_ok=True)
-    settings = ClapConfig(
+    ClapConfig(
         text_config={
             "vocab_size": text.vocab_size,
             "hidden_size": text.hidden_size,
@@ -77,28 +76,18 @@ def write_transformers(
         },
         projection_dim=model.card.embedding_dim,
         architectures=["ClapModel"],
-    )
-    settings.save_pretrained(folder)
-    extractor = ClapFeatureExtractor(
-        feature_size=mel.n_mels,
-        sampling_rate=mel.sample_rate,
-        hop_length=mel.hop_length,
+    ).save_pretrained(folder)
+    ClapFeatureExtractor(
         max_length_s=round(seconds),
-        fft_window_size=mel.n_fft,
-        frequency_min=mel.f_min,
-        frequency_max=mel.f_max,
+        **{theirs: getattr(mel, ours) for ours, theirs in FRONT_END_NAMES.items()},
         truncation="fusion" if audio.fused else "rand_trunc",
         padding=padding,
-    )
-    extractor.save_pretrained(folder)
+    ).save_pretrained(folder)
     model.save_tokenizer(folder)
     write_seen(model.seen, folder)
-    (folder / "tokenizer_config.json").write_text(json.dumps(_tokenizer_settings(text.positions), indent=2) + "\n")
-    state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
-    save_file(to_hugging_face(state), folder / "model.safetensors", metadata={"format": "pt"})
-
-
-def _tokenizer_settings(positions: int) -> dict[str, Any]:
     ends = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     others = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
-    return {"tokenizer_class": "RobertaTokenizer", "model_max_length": positions - 2, **ends, **others}
+    tokens = {"tokenizer_class": "RobertaTokenizer", "model_max_length": text.positions - 2, **ends, **others}
+    (folder / "tokenizer_config.json").write_text(json.dumps(tokens, indent=2) + "\n")
+    state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    save_file(to_hugging_face(state), folder / "model.safetensors", metadata={"format": "pt"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,17 +22,22 @@ ORIGINAL: Rules = (
 )
 """From the original files."""
 
+_PARTS = (
+    ("attention.self.relative_position_bias_table", "attn.relative_position_bias_table"),
+    *((f"attention.self.{part}", f"attn.{part}") for part in ("query", "key", "value")),
+    ("attention.output.dense", "attn.proj"),
+    ("layernorm_before", "norm1"),
+    ("layernorm_after", "norm2"),
+    ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"),
+)
+"""Parts of a block of HTS-AT: in transformers, and here."""
+_BLOCK = r"(layers\.\d+\.blocks\.\d+\.)"
+_END = r"(|\.weight|\.bias)"
 _ENCODER = r"audio_model\.audio_encoder\."
-_BLOCK = rf"{_ENCODER}(layers\.\d+\.blocks\.\d+)\."
 HUGGING_FACE: Rules = (
-    (rf"{_BLOCK}attention\.self\.relative_position_index", None),  # follows from the sizes
-    (rf"{_BLOCK}attention\.self\.(relative_position_bias_table)", r"audio.\1.attn.\2"),
-    (rf"{_BLOCK}attention\.self\.(query|key|value)\.(weight|bias)", r"audio.\1.attn.\2.\3"),
-    (rf"{_BLOCK}attention\.output\.dense\.(weight|bias)", r"audio.\1.attn.proj.\2"),
-    (rf"{_BLOCK}layernorm_before\.(weight|bias)", r"audio.\1.norm1.\2"),
-    (rf"{_BLOCK}layernorm_after\.(weight|bias)", r"audio.\1.norm2.\2"),
-    (rf"{_BLOCK}intermediate\.dense\.(weight|bias)", r"audio.\1.mlp.fc1.\2"),
-    (rf"{_BLOCK}output\.dense\.(weight|bias)", r"audio.\1.mlp.fc2.\2"),
+    (rf"{_ENCODER}{_BLOCK}attention\.self\.relative_position_index", None),  # follows from the sizes
+    *((rf"{_ENCODER}{_BLOCK}{re.escape(theirs)}{_END}", rf"audio.\1{ours}\2") for theirs, ours in _PARTS),
     (rf"{_ENCODER}batch_norm\.(.+)", r"audio.bn0.\1"),
     (rf"{_ENCODER}((?:patch_embed|layers\.\d+\.downsample|norm)\..+)", r"audio.\1"),
     (r"text_model\.embeddings\.(?:position_ids|token_type_ids)", None),
@@ -43,16 +49,12 @@ HUGGING_FACE: Rules = (
 )
 """From transformers; query, key and value become one matrix afterwards."""
 
-_OURS = r"audio\.(layers\.\d+\.blocks\.\d+)\."
 TO_HUGGING_FACE: Rules = (
     (r"frontend\..+", None),  # transformers computes its own
-    (rf"{_OURS}attn\.(relative_position_bias_table)", r"audio_model.audio_encoder.\1.attention.self.\2"),
-    (rf"{_OURS}attn\.(query|key|value)\.(.+)", r"audio_model.audio_encoder.\1.attention.self.\2.\3"),
-    (rf"{_OURS}attn\.proj\.(.+)", r"audio_model.audio_encoder.\1.attention.output.dense.\2"),
-    (rf"{_OURS}norm1\.(.+)", r"audio_model.audio_encoder.\1.layernorm_before.\2"),
-    (rf"{_OURS}norm2\.(.+)", r"audio_model.audio_encoder.\1.layernorm_after.\2"),
-    (rf"{_OURS}mlp\.fc1\.(.+)", r"audio_model.audio_encoder.\1.intermediate.dense.\2"),
-    (rf"{_OURS}mlp\.fc2\.(.+)", r"audio_model.audio_encoder.\1.output.dense.\2"),
+    *(
+        (rf"audio\.{_BLOCK}{re.escape(ours)}{_END}", rf"audio_model.audio_encoder.\1{theirs}\2")
+        for theirs, ours in _PARTS
+    ),
     (r"audio\.bn0\.(.+)", r"audio_model.audio_encoder.batch_norm.\1"),
     (r"audio\.(.+)", r"audio_model.audio_encoder.\1"),
     (r"text\.model\.(.+)", r"text_model.\1"),
@@ -62,6 +64,17 @@ TO_HUGGING_FACE: Rules = (
     (r"text_logit_scale", r"logit_scale_t"),
 )
 """To transformers, after query, key and value were split."""
+
+
+FRONT_END_NAMES = {
+    "sample_rate": "sampling_rate",
+    "n_fft": "fft_window_size",
+    "hop_length": "hop_length",
+    "n_mels": "feature_size",
+    "f_min": "frequency_min",
+    "f_max": "frequency_max",
+}
+"""Fields of a `DecibelMelConfig`, and what they are called in `preprocessor_config.json`."""
 
 
 def to_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

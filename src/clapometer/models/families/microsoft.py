@@ -22,7 +22,7 @@ from clapometer.models.nets.hf_text import TextKind, TextTower, TextTowerConfig
 from clapometer.models.nets.htsat import ORIGINAL_WEIGHTS, Htsat, HtsatConfig
 from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_torchlibrosa
 from clapometer.models.nets.projection import ResidualProjection
-from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights
+from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights, weights_below
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Hub, ModelCard, Window
 
@@ -127,16 +127,14 @@ class MicrosoftClap(Clap):
     def __init__(self, card: ModelCard, config: MicrosoftConfig, tokenizer: Tokenizer) -> None:
         super().__init__(card, config, tokenizer)
         self.frontend = DecibelMel(config.frontend)
+        self._shortest = config.frontend.n_fft // 2 + 1
         self.audio: Cnn14 | Htsat
         if isinstance(config.audio, Cnn14Config):
-            self.audio, width = Cnn14(config.audio), config.audio.output_dim
-            self._shortest = max(
-                config.frontend.n_fft // 2 + 1, (config.audio.shortest - 1) * config.frontend.hop_length
-            )
+            self.audio = Cnn14(config.audio)
+            self._shortest = max(self._shortest, (config.audio.shortest - 1) * config.frontend.hop_length)
         else:
-            self.audio, width = Htsat(config.audio), config.audio.output_dim
-            self._shortest = config.frontend.n_fft // 2 + 1
-        self.audio_projection = ResidualProjection(width, config.embedding_dim)
+            self.audio = Htsat(config.audio)
+        self.audio_projection = ResidualProjection(config.audio.output_dim, config.embedding_dim)
         self.text = TextTower(config.text)
         self.text_projection = ResidualProjection(config.text.hidden_size, config.embedding_dim)
 
@@ -201,7 +199,7 @@ def _converted(checkpoint: ThirdPartyCheckpoint, name: str) -> tuple[MicrosoftCo
     front_end = state_of_torchlibrosa(checkpoint.weights, prefix)
     weights |= {f"frontend.{part}": tensor for part, tensor in front_end.items()}
     bins, mels = weights["frontend.filterbank"].shape
-    text = {name.removeprefix("text.model."): tensor for name, tensor in weights.items() if name.startswith("text.")}
+    text = weights_below(weights, "text.model.")
     audio: Cnn14Config | HtsatConfig
     if name == "msclap-2023":
         audio = HtsatConfig.from_weights(checkpoint.weights, prefix)

@@ -19,7 +19,7 @@ from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.projection import ResidualProjection
 from clapometer.models.nets.wav2vec2 import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
-from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights
+from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights, weights_below
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import Hub, ModelCard, Window
 
@@ -129,15 +129,10 @@ def tiny() -> ParaClap:
 
 def _converted(checkpoint: ThirdPartyCheckpoint) -> tuple[ParaClapConfig, dict[str, Tensor]]:
     weights = renamed_weights(checkpoint.weights, RULES, checkpoint.path)
-    weights["audio.base.encoder.pos_conv_embed.conv.weight"] = _positional_weight(checkpoint.weights)
+    pair = next((pair for pair in _FACTORS if _POSITIONS + pair[0] in checkpoint.weights), _FACTORS[0])
+    factors = [checkpoint.weights[_POSITIONS + name].float() for name in pair]
+    weights["audio.base.encoder.pos_conv_embed.conv.weight"] = weight_of_factors(*factors)
     return _config(weights), weights
-
-
-def _positional_weight(weights: Mapping[str, Tensor]) -> Tensor:
-    for magnitude, direction in _FACTORS:
-        if _POSITIONS + magnitude in weights:
-            return weight_of_factors(weights[_POSITIONS + magnitude].float(), weights[_POSITIONS + direction].float())
-    raise KeyError(_POSITIONS + _FACTORS[0][0])
 
 
 def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
@@ -158,10 +153,9 @@ def _config(weights: Mapping[str, Tensor]) -> ParaClapConfig:
         position_kernel=positions.shape[2],
         position_groups=hidden // positions.shape[1],
     )
-    text = {name.removeprefix("text.model."): tensor for name, tensor in weights.items() if name.startswith("text.")}
     return ParaClapConfig(
         audio=audio,
-        text=TextTowerConfig.from_weights("bert", text, norm_eps=1e-12),
+        text=TextTowerConfig.from_weights("bert", weights_below(weights, "text.model."), norm_eps=1e-12),
         embedding_dim=weights["audio_projection.linear1.weight"].shape[0],
     )
 

@@ -56,10 +56,8 @@ class TextTowerConfig:
             feedforward, layer = weights[first].shape[1], r"h\.(\d+)\."  # transposed, unlike BERT's
         else:
             words, places = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
-            feedforward, layer = (
-                weights["encoder.layer.0.intermediate.dense.weight"].shape[0],
-                r"encoder\.layer\.(\d+)\.",
-            )
+            first, layer = "encoder.layer.0.intermediate.dense.weight", r"encoder\.layer\.(\d+)\."
+            feedforward = weights[first].shape[0]
         vocab_size, hidden = weights[words].shape
         numbers = [int(found[1]) for name in weights if (found := re.match(layer, name))]
         return cls(

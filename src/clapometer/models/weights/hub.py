@@ -27,12 +27,9 @@ def download(name: str, hubs: Sequence[Hub]) -> Place:
         paths = [Path(hf_hub_download(hub.repository, file)) for hub in hubs for file in hub.files]
     except (HfHubHTTPError, OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        files = ", and ".join(f"{', '.join(hub.files)} from https://huggingface.co/{hub.repository}" for hub in hubs)
         raise CheckpointError(
             f"{name} is not on this machine, and its download failed ({reason}). "
-            f"Bring {_by_hand(hubs)} into {models_folder() / name}; or give the path of a copy, --model PATH"
+            f"Bring {files} into {models_folder() / name}; or give the path of a copy, --model PATH"
         ) from error
     return Place(paths[0], tuple(dict.fromkeys(path.parent for path in paths)))
-
-
-def _by_hand(hubs: Sequence[Hub]) -> str:
-    return ", and ".join(f"{', '.join(hub.files)} from https://huggingface.co/{hub.repository}" for hub in hubs)

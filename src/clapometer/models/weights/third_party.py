@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from clapometer.errors import CheckpointError, WeightsMismatch
+from clapometer.models.weights.safetensors import read_weights
 from clapometer.types import Hub
 
 Rules = Sequence[tuple[str, str | None]]
@@ -130,6 +129,11 @@ def read_checkpoint(path: Path) -> ThirdPartyCheckpoint:
     return ThirdPartyCheckpoint(path, weights, _configuration(path), (path,))
 
 
+def weights_below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The weights whose names begin with a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
 def renamed_weights(weights: Mapping[str, Tensor], rules: Rules, where: Path) -> dict[str, Tensor]:
     """The same weights by other names.
 
@@ -194,10 +198,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path} is a pointer of Git LFS and not the file itself; run `git lfs pull`")
     if start[8:9] == b"{":
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise CheckpointError(f"{path}: not a whole safetensors file ({error}); copy it again") from error
+        return read_weights(path)
     return _unwrapped(_unpickled(path), path)
 
 
