@@ -9,9 +9,10 @@ import numpy as np
 from clapometer.evaluation.groups import SYSTEM, Group
 from clapometer.evaluation.resampled_agreement import within_systems
 from clapometer.evaluation.result import ALL, CEILING, WITHIN, Row
+from clapometer.ratings.summary import ceiling_of
 from clapometer.ratings.table import Ratings
 from clapometer.stats.agreement import METRICS
-from clapometer.stats.ceiling import Ceiling, noise_ceiling
+from clapometer.stats.ceiling import Ceiling
 from clapometer.stats.intervals import alone
 
 DESIGNS = {
@@ -19,8 +20,6 @@ DESIGNS = {
     "partly crossed": "partly crossed: listeners rated several but not all pairs",
     "one-way": "one-way: listeners' levels count as noise",
 }
-FEWEST = 10
-"""Pairs with two or more ratings, below which nothing is said about the listeners' noise."""
 
 
 def ceilings(ratings: Ratings, groups: Sequence[Group]) -> tuple[Row, ...]:
@@ -48,11 +47,7 @@ def ceilings(ratings: Ratings, groups: Sequence[Group]) -> tuple[Row, ...]:
 
 def overall_ceiling(ratings: Ratings, *, intervals: bool = True) -> Ceiling | None:
     """The ceiling of all pairs, with the design that was found; None where fewer than 10 pairs have two ratings."""
-    if (ratings.pairs.count > 1).sum() < FEWEST:
-        return None
-    ordered = ratings.sorted()  # draws must not depend on the order of rows
-    who = ordered.listeners[0] if ordered.has_listeners else None
-    return noise_ceiling(ordered.target, ordered.pairs.index, who, intervals=intervals)
+    return ceiling_of(ratings.sorted(), intervals=intervals)  # draws must not depend on the order of rows
 
 
 def before_selection(ratings: Ratings, evaluated: Ratings) -> Ratings:

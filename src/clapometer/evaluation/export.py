@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,13 +13,12 @@ from clapometer.evaluation import sentences
 from clapometer.evaluation.join import Loose
 from clapometer.evaluation.result import Difference, Evaluation, GroupDifference, Row
 from clapometer.stats.agreement import METRICS, ranks
-from clapometer.stats.intervals import Estimate
 from clapometer.tables import finite
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
     """Everything but the single pairs; undefined values are null."""
-    ratings, pairs = found.ratings, found.pairs
+    ratings, pairs, seen = found.ratings, found.pairs, {"includes_seen": found.includes_seen}
     value = {
         "verdict": sentences.verdict(found),
         "differences_in_words": sentences.verdicts(found),
@@ -39,15 +37,11 @@ def as_json(found: Evaluation) -> dict[str, Any]:
         },
         "scores": [_file(found, number) for number in range(len(found.files))],
         "excluded": found.exclusion.as_json(found.candidates),
-        "includes_seen": found.includes_seen,
+        **seen,
         "resamples": {**asdict(found.resamples), "unit": found.drawn},
         "score_scale": list(found.score_scale),
-        "agreement": [
-            _entry(row) | {"includes_seen": found.includes_seen} for row in in_order((*found.rows, *found.ceiling))
-        ],
-        "differences": [
-            _entry(difference) | {"includes_seen": found.includes_seen} for difference in found.differences
-        ],
+        "agreement": [asdict(row) | seen for row in in_order((*found.rows, *found.ceiling))],
+        "differences": [asdict(difference) | seen for difference in found.differences],
         "group_differences": [asdict(difference) for difference in found.group_differences],
         "ranks": {name: None if (rank := found.rank(name)) is None else asdict(rank) for name in found.names},
         "systems_within": list(found.systems_within),
@@ -72,32 +66,17 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 def agreement_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: one for each predictor and group."""
-    rows = [
-        {"predictor": row.predictor, "breakdown": row.breakdown, "group": row.group, "n": row.n, **_flat(row)}
-        | {"includes_seen": found.includes_seen}
-        for row in in_order((*found.rows, *found.ceiling))
-    ]
-    return ["predictor", "breakdown", "group", "n", *_FLAT, "includes_seen"], rows
+    return _table(found, ("predictor", "breakdown", "group", "n"), in_order((*found.rows, *found.ceiling)))
 
 
 def difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: first less second, in each group."""
-    rows = [
-        {"first": one.first, "second": one.second, "breakdown": one.breakdown, "group": one.group, **_flat(one)}
-        | {"includes_seen": found.includes_seen}
-        for one in found.differences
-    ]
-    return ["first", "second", "breakdown", "group", *_FLAT, "includes_seen"], rows
+    return _table(found, ("first", "second", "breakdown", "group"), found.differences)
 
 
 def group_difference_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: the first group of a breakdown less the second, for each score file."""
-    named = ["predictor", "breakdown", "first", "second"]
-    rows = [
-        {**{name: getattr(one, name) for name in named}, **_flat(one), "includes_seen": found.includes_seen}
-        for one in found.group_differences
-    ]
-    return [*named, *_FLAT, "includes_seen"], rows
+    return _table(found, ("predictor", "breakdown", "first", "second"), found.group_differences)
 
 
 def pair_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
@@ -108,14 +87,8 @@ def pair_table(found: Evaluation) -> tuple[list[str], list[dict[str, Any]]]:
     columns += [f"{kind}:{name}" for name in found.names for kind in ("score", "rank_difference")]
     rows = []
     for number in range(len(pairs)):
-        row: dict[str, Any] = {
-            "audio": pairs.audio[number],
-            "text": pairs.text[number],
-            "system": pairs.system[number],
-            "split": pairs.split[number],
-            "ratings": int(pairs.count[number]),
-            "mean_rating": float(pairs.mean[number]),
-        }
+        row: dict[str, Any] = {name: getattr(pairs, name)[number] for name in columns[:4]}
+        row |= {"ratings": int(pairs.count[number]), "mean_rating": float(pairs.mean[number])}
         for file, name in enumerate(found.names):
             row[f"score:{name}"] = float(found.score[file, number])
             row[f"rank_difference:{name}"] = float(apart[file, number])
@@ -173,17 +146,17 @@ def _file(found: Evaluation, number: int) -> dict[str, Any]:
     }
 
 
-def _entry(row: Row | Difference) -> dict[str, Any]:
-    return asdict(row)
+def _table(
+    found: Evaluation, named: Sequence[str], rows: Iterable[Row | Difference | GroupDifference]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    ends = [(f"{metric}{end}", metric, of) for metric in METRICS for end, of in _ENDS.items()]
+    cells = [
+        {name: getattr(row, name) for name in named}
+        | finite({name: getattr(getattr(row, metric), of) for name, metric, of in ends})
+        | {"includes_seen": found.includes_seen}
+        for row in rows
+    ]
+    return [*named, *(name for name, *_ in ends), "includes_seen"], cells
 
 
-_FLAT = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
-
-
-def _flat(row: Row | Difference | GroupDifference) -> dict[str, float | None]:
-    cells: dict[str, float | None] = {}
-    for metric in METRICS:
-        estimate: Estimate = getattr(row, metric)
-        for end, value in (("", estimate.value), ("_low", estimate.low), ("_high", estimate.high)):
-            cells[f"{metric}{end}"] = value if math.isfinite(value) else None
-    return cells
+_ENDS = {"": "value", "_low": "low", "_high": "high"}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from clapometer.errors import BadOption
 from clapometer.evaluation.events import NONE_OF_THEM, memberships, read_events
 from clapometer.evaluation.options import EVENT, NATURAL
+from clapometer.evaluation.score_files import text_of
 from clapometer.ratings.table import Ratings
 from clapometer.tables import Table
 from clapometer.types import IndexArray
@@ -82,7 +83,7 @@ def column_values(name: str, ratings: Ratings, table: Table, rows: IndexArray, o
         BadOption: neither has such a column, or it differs between the ratings of a pair.
     """
     if name in table.columns and name not in ratings.extra and name not in ("system", "split"):
-        return [_text(table.rows[row].get(name)) for row in rows.tolist()]
+        return [text_of(table.rows[row].get(name)) for row in rows.tolist()]
     try:
         every = ratings.column(name)
     except BadOption as error:
@@ -98,10 +99,6 @@ def column_values(name: str, ratings: Ratings, table: Table, rows: IndexArray, o
             "pair"
         )
     return values
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 def _named(breakdown: str, values: Sequence[str]) -> list[Group]:

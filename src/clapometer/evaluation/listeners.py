@@ -30,7 +30,7 @@ from clapometer.evaluation.options import EVENT, EvaluationOptions
 from clapometer.evaluation.resampled_agreement import resampled_agreement, within_systems
 from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Row
 from clapometer.evaluation.score_files import ScoreFile, read_all_scores
-from clapometer.evaluation.units import design, in_name_order
+from clapometer.evaluation.units import design
 from clapometer.ratings.reading import RatingsSource, read_ratings
 from clapometer.ratings.screening import screen as apply_rules
 from clapometer.ratings.table import Ratings
@@ -198,19 +198,14 @@ class _Material:
 
     def design(self) -> Design:
         """What is drawn."""
-        pairs, table, rows = self.test.pairs, self.files[0].table, self.joins[0].row[self.places]
+        test, table, rows = self.test, self.files[0].table, self.joins[0].row[self.places]
         return design(
             self.options.resamples.drawn,
-            pairs.audio.tolist(),
-            pairs.text.tolist(),
-            self.votes(),
-            lambda name: column_values(name, self.test, table, rows, "--resample"),
+            test.pairs.audio.tolist(),
+            test.pairs.text.tolist(),
+            Votes(test.pairs.index, test.listeners[0], test.target) if test.has_listeners else None,
+            lambda name: column_values(name, test, table, rows, "--resample"),
         )
-
-    def votes(self) -> Votes | None:
-        """The single ratings, where it is known whose they are."""
-        test = self.test
-        return Votes(test.pairs.index, test.listeners[0], test.target) if test.has_listeners else None
 
     def maps(self) -> tuple[list[_Fitted], list[str]]:
         """A map for each file for which one can be fitted, and why others have none."""
@@ -248,12 +243,11 @@ def _evaluated(
     score = material.score
     names = [file.name for file in material.files]
     predictors = {name: (row - low) / (high - low) for name, row in zip(names, score, strict=True)}
-    systems = systems_mean(test.pairs, None if material.train is None else material.train[0].pairs)
+    train = None if material.train is None else material.train[0].pairs
+    systems = systems_mean(test.pairs, train)
     if systems is not None:
         predictors[GENERATOR] = test.mapped(systems[0])
-    predictors[CONSTANT] = test.mapped(
-        constant(test.pairs, None if material.train is None else material.train[0].pairs)
-    )
+    predictors[CONSTANT] = test.mapped(constant(test.pairs, train))
     maps, why_not = material.maps()
     mapped = {_mapped(one.name): test.mapped(one.values) for one in maps}
     groups, drawn = material.groups(), material.design()
@@ -323,11 +317,11 @@ def _mapped(name: str) -> str:
 def _screened(everything: Ratings, screen: Sequence[str]) -> tuple[Ratings, Ratings | None, list[str]]:
     """The ratings that are left, those before selection by agreement where there was one, and what rules removed."""
     if not screen:
-        return in_name_order(everything.only()), None, []
+        return everything.only().sorted(), None, []
     found = apply_rules(everything, ~everything.is_anchor, screen)
     notes = [f"screening: {step.rule} removed {step.ratings} ratings and {step.pairs} pairs" for step in found.steps]
-    unscreened = None if found.valid is None else in_name_order(everything.take(found.valid))
-    return in_name_order(everything.take(found.kept)), unscreened, notes
+    unscreened = None if found.valid is None else everything.take(found.valid).sorted()
+    return everything.take(found.kept).sorted(), unscreened, notes
 
 
 def _splits(rated: Ratings, options: EvaluationOptions) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:

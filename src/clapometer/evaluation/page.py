@@ -8,8 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clapometer._version import __version__
 from clapometer.evaluation import disagreements, export, sentences
 from clapometer.evaluation.groups import ORIGIN, SMALL, SYSTEM
@@ -51,9 +49,10 @@ def page(found: Evaluation, roots: Sequence[Path] = (), *, sources: Mapping[str,
 
 
 def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
-    order = _by_srcc(found)
+    order = sentences.best_first(found)
     apart = disagreements.most_apart(found, roots)
-    breakdowns = _breakdowns(found, order)
+    kinds = dict.fromkeys(row.breakdown for row in found.rows if row.breakdown not in (*sentences.ORDER, ORIGIN))
+    breakdowns = [_breakdown(found, order, name) for name in kinds]
     verdicts = sentences.verdicts(found)
     single = len(found.names) == 1
     estimates = export.as_json(found)
@@ -121,19 +120,14 @@ def _context(found: Evaluation, roots: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _by_srcc(found: Evaluation) -> list[str]:
-    """The score files, the one that agrees best first."""
-    return sorted(found.names, key=lambda name: -np.nan_to_num(found.row(name).srcc.value, nan=-9))
-
-
 def _agrees(found: Evaluation) -> bool:
     """Whether the answer is good news: the best agrees with listeners, and better than the second."""
-    best = _by_srcc(found)[0]
+    best = sentences.best_first(found)[0]
     return sentences.outcome(found.row(best).srcc) == "agrees" and _is_significant(found)
 
 
 def _is_significant(found: Evaluation) -> bool:
-    order = _by_srcc(found)
+    order = sentences.best_first(found)
     if len(order) == 1:
         return found.row(order[0]).srcc.is_clear
     difference = found.difference(order[0], order[1])
@@ -142,7 +136,7 @@ def _is_significant(found: Evaluation) -> bool:
 
 def _chance(found: Evaluation) -> str:
     """What the verdict means, for someone who sees such metrics for the first time."""
-    best, *others = _by_srcc(found)
+    best, *others = sentences.best_first(found)
     difference = found.difference(best, others[0]) if others else None
     srcc = found.row(best).srcc if difference is None else difference.srcc
     if not srcc.has_interval:
@@ -201,13 +195,11 @@ def _is_best(found: Evaluation, name: str, metric: str) -> bool:
 
 
 def _line(found: Evaluation, name: str) -> dict[str, Any]:
-    row = found.row(name)
-    aside = name in _TRIVIAL
     srcc = {(one.predictor, one.breakdown): one.srcc for one in found.rows if not one.group}
     more = {key: srcc.get((name, breakdown), NAN) for key, breakdown in (("within", WITHIN), ("between", BETWEEN))}
     return {
-        "name": name, "aside": aside, "best": dict.fromkeys(_METRICS, False), "rank": None,
-        "srcc": row.srcc, "lcc": row.lcc, "ktau": row.ktau, "mse": row.mse, **more,
+        "name": name, "aside": name in _TRIVIAL, "best": dict.fromkeys(_METRICS, False), "rank": None,
+        **_estimates(found.row(name)), **more,
     }  # fmt: skip
 
 
@@ -257,11 +249,6 @@ def _estimate(estimates: Mapping[tuple[str, str, str], Estimate], key: tuple[str
     return None if estimate is None or (key[0] == GENERATOR and not math.isfinite(estimate.value)) else estimate
 
 
-def _breakdowns(found: Evaluation, order: Sequence[str]) -> list[dict[str, Any]]:
-    names = dict.fromkeys(row.breakdown for row in found.rows if row.breakdown not in sentences.ORDER)
-    return [_breakdown(found, order, name) for name in names if name != ORIGIN]
-
-
 def _breakdown(found: Evaluation, order: Sequence[str], name: str) -> dict[str, Any]:
     rows = [row for row in found.rows if row.breakdown == name and row.predictor in order]
     groups = list(dict.fromkeys(row.group for row in rows))
@@ -305,7 +292,7 @@ def _system_pictures(found: Evaluation) -> list[tuple[str, str]]:
         (charts.bars("Mean rating of each system", rows, [one.rating for one in systems],
                      f"mean rating, {low:g} to {high:g}", 5), "Mean rating, as listeners gave it.")
     ]  # fmt: skip
-    for number, name in enumerate(_by_srcc(found)):
+    for number, name in enumerate(sentences.best_first(found)):
         estimates = [one.scores[name] for one in systems]
         text = f"Mean score of {name}, the systems in the order of the listeners."
         pictures.append((charts.bars(f"Mean score of each system by {name}", rows, estimates, name, number), text))
@@ -342,7 +329,7 @@ def _curve(found: Evaluation, number: int) -> tuple[str, str]:
     means = disagreements.means_of_tenths(values, found.pairs.mean)
     drawn = charts.curve(
         f"Map from {one.predictor} to ratings", (one.mapping.x, one.mapping.y), means,
-        (f"{one.predictor}, {one.source}", "rating"), (low, high), _by_srcc(found).index(one.predictor),
+        (f"{one.predictor}, {one.source}", "rating"), (low, high), sentences.best_first(found).index(one.predictor),
     )  # fmt: skip
     text = (
         f"{one.predictor}: the map fitted on {one.n:,} pairs of {' and '.join(one.splits)} (line), and the mean "

@@ -62,13 +62,12 @@ class ResampledAgreement:
         """One for each predictor and group."""
         rows = []
         for key in self.values:
-            srcc, lcc, ktau, mse = (self._estimate(key, metric) for metric in range(4))
+            metrics = zip(self.values[key].tolist(), self.replicates[key], SCALES, strict=True)
+            srcc, lcc, ktau, mse = (
+                self.resamples.estimate(*metric, design=self.design, units=self.units[key]) for metric in metrics
+            )
             rows.append(Row(*key, self.n[key], srcc, lcc, ktau, mse))
         return tuple(rows)
-
-    def _estimate(self, key: Key, metric: int) -> Estimate:
-        value, replicates = float(self.values[key][metric]), self.replicates[key][metric]
-        return self.resamples.estimate(value, replicates, SCALES[metric], design=self.design, units=self.units[key])
 
     def differences(
         self, predictors: Sequence[str], others: Sequence[str], on_scale: Mapping[str, str]
@@ -237,8 +236,16 @@ def resampled_agreement(
     units: dict[Key, tuple[int, ...]] = {}
     blocks: dict[Key, list[FloatArray]] = {}
     by_group: dict[Key, list[IndexArray]] = {}
-    counted = {id(group): _units(design, group.pairs) for group in (everything, *groups)}
-    asked = [(name, group) for name in predictors for group in (everything, *groups) if _is_asked(name, group, trivial)]
+    counted = {
+        id(group): design.units(group.pairs) if len(group.pairs) >= SMALL else (0,) * len(design.ways[:2])
+        for group in (everything, *groups)
+    }
+    asked = [
+        (name, group)
+        for name in predictors
+        for group in (everything, *groups)
+        if name not in trivial or group.breakdown in (ALL, ORIGIN)
+    ]
     for name, group in asked:
         key = (name, group.breakdown, group.name)
         n[key], units[key], blocks[key] = len(group.pairs), counted[id(group)], []
@@ -287,20 +294,12 @@ def within_systems(groups: Sequence[Group]) -> tuple[tuple[str, ...], list[str]]
     ]
 
 
-def _units(design: Design, pairs: IndexArray) -> tuple[int, ...]:
-    return design.units(pairs) if len(pairs) >= SMALL else (0,) * len(design.ways[:2])
-
-
 def _parts(pairs: IndexArray, folds: IndexArray | None) -> list[IndexArray]:
     """The pairs by fold, of which each has two or more."""
     if folds is None:
         return [pairs]
     parts = [pairs[folds[pairs] == number] for number in np.unique(folds[pairs])]
     return [part for part in parts if len(part) > 1] or [pairs]
-
-
-def _is_asked(name: str, group: Group, trivial: Sequence[str]) -> bool:
-    return name not in trivial or group.breakdown in (ALL, ORIGIN)
 
 
 def _joined(blocks: list[FloatArray], rows: int) -> FloatArray:

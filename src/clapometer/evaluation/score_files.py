@@ -97,9 +97,9 @@ def read_scores(given: str | os.PathLike[str] | DataFrame | Records, column: str
         first = next(reason for reason in why if reason)
         raise BadTable(f"{path}: no row has a score in the column {column!r} ({table.where(0)}: {first})")
     cosine = _numbers(table, "cosine")[0] if "cosine" in table.columns else score
-    texts = [_text(row.get("text")) for row in table.rows] if "text" in table.columns else None
-    sounds = [_text(row.get(audio)) for row in table.rows]
-    seen = [_text(row.get(COLUMN)) for row in table.rows] if COLUMN in table.columns else None
+    texts = [text_of(row.get("text")) for row in table.rows] if "text" in table.columns else None
+    sounds = [text_of(row.get(audio)) for row in table.rows]
+    seen = [text_of(row.get(COLUMN)) for row in table.rows] if COLUMN in table.columns else None
     for number, label in enumerate(seen or ()):
         if not is_label(label):
             raise BadTable(
@@ -139,7 +139,8 @@ def _shown(table: Table) -> str:
     return ", ".join(map(repr, table.columns[:20]))
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A cell as a text; empty for None."""
     return "" if value is None else str(value)
 
 

@@ -114,17 +114,21 @@ def title(found: Evaluation, breakdown: str) -> str:
     return breakdown
 
 
+def best_first(found: Evaluation) -> list[str]:
+    """The score files, the one that agrees best first."""
+    return sorted(found.names, key=lambda name: -_srcc(found, name) if math.isfinite(_srcc(found, name)) else math.inf)
+
+
 def headline(found: Evaluation) -> str:
     """How far each file agrees, best first."""
-    names = sorted(found.names, key=lambda name: -_sortable(_srcc(found, name)))
-    shown = [f"{name} {formatted(found.row(name).srcc)}" for name in names]
+    shown = [f"{name} {formatted(found.row(name).srcc)}" for name in best_first(found)]
     level = f"{found.resamples.level * 100:g} %"
     return f"SRCC with the listeners' mean rating on {len(found.pairs):,} pairs ({level} interval): {'; '.join(shown)}."
 
 
 def verdict(found: Evaluation) -> str:
     """The answer in one sentence: whether a file agrees, or which of several agrees best, and whether significantly."""
-    names = sorted(found.names, key=lambda name: -_sortable(_srcc(found, name)))
+    names = best_first(found)
     if len(names) == 1:
         return own(found, names[0])
     sentence = _verdict(found.difference(names[0], names[1]), found.resamples.level)
@@ -199,8 +203,9 @@ def methods(found: Evaluation) -> str:
             f"system on {on}; the constant predictor gives the mean rating of {others}."
         )
     if found.ceiling:
-        sentences.append("The ceiling is what a perfect predictor of the true mean could reach, given how far "
-                         "listeners differ.")  # fmt: skip
+        sentences.append(
+            "The ceiling is what a perfect predictor of the true mean could reach, given how far listeners differ."
+        )
     if found.calibrated:
         sentences.append(
             "Maps from scores to ratings are isotonic regressions on the training split; their MSE is that on the "
@@ -283,10 +288,6 @@ def _decimals(estimate: Estimate) -> int:
 
 def _srcc(found: Evaluation, name: str) -> float:
     return next((row.srcc.value for row in found.rows if (row.predictor, row.breakdown) == (name, ALL)), math.nan)
-
-
-def _sortable(value: float) -> float:
-    return value if math.isfinite(value) else -math.inf
 
 
 ORDER = (ALL, WITHIN, BETWEEN)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from clapometer.errors import BadOption
-from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import BOTH, FEWEST_UNITS, LISTENERS, PAIRS, Design, Votes, Way
 from clapometer.stats.options import AUTO
 
@@ -56,24 +55,17 @@ def design(
         ways = (_way(first, audio, texts, column), Way(votes=votes), Way(votes=each))
         return Design(f"{_words(first)} and listeners", ways)
     if drawn != AUTO:
-        return Design(_words(drawn), (_checked(drawn, _way(drawn, audio, texts, column)),))
+        way = _way(drawn, audio, texts, column)
+        if way.count() < FEWEST_UNITS:
+            raise BadOption(
+                f"--resample {drawn}: {way.count()} of them are too few to be drawn; at least {FEWEST_UNITS}"
+            )
+        return Design(_words(drawn), (way,))
     if len(repeated) == 2:
         both = tuple(_way(name, audio, texts, column) for name in (*repeated, PAIRS))
         return Design(f"{_words(AUDIO)}, and {_words(TEXT)}", both)
     first = repeated[0] if repeated else PAIRS
     return Design(_words(first), (_way(first, audio, texts, column),))
-
-
-def in_name_order(ratings: Ratings) -> Ratings:
-    """The ratings by sound, text, listener and rating, so that nothing depends on the order of a file's rows."""
-    pairs = ratings.pairs
-    order = sorted(range(len(pairs)), key=lambda pair: (pairs.audio[pair], pairs.text[pair]))
-    place = np.empty(len(pairs), np.int64)
-    place[order] = np.arange(len(pairs))
-    listener, names = ratings.listeners
-    rank = np.empty(len(names), np.int64)
-    rank[np.argsort(names.astype(str), kind="stable")] = np.arange(len(names))
-    return ratings.take(np.lexsort((ratings.rating, rank[listener], place[pairs.index])))
 
 
 def _way(name: str, audio: Sequence[str], text: Sequence[str], column: Callable[[str], Sequence[str]]) -> Way:
@@ -84,12 +76,6 @@ def _way(name: str, audio: Sequence[str], text: Sequence[str], column: Callable[
     if bare:
         raise BadOption(f"--resample {name}: {bare} of {len(values)} pairs have no {name}; each must belong to one")
     return Way(np.unique(np.asarray(values), return_inverse=True)[1].reshape(-1).astype(np.int64))
-
-
-def _checked(name: str, way: Way) -> Way:
-    if way.count() < FEWEST_UNITS:
-        raise BadOption(f"--resample {name}: {way.count()} of them are too few to be drawn; at least {FEWEST_UNITS}")
-    return way
 
 
 def _words(name: str) -> str:

@@ -111,9 +111,9 @@ def summarize(ratings: Ratings, unselected: Ratings | None = None) -> Summary:
     pairs = ratings.pairs
     systems = _groups(ratings, "system")
     found = variances(valid.target, valid.pairs.index, _who(valid)) if _several(valid) else None
-    ceilings = [("", _ceiling(valid, found))]
+    ceilings = [("", ceiling_of(valid, found))]
     if len(systems) > 1:
-        ceilings += [(group.name, _ceiling(valid.take(valid.system == group.name))) for group in systems]
+        ceilings += [(group.name, ceiling_of(valid.take(valid.system == group.name))) for group in systems]
     return Summary(
         all=_group(ratings, ""),
         splits=_groups(ratings, "split"),
@@ -166,7 +166,8 @@ def _who(ratings: Ratings) -> Integers | None:
     return ratings.listeners[0] if ratings.has_listeners else None
 
 
-def _ceiling(ratings: Ratings, found: Variances | None = None, *, intervals: bool = True) -> Ceiling | None:
+def ceiling_of(ratings: Ratings, found: Variances | None = None, *, intervals: bool = True) -> Ceiling | None:
+    """The ceiling of ratings in the order of `Ratings.sorted`; None where fewer than 10 pairs have two ratings."""
     if _several(ratings) < FEWEST_FOR_CEILING:
         return None
     return noise_ceiling(ratings.target, ratings.pairs.index, _who(ratings), found=found, intervals=intervals)
@@ -186,7 +187,7 @@ def _reliability(ratings: Ratings, found: Variances | None) -> Reliability | Non
 
 
 def _selected(ratings: Ratings, before: int) -> Selected:
-    ceiling = _ceiling(ratings, intervals=False)
+    ceiling = ceiling_of(ratings, intervals=False)
     return Selected(
         before,
         icc(ratings.rating, ratings.pairs.index, _who(ratings)).single.value,
