@@ -23,6 +23,7 @@ from clapometer.errors import BadOption
 if TYPE_CHECKING:
     from clapometer.benchmark.end_to_end import FinetuneGrid
     from clapometer.benchmark.results import BenchmarkResult
+    from clapometer.benchmark.run import BenchmarkSpec
 
 Tasks = Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Names of tasks; see --list.")]
 List = Annotated[bool, typer.Option("--list", help="Print the tasks with their sizes, metrics and sources.")]
@@ -105,17 +106,9 @@ def benchmark(
     if list_tasks:
         _list(json)
         return
-    if not tasks:
-        raise BadOption("name a task, such as esc50; --list shows all")
-    if root is None:
-        raise BadOption("--root DIR: name the folder of the data set, or one with the folders of several")
-    from clapometer.benchmark.run import plan_benchmark, run_benchmark
-    from clapometer.evaluation.folder import check_folder
+    from clapometer.benchmark.run import run_benchmark
 
-    if output is not None:
-        check_folder(output)
-    grid = _grid(rates, epochs) if setup == "finetune" else None
-    specs = [plan_benchmark(name, root, setup=setup, templates=template or (), folds=fold or ()) for name in tasks]
+    specs, grid = _plan(tasks, root, output, setup, template, fold, rates=rates, epochs=epochs)
     clap = load_model(options)
     results = []
     with store_for(output, cache=options.cache, log=console.say) as store:
@@ -140,6 +133,33 @@ def benchmark(
     if clap.card.name == MINI:
         console.note(MINI_IS_SMALL, quiet=quiet)
     raise typer.Exit(1 if any(found.failed for found in results) else 0)
+
+
+def _plan(
+    tasks: list[str] | None,
+    root: Path | None,
+    output: Path | None,
+    setup: Setup,
+    templates: list[str] | None,
+    folds: list[str] | None,
+    *,
+    rates: str,
+    epochs: int,
+) -> tuple[list[BenchmarkSpec], FinetuneGrid | None]:
+    """Check the options: what to run, and the hyperparameters of fine-tuning."""
+    if not tasks:
+        raise BadOption("name a task, such as esc50; --list shows all")
+    if root is None:
+        raise BadOption("--root DIR: name the folder of the data set, or one with the folders of several")
+    from clapometer.benchmark.run import plan_benchmark
+    from clapometer.evaluation.folder import check_folder
+
+    if output is not None:
+        check_folder(output)
+    grid = _grid(rates, epochs) if setup == "finetune" else None
+    return [
+        plan_benchmark(name, root, setup=setup, templates=templates or (), folds=folds or ()) for name in tasks
+    ], grid
 
 
 def _report(found: BenchmarkResult, model: str, output: Path | None, *, quiet: bool, json: bool) -> None:

@@ -99,13 +99,9 @@ def classify(
     if json:
         console.print_json(_json(result, output, picture if is_drawn else None, note=small))
     else:
-        if output is None:
-            _print_rows(result)
-        _print_summary(result)
-    for note in filter(None, (*result.notes, small)):
+        _print_summary(result, rows=output is None)
+    for note in filter(None, (*result.notes, small, f"wrote {picture}, the confusion matrix" * is_drawn)):
         console.note(note, quiet=quiet)
-    if is_drawn:
-        console.note(f"wrote {picture}, the confusion matrix", quiet=quiet)
     if output is not None:
         console.wrote(output, inputs.audio.table, result.columns, quiet=quiet)
     raise typer.Exit(1 if result.failed else 0)
@@ -156,9 +152,11 @@ def _print_rows(result: ClassifiedTable) -> None:
     print()
 
 
-def _print_summary(result: ClassifiedTable) -> None:
+def _print_summary(result: ClassifiedTable, *, rows: bool) -> None:
     from clapometer.stats.bootstrap import FEWEST_UNITS
 
+    if rows:
+        _print_rows(result)
     record, metrics = result.record, result.metrics
     summary = record["summary"]
     failed = f", {summary['failed']} failed" if summary["failed"] else ""
