@@ -185,6 +185,6 @@ def test_choosing_among_equal_states_claims_no_gain(tmp_path: Path) -> None:
                 split=(on,), ceiling=False, resamples=Resamples(500), include_seen=on == "validation"
             )
             found = evaluate(files, tmp_path / "ratings.csv", options)
-            claims[on] += any("after agrees better" in one for one in Measured(found, on, None, "").verdicts)
+            claims[on] += any("after agrees better" in one for one in Measured(found, on, None, "", "").verdicts)
     assert claims["validation"] == 0  # it is said of none, though the state that was chosen is better on it
     assert claims["test"] <= 10
