@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from clapometer.errors import BadOption, BadTable, ClapometerError
@@ -33,6 +33,10 @@ def written(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) 
 @given(rows=st.lists(st.fixed_dictionaries({"audio": TEXTS, "text": TEXTS, 'other, "one"\n': TEXTS}), min_size=1))
 @quick
 def test_what_is_written_is_read_back(form: str, rows: list[dict[str, str]], tmp_path: Path) -> None:
+    if form in ("csv", "tsv"):  # a text over several lines that hold the separator is refused: see below
+        separator = "," if form == "csv" else "\t"
+        texts = [text for row in rows for text in row.values()]
+        assume(not any(separator in text and {"\r", "\n"} & {*text} for text in texts))
     path = written(tmp_path / f"t.{form}", list(rows[0]), rows)
     table = read_table(path)
     assert table.columns == tuple(rows[0])
@@ -130,9 +134,87 @@ def test_a_quotation_mark_that_is_never_closed(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('audio,text\na.wav,dog\nb.wav,"cat\nc.wav,cow\n')
     table = read_table(path)
-    assert table.problems[0] == ""
+    assert table.lines == [2, 3, 4]
     assert "never closed" in table.problems[1]
-    assert table.lines == [2, 3]
+    assert table.problems[0] == table.problems[2] == ""
+    assert table.texts("text")[2] == "cow"
+
+
+@pytest.mark.parametrize(
+    ("lines", "refused", "texts"),
+    [
+        # A mark opens one text, another closes it rows later in the middle of a line: not strict CSV.
+        (
+            ["siren.wav,a siren", 'hiss.wav,"10 inch pipe hisses', "hiss.wav,noise", 'siren.wav,a 5" disc spins'],
+            [1],
+            ["a siren", "noise", 'a 5" disc spins'],
+        ),
+        # The same, closed at the end of a line: strict CSV, but a text that holds rows.
+        (
+            ['a.wav,"10 inch pipe', "b.wav,noise", 'c.wav,a disc of 5"', "d.wav,rain"],
+            [0],
+            ["noise", 'a disc of 5"', "rain"],
+        ),
+        (['"a.wav,10 inch pipe', "b.wav,noise", 'c" 5.wav,disc'], [0], ["noise", "disc"]),
+        (['a.wav,"10 inch" pipe', "b.wav,noise"], [0], ["noise"]),
+        (['a.wav,"a dog barks"x', "b.wav,noise"], [0], ["noise"]),
+        # Backslashes before quotation marks, as MySQL and whisper.cpp write them.
+        (['a.wav,"a \\"siren\\" is wailing"', "b.wav,noise"], [], ['a "siren" is wailing', "noise"]),
+        (['a.wav,"ends in a \\"mark\\""', 'b.wav,"noise"'], [], ['ends in a "mark"', "noise"]),
+        (['a.wav,a \\"siren\\" wails', "b.wav,noise"], [], ['a "siren" wails', "noise"]),
+        (['"C:\\sounds\\a.wav","a \\"siren\\", loud"'], [], ['a "siren", loud']),
+        # Texts of several lines that hold no separator remain one row.
+        (['a.wav,"a dog', 'that barks"', "b.wav,noise"], [], ["a dog\nthat barks", "noise"]),
+        (['a.wav,"a ""dog""', "", 'that ""barks"""', "b.wav,noise"], [], ['a "dog"\n\nthat "barks"', "noise"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "tsv"])
+def test_a_stray_quotation_mark_costs_its_own_row_only(
+    form: str, lines: list[str], refused: list[int], texts: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / f"t.{form}"
+    content = "\n".join(["audio,text", *lines, ""])
+    if form == "tsv":
+        content = content.replace(", loud", "; loud").replace(",", "\t")
+    path.write_text(content)
+    table = read_table(path)
+    assert [number for number, problem in enumerate(table.problems) if problem] == refused
+    read = [text.replace("; loud", ", loud") for text in table.texts("text")]
+    assert [text for number, text in enumerate(read) if number not in refused] == texts
+    if refused:
+        assert table.lines[refused[0]] == refused[0] + 2
+
+
+@given(
+    data=st.data(),
+    rows=st.lists(
+        st.tuples(st.from_regex("[a-z]{1,8}[.]wav", fullmatch=True), st.from_regex("[a-z ]{1,20}", fullmatch=True)),
+        min_size=1,
+        max_size=12,
+    ),
+)
+@quick
+def test_stray_quotation_marks_lose_no_row(data: st.DataObject, rows: list[tuple[str, str]], tmp_path: Path) -> None:
+    lines = [",".join(row) for row in rows]
+    for number in data.draw(st.lists(st.integers(0, len(lines) - 1), max_size=4)):
+        place = data.draw(st.integers(0, len(lines[number])))
+        lines[number] = lines[number][:place] + '"' + lines[number][place:]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["audio,text", *lines, ""]))
+    table = read_table(path)
+    assert table.lines == list(range(2, len(lines) + 2))
+    for row, line, problem in zip(table.rows, lines, table.problems, strict=True):
+        if '"' not in line and line.split(",")[1].strip():
+            assert not problem
+            assert [row["audio"], row["text"]] == line.split(",")
+
+
+def test_a_quotation_mark_in_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    for content in ('audio,"text\na.wav,dog\n', 'audio,"text\na.wav,dog"\n'):
+        path.write_text(content)
+        with pytest.raises(BadTable, match="line 1: a quotation mark in the header"):
+            read_table(path)
 
 
 def test_values_that_are_no_texts(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,42 +62,50 @@ def _must_be_text(path: Path, head: bytes, form: Format) -> None:
 
 
 def _delimited(path: Path, form: Format) -> Table:
+    delimiter = "\t" if form == "tsv" else ","
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file, _long_fields():
-        raw = _Lines(file)
-        reader = csv.reader(raw, delimiter="\t" if form == "tsv" else ",")
-        header = _header(reader, path)
+        lines = _Lines(file)
+        header = _header(lines, delimiter, path)
         table = Table(path, form, tuple(header), [], [], [])
-        raw.since.clear()
-        for line, fields in _records(reader):
-            if fields:
-                row, problem = _row(header, fields)
-                table.rows.append(row)
-                table.lines.append(line)
-                table.problems.append(problem)
-                last = list(raw.since)
-            raw.since.clear()
-        if table.rows and _is_open(last, reader.dialect):
-            table.problems[-1] = (
-                f"a quotation mark that begins here is never closed, so that the {len(last)} lines to the end of the "
-                'file are one row; close it, or double it ("") inside a text'
-            )
+        for line, fields, problem in _records(lines, len(header), delimiter):
+            row, other = _row(header, fields)
+            table.rows.append(row)
+            table.lines.append(line)
+            table.problems.append(problem or other)
     return table
 
 
 class _Lines:
-    """An iterator over lines that keeps those that were taken `since` it was last cleared."""
+    """An iterator over lines that can give back those of a record that was misread.
+
+    Attributes:
+        taken: the lines since `start_record` was last called.
+        number: of the last line that was taken, counted from 1.
+    """
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
-        self.since: list[str] = []
+        self._again: deque[str] = deque()
+        self.taken: list[str] = []
+        self.number = 0
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
-        self.since.append(line)
+        line = self._again.popleft() if self._again else next(self._lines)
+        self.taken.append(line)
+        self.number += 1
         return line
+
+    def start_record(self) -> None:
+        self.taken = []
+
+    def give_back_all_but_the_first(self) -> None:
+        """All lines of the record but its first are read again."""
+        self._again.extendleft(reversed(self.taken[1:]))
+        self.number -= len(self.taken) - 1
+        del self.taken[1:]
 
 
 @contextmanager
@@ -107,23 +117,92 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(previous)
 
 
-def _header(reader: Any, path: Path) -> list[str]:
-    header: list[str] = next((fields for fields in reader if fields), [])
+def _header(lines: _Lines, delimiter: str, path: Path) -> list[str]:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        header: list[str] = next((fields for fields in reader if fields), [])
+    except csv.Error as error:
+        raise BadTable(f"{path} line 1: a quotation mark in the header is not closed ({error})") from error
     if not header:
         raise BadTable(f"{path}: holds no text; its first line must name the columns")
+    if any(delimiter in line for name in header for line in _line_breaks(name)[1:]):
+        raise BadTable(f"{path} line 1: a quotation mark in the header is closed in another line; close or remove it")
     if any(SURROGATE.search(name) for name in header):
         raise BadTable(f"{path}: its first line is not UTF-8 text; save the table as UTF-8")
     return header
 
 
-def _records(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """The line at which each record begins, and its fields; a blank line has none."""
+def _records(lines: _Lines, columns: int, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
+    """The line at which each record begins, its fields, and why it cannot be used (empty if it can).
+
+    A stray quotation mark must not swallow the rows behind it: where a record is not strict CSV, or seems to hold
+    other rows, its first line alone is refused and those behind it are read again.
+    """
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
-        fields = next(reader, None)
+        lines.start_record()
+        problem = ""
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            fields, problem = [], _not_strict(str(error), lines)
         if fields is None:
             return
-        yield line, fields
+        if not problem and len(lines.taken) > 1 and _holds_rows(fields, lines.taken, columns, delimiter):
+            problem = (
+                f"a quotation mark opens a text that runs over {len(lines.taken)} lines, one of which looks like a "
+                'row of its own; double the mark ("") inside a text, or replace line breaks by blanks'
+            )
+        first = lines.taken[0]
+        if problem or any(_ESCAPED in field for field in fields):
+            escaped = _with_escapes(first, delimiter)
+            if len(escaped) == columns:
+                lines.give_back_all_but_the_first()
+                fields, problem = escaped, ""
+            elif problem:
+                lines.give_back_all_but_the_first()
+                fields = first.rstrip("\r\n").split(delimiter)
+        if fields:
+            yield lines.number - len(lines.taken) + 1, fields, problem
+
+
+_ESCAPED = '\\"'
+"""A quotation mark inside a text, as MySQL and C programs write it."""
+
+
+def _with_escapes(line: str, delimiter: str) -> list[str]:
+    """The fields of a line whose quotation marks inside texts follow backslashes; none if it is not one."""
+    line = line.rstrip("\r\n")
+    field = rf'"(?:[^"\\]|\\.)*+"|(?:[^"\\{delimiter}]|\\["\\]?+)*+'
+    if _ESCAPED not in line or not re.fullmatch(f"(?:{field})(?:{delimiter}(?:{field}))*", line):
+        return []
+    found = re.findall(f"(?:^|{delimiter})({field})", line)
+    bare = [text[1:-1] if text.startswith('"') else text for text in found]
+    return [re.sub(r'\\(["\\])', r"\1", text) if _ESCAPED in text else text for text in bare]
+
+
+def _not_strict(error: str, lines: _Lines) -> str:
+    if "unexpected end of data" in error:
+        return (
+            f"a quotation mark that begins here is never closed, so that the {len(lines.taken)} lines to the end of "
+            'the file would be one row; close it, or double it ("") inside a text'
+        )
+    return (
+        f"a quotation mark closes in the middle of a text ({error}); put the whole text in quotation marks and double "
+        'those inside it ("")'
+    )
+
+
+def _holds_rows(fields: Sequence[str], taken: Sequence[str], columns: int, delimiter: str) -> bool:
+    """Whether a record of several lines holds rows of the table between two stray quotation marks."""
+    inside = (line for field in fields for line in _line_breaks(field)[1:])
+    if any(line.count(delimiter) >= columns - 1 for line in inside):
+        return True
+    return all(line.count(delimiter) == columns - 1 for line in taken)
+
+
+def _line_breaks(text: str) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text)
 
 
 def _row(header: Sequence[str], fields: Sequence[str]) -> tuple[Row, str]:
@@ -135,14 +214,6 @@ def _row(header: Sequence[str], fields: Sequence[str]) -> tuple[Row, str]:
             "put a text that holds the separator in quotation marks"
         )
     return row, problem
-
-
-def _is_open(lines: Sequence[str], dialect: Any) -> bool:
-    try:
-        list(csv.reader(lines, dialect, strict=True))
-    except csv.Error as error:
-        return "unexpected end of data" in str(error)
-    return False
 
 
 def _repair(row: Row) -> str:
