@@ -139,7 +139,7 @@ def test_a_pair_with_one_rating_has_no_spread(ratings: Command, tmp_path: Path) 
     assert second["rating"] == "3.000000"
     assert "text" not in first
     assert "reliability: not computed, because fewer than 3 pairs" in done.out
-    assert json.loads(ratings(given, "--json").out)["reliability"] is None
+    assert json.loads(ratings(given, "--scale", "0,10", "--json").out)["reliability"] is None
 
 
 def test_bad_rows_are_told_and_make_the_status_1(ratings: Command, study: Path, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
     given = written(tmp_path / "mos.tsv", ["clip\tmos"], [["a\t4"], ["a\t5"], ["b\t1"]])
     done = ratings(given, "--columns", "audio=clip,rating=mos")
     assert "3 ratings of 2 pairs\n" in done.out
-    assert "no rating scale given; using the observed range 1 to 5" in done.err
+    assert "scale 1 to 5" in done.out  # not stated, but a common scale both of whose ends occur
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,7 @@ def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
         (["study.csv", "--columns", "audio"], BadOption, "'audio' is not understood"),
         (["study.csv", "--columns", "audio=clip"], BadTable, "no column 'clip' for audio"),
         (["study.csv", "--scale", "ten"], BadOption, "--scale: 'ten' is not a range"),
+        (["nobody.csv"], BadOption, "run from 1 to 2; give the lowest and highest possible rating as --scale"),
         (["study.csv", "--scale", "5,1"], BadOption, "--scale: '5,1' is not a range"),
         (["study.csv", "--split", "dev"], BadOption, "no ratings in the split 'dev'"),
         (["study.csv", "--screen", "good"], BadOption, "'good' is not one of relate"),
@@ -176,7 +177,7 @@ def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
         (["study.csv", "-o", "no/out.csv"], BadOption, "there is no folder"),
         (["study.csv", "-o", "out.xlsx"], BadTable, "tables end in"),
         (["study.csv", "--listeners", "study.csv"], BadTable, "stands in it"),
-        (["nobody.csv", "-o", "out.csv", "--standardise"], BadOption, "has no column of listeners"),
+        (["nobody.csv", "-o", "out.csv", "--standardise", "--scale", "1,5"], BadOption, "has no column of listeners"),
     ],
 )
 def test_what_cannot_be_used_is_refused(

@@ -122,9 +122,31 @@ def test_several_texts_are_ranked(run: Run, model: Path, tmp_path: Path) -> None
     assert [line.split(maxsplit=2)[2] for line in lines[-3:]] == [row["text"] for row in figures["scores"]]
 
 
+def test_several_files_and_folders_are_several_sounds(run: Run, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "f").mkdir()
+    sounds = [noise(tmp_path / "a.wav", 1), noise(tmp_path / "f" / "b.wav", 2), noise(tmp_path / "f" / "c.wav", 3)]
+    (tmp_path / "texts.txt").write_text("dog\n\n rain \n")
+    ended = run(sounds[0], tmp_path / "f", "--texts", tmp_path / "texts.txt", "--model", model, "--json")
+    found = json.loads(ended.out)
+    assert found["audio"] == list(map(str, sounds))
+    pairs = {(row["audio"], row["text"]): row["score"] for row in found["scores"]}
+    assert pairs.keys() == {(str(sound), text) for sound in sounds for text in ("dog", "rain")}
+    alone = json.loads(run(sounds[1], "dog", "--model", model, "--json").out)["scores"][0]["score"]
+    assert pairs[str(sounds[1]), "dog"] == pytest.approx(alone, abs=1e-6)
+    (tmp_path / "f" / "bad.wav").write_text("no sound " * 50)
+    ended = run(tmp_path / "f", "dog", "--model", model)
+    assert ended.status == 1
+    assert "1 files could not be read" in ended.err
+    assert "bad.wav" in ended.err
+    assert len(ended.out.splitlines()) == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["a.wav", "dog", "text.wav"], "is a file and stands where a text should"),
+        (["a.wav", "t.csv"], "--texts t.csv"),
+        (["a.wav", "--texts", "none.txt"], "cannot be read as UTF-8 text"),
         (["none.wav", "dog"], "no such file"),
         (["a.wav"], "give a text too"),
         (["a.wav", " "], "text is empty"),

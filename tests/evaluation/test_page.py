@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -132,7 +133,9 @@ def test_numbers_stand_beside_the_page(folder):
 def test_one_score_without_systems_or_listeners_makes_a_page_too(tmp_path):
     rows = [{"audio": f"{n}.wav", "text": f"<text> & {n}", "rating": n % 5, "score": (n % 7) / 7} for n in range(40)]
     ratings, given = table(tmp_path / "r.csv", [{k: row[k] for k in ("audio", "text", "rating")} for row in rows]), rows
-    found = evaluate(table(tmp_path / "s.csv", given), ratings, EvaluationOptions(resamples=Resamples(100)))
+    found = evaluate(
+        table(tmp_path / "s.csv", given), ratings, EvaluationOptions(scale=(0, 4), resamples=Resamples(100))
+    )
     text = page(found)
     checked(text)
     assert "&lt;text&gt; &amp; " in text
@@ -188,7 +191,7 @@ QUICK = EvaluationOptions(ceiling=False, resamples=Resamples(400))
 
 
 def test_a_reversed_score_is_no_good_news(tmp_path):
-    text = page(evaluate(*small(tmp_path, lambda n: 1 - n // 3 % 7 / 7), QUICK))
+    text = page(evaluate(*small(tmp_path, lambda n: 1 - n // 3 % 7 / 7), replace(QUICK, scale=(0, 6))))
     assert re.search(r'<p class="verdict">s orders the pairs in reverse \(is the scale reversed\?\)', text)
     assert "This is more than chance" in text
 
@@ -197,10 +200,10 @@ def test_what_is_worse_has_no_green_yes_and_only_what_is_clear_is_bold(tmp_path)
     good, ratings = small(tmp_path, lambda n: n // 3 % 7 / 7, "good")
     bad, _ = small(tmp_path, lambda n: (n * 7 % 11) / 11, "bad")
     twin, _ = small(tmp_path, lambda n: n // 3 % 7 / 8, "twin")
-    text = page(evaluate([bad, good], ratings, QUICK))
+    text = page(evaluate([bad, good], ratings, replace(QUICK, scale=(0, 6))))
     assert '<td class="yes">good is better</td>' in text
     assert 'class="number best"' in text
-    text = page(evaluate([good, twin], ratings, QUICK))
+    text = page(evaluate([good, twin], ratings, replace(QUICK, scale=(0, 6))))
     assert '<td class="no">not significant</td>' in text
     assert 'class="number best"' not in text, "none of two equal scores is bold"
     assert '<td class="number">1<small>1 to 2</small></td>' in text
@@ -220,7 +223,7 @@ def test_a_baseline_that_is_better_is_not_green_and_stands_in_no_headline(tmp_pa
 def test_too_few_pairs_are_said(tmp_path):
     rows = [{"audio": f"{n}.wav", "text": f"t{n}", "rating": n % 5, "score": n / 9} for n in range(8)]
     files = [table(tmp_path / f"{name}.csv", rows) for name in ("s", "r")]
-    text = page(evaluate(files[0], files[1], QUICK))
+    text = page(evaluate(files[0], files[1], replace(QUICK, scale=(0, 4))))
     assert "too few pairs to say whether it agrees" in text
     assert "There are too few pairs to say whether this is chance." in text
     assert 'class="verdict"' in text

@@ -68,7 +68,9 @@ def test_what_counts_within_systems_is_said(tmp_path):
     given = table(
         tmp_path / "s.csv", [{"audio": one["audio"], "text": one["text"], "score": one["rating"] / 9} for one in rows]
     )
-    found = evaluate(given, table(tmp_path / "r.csv", rows), EvaluationOptions(ceiling=False, resamples=Resamples(100)))
+    found = evaluate(
+        given, table(tmp_path / "r.csv", rows), EvaluationOptions(scale=(0, 6), ceiling=False, resamples=Resamples(100))
+    )
     assert found.systems_within == ("a", "b")
     assert found.row("s", WITHIN).n == 50
     assert "within systems: 2 of 3 systems count, those of 20 pairs or more" in found.notes

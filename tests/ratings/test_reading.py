@@ -222,7 +222,7 @@ def test_what_is_wrong_with_rows_is_told_row_by_row(tmp_path: Path) -> None:
 def test_an_anchor_may_be_played_twice(tmp_path: Path) -> None:
     columns = (*CANONICAL, "anchor")
     rows = [("a", "x", "1", 0, "yes"), ("a", "x", "1", 1, "yes"), ("b", "x", "1", 9, "no")]
-    assert read_ratings(written(tmp_path / "r.csv", columns, rows)).problems == ()
+    assert read_ratings(written(tmp_path / "r.csv", columns, rows), scale=(0, 10)).problems == ()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,6 @@ def test_an_anchor_may_be_played_twice(tmp_path: Path) -> None:
             "audio,text,listener,rating\na,x,1,\na,x,2,z\n",
             "none of its 2 rows can be used: no rating (1), not a number",
         ),
-        ("audio,text,listener,rating\na,x,1,3\nb,x,2,3\n", "every rating is 3, and the file says no scale"),
         ("audio,text,rating,scale_min\na,x,3,0\n", "scale_min and scale_max belong together"),
         ("audio,text,rating,scale_min,scale_max\na,x,3,5,1\n", "no row has a scale_min below its scale_max"),
         ("audio;text;rating\na;x;3\n", "semicolons or tabs"),
@@ -265,7 +264,7 @@ def test_json_lines_and_parquet_have_numbers(tmp_path: Path) -> None:
         {"audio": "a", "text": "x", "listener": 16, "rating": "5"},
     ]
     (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found = read_ratings(tmp_path / "r.jsonl")
+    found = read_ratings(tmp_path / "r.jsonl", scale=(1, 5))
     assert found.listener.tolist() == ["12", "13", "16"]
     assert found.rating.tolist() == [3, 4.5, 5]
     assert [problem.kind for problem in found.problems] == ["not a number", "not a number", "no listener"]
@@ -276,10 +275,66 @@ def test_json_lines_and_parquet_have_numbers(tmp_path: Path) -> None:
     assert found.where(0) == "r.parquet row 1"
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 10), (1, 5), (0, 100), (0, 1)])
+def test_a_common_scale_is_inferred_only_if_both_ends_occur(low: int, high: int, tmp_path: Path) -> None:
+    rows = [("a", "x", "1", low), ("b", "x", "1", high), ("c", "x", "1", (low + high) / 2)]
+    assert read_ratings(written(tmp_path / "r.csv", CANONICAL, rows)).scale == (low, high)
+    for some in (rows[1:], rows[::2], [*rows, ("d", "x", "1", -1)], [*rows, ("d", "x", "1", high + 1)]):
+        with pytest.raises(BadOption, match=r"no rating scale is stated.* --scale LOW,HIGH"):
+            read_ratings(written(tmp_path / "s.csv", CANONICAL, some))
+
+
+def test_codes_for_not_rated_are_named_and_left_out_on_request(tmp_path: Path) -> None:
+    """Half of the cells of a released study are -1; as ratings they would halve the means."""
+    rows = [
+        (f"{pair}.wav", f"text {pair}", f"l{listener}", -1 if (pair + listener) % 2 else 1 + pair % 5)
+        for pair in range(30)
+        for listener in range(4)
+    ]
+    path = written(tmp_path / "r.csv", CANONICAL, rows)
+    with pytest.raises(BadOption, match="-1 occurs 60 times; if it means 'not rated', give --missing -1"):
+        read_ratings(path)
+    found = read_ratings(path, missing=[-1])
+    assert (len(found), found.scale, found.pairs.mean.mean()) == (60, (1, 5), 3)
+    assert any("60 rows have no rating (-1) and are left out" in note for note in found.notes)
+    assert not found.problems
+    with pytest.raises(BadOption, match="77 occurs 40 times"):  # no known code, but far too frequent
+        read_ratings(
+            written(tmp_path / "s.csv", CANONICAL, [*rows[:10], *(("s", "x", f"l{n}", 77) for n in range(40))])
+        )
+
+
+def test_a_file_without_a_header_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("a.wav,5,w0\na.wav,4,w1\nb.wav,2,w0\nb.wav,1,w1\n")
+    for columns in (None, {"audio": "a.wav", "rating": "5", "listener": "w0"}):
+        with pytest.raises(BadTable, match=r"has no header: .* looks like data"):
+            read_ratings(path, columns=columns)
+    found = read_ratings(path, header=("audio", "rating", "listener"))
+    assert (len(found), found.scale) == (4, (1, 5))
+    assert found.lines.tolist() == [1, 2, 3, 4]
+    (tmp_path / "r.jsonl").write_text('{"audio": "a", "rating": 1}\n')
+    with pytest.raises(BadOption, match="names its columns itself"):
+        read_ratings(tmp_path / "r.jsonl", header=("audio", "rating"))
+
+
+def test_scores_of_a_model_are_never_read_as_ratings(tmp_path: Path) -> None:
+    rows = [(f"{n}.wav", f"text {n}", n / 10, n / 10, n) for n in range(11)]
+    calibrated = written(tmp_path / "s.csv", ("audio", "text", "score", "cosine", "rating"), rows)
+    reduced = written(tmp_path / "t.csv", ("audio", "text", "score"), [row[:3] for row in rows])
+    (tmp_path / "t.json").write_text('{"command": "score"}')
+    for path, columns in ((calibrated, None), (calibrated, {"rating": "score"}), (reduced, {"rating": "score"})):
+        with pytest.raises(BadTable, match="scores are not ratings"):
+            read_ratings(path, columns=columns, scale=(0, 10))
+    listened = [(*row, "l1") for row in rows]
+    both = written(tmp_path / "b.csv", ("audio", "text", "score", "cosine", "rating", "listener"), listened)
+    assert read_ratings(both, scale=(0, 10)).rating.tolist() == list(range(11))
+
+
 def test_a_questionnaire_is_joined(tmp_path: Path) -> None:
     path = written(tmp_path / "r.csv", CANONICAL, [("a", "x", "01", 1), ("a", "x", "02", 2), ("b", "x", "01", 3)])
     listeners = written(tmp_path / "l.csv", ("listener_id", "age", "text"), [("01", 30, "q"), ("03", 40, "r")])
-    found = read_ratings(path, listeners=listeners)
+    found = read_ratings(path, listeners=listeners, scale=(1, 5))
     assert found.column("age").tolist() == ["30", "", "30"]
     assert found.column("listener text").tolist() == ["q", "", "q"]
     assert any("1 of 2 listeners are in l.csv" in note for note in found.notes)
@@ -298,7 +353,7 @@ def test_a_questionnaire_is_joined(tmp_path: Path) -> None:
 def test_questionnaires_that_do_not_fit(columns: Any, rows: Any, said: str, tmp_path: Path) -> None:
     path = written(tmp_path / "r.csv", CANONICAL, [("a", "x", "01", 1), ("b", "x", "01", 2)])
     with pytest.raises(BadTable, match=said):
-        read_ratings(path, listeners=written(tmp_path / "l.csv", columns, rows))
+        read_ratings(path, listeners=written(tmp_path / "l.csv", columns, rows), scale=(1, 5))
 
 
 def test_taking_some_is_as_reading_them(tmp_path: Path) -> None:

@@ -74,8 +74,9 @@ def test_options_select_and_screen(records: list[dict[str, Any]]) -> None:
     assert found.as_dict()["screening"]["steps"][0]["rule"] == "near-another=2"
 
 
-def test_an_unknown_scale_is_noted(records: list[dict[str, Any]]) -> None:
-    assert any("no rating scale given" in note for note in summarize_ratings(records).notes)
+def test_an_unknown_scale_is_asked_for(records: list[dict[str, Any]]) -> None:
+    with pytest.raises(BadOption, match="no rating scale is stated"):
+        summarize_ratings([row for row in records if row["rating"] != 10])
     assert not summarize_ratings(records, SummaryOptions(scale=(0, 10))).notes
 
 

@@ -76,6 +76,23 @@ def test_new_changed_and_deleted_sounds_are_noticed(clap, sounds, heard, tmp_pat
     assert kept == ["index.json", "lock.sqlite", "sounds.3.parquet", "vectors.3.npy"]
 
 
+def test_files_that_change_places_are_noticed_though_size_and_time_are_equal(clap, tmp_path):
+    folder = tmp_path / "d"
+    folder.mkdir()
+    for seed, name in enumerate(("a.wav", "b.wav")):
+        sound(folder / name, seed)
+        os.utime(folder / name, ns=(10**18, 10**18))
+    index_folder(clap, folder, tmp_path / "index")
+    before = vectors_by_path(tmp_path / "index")
+    (folder / "a.wav").rename(folder / "c")
+    (folder / "b.wav").rename(folder / "a.wav")
+    (folder / "c").rename(folder / "b.wav")
+    again = index_folder(clap, folder, tmp_path / "index")
+    assert (again.changed, again.same) == (2, 0)
+    after = vectors_by_path(tmp_path / "index")
+    assert (after["a.wav"], after["b.wav"]) == (before["b.wav"], before["a.wav"])
+
+
 def test_a_sound_that_cannot_be_read_is_told_and_tried_again(clap, sounds, tmp_path):
     (sounds / "bad.wav").write_text("no sound " * 20)
     found = index_folder(clap, sounds, tmp_path / "index")

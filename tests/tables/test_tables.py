@@ -209,6 +209,25 @@ def test_stray_quotation_marks_lose_no_row(data: st.DataObject, rows: list[tuple
             assert [row["audio"], row["text"]] == line.split(",")
 
 
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        ("audio,text,offset,duration\na.wav,dog,0,3\na.wav,rain,3.0,3\n", True),
+        ("audio,text,start,end\na.wav,dog,0,3\n", True),
+        ("audio,text,offset,duration\na.wav,dog,0,3\nb.wav,rain,0.0,3\n", False),  # whole files, as NeMo lists them
+        ("audio,text,duration,start\na.wav,dog,3,7\n", False),  # where a clip was cut from its source
+    ],
+)
+def test_segments_of_files_are_refused(content: str, refused: bool, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    if refused:
+        with pytest.raises(BadTable, match=r"t[.]csv line [23]: .* name segments of files"):
+            read_table(path)
+    else:
+        assert not any(read_table(path).problems)
+
+
 def test_a_quotation_mark_in_the_header(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     for content in ('audio,"text\na.wav,dog\n', 'audio,"text\na.wav,dog"\n'):

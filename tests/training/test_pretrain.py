@@ -188,6 +188,14 @@ def test_a_fused_model_is_trained_on_whole_sounds(captions: Path, tmp_path: Path
         pretrain(captions, tmp_path / "out", window="tail", **run)
 
 
+def test_several_processes_are_refused(
+    model: Path, captions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(BadOption, match="start it without torchrun"):
+        pretrain(captions, tmp_path / "out", model=model)
+
+
 def test_epochs_are_rounds_through_the_clips(model: Path, captions: Path, tmp_path: Path) -> None:
     options = TrainOptions(batch_size=6)
     run: dict[str, Any] = {"model": model, "seconds": 0.3, "augmentation": NO_AUGMENTATION, "device": "cpu"}

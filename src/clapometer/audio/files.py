@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,10 @@ from clapometer.audio.reading import check_file
 from clapometer.errors import BadAudio, BadOption
 
 # Some of these cannot be decoded here; their rows then say so, instead of being left out silently.
-_EXTENSIONS = "aif aifc aiff au caf flac m4a mp3 oga ogg opus rf64 w64 wav wave wma"
+_EXTENSIONS = (
+    "3gp aac ac3 aif aifc aiff amr ape au avr bwf caf flac htk ircam m4a m4b mka mkv mov mp2 mp3 mp4 mpc nist oga ogg "
+    "opus paf pvf rf64 sd2 sf snd sph svx voc w64 wav wave wavex weba webm wma wv wve"
+)
 AUDIO_EXTENSIONS = frozenset(f".{name}" for name in _EXTENSIONS.split())
 """Extensions of the files that are taken for audio in a folder."""
 
@@ -28,7 +32,10 @@ class Content:
 
 
 def audio_files_below(folder: Path) -> list[Path]:
-    """The audio files in a folder and its subfolders, sorted by path; hidden files are left out.
+    """The audio files in a folder and its subfolders, sorted by path.
+
+    Links to folders are followed, each folder once. Hidden files and folders, and those that archives and network
+    storage add (`__MACOSX`, `@eaDir`), are left out.
 
     Raises:
         BadAudio: there are none.
@@ -38,6 +45,12 @@ def audio_files_below(folder: Path) -> list[Path]:
         known = ", ".join(sorted(AUDIO_EXTENSIONS))
         raise BadAudio(f"{folder}: the folder contains no audio files, that is no files named {known}")
     return found
+
+
+def other_files_below(folder: Path) -> dict[str, int]:
+    """Files that `audio_files_below` does not list: the number by extension, the most frequent first."""
+    others = Counter(path.suffix.lower() for path in _below(folder))
+    return {name: count for name, count in others.most_common() if name not in AUDIO_EXTENSIONS}
 
 
 def resolve_audio_path(folder: str | os.PathLike[str], name: str) -> str:
@@ -94,6 +107,15 @@ def without_name(path: str, message: str) -> str:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    visited: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a link to a folder above it, or a second link to one
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _ADDED_BY_SYSTEMS)
         yield from (Path(parent) / name for name in files if not name.startswith("."))
+
+
+_ADDED_BY_SYSTEMS = frozenset({"__MACOSX", "@eaDir"})

@@ -23,7 +23,7 @@ from clapometer.types import FUSED, Short, Window
 
 Samples = npt.NDArray[np.float32]
 Sound = str | os.PathLike[str] | tuple[Any, int]
-"""A file, or an array with its sample rate: (samples,) or (channels, samples), floats in -1..1."""
+"""A file, or an array with its sample rate: (samples,) or (1 or 2 channels, samples), floats in -1..1."""
 
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 480_000
@@ -145,6 +145,11 @@ def _array_blocks(array: Any, rate: int) -> tuple[int, Iterator[Samples]]:
         raise BadAudio(f"the array has shape {samples.shape}; give (samples,) or (channels, samples)")
     if samples.shape[0] > samples.shape[1] > 0:
         raise BadAudio(f"the array has {samples.shape[0]} channels of {samples.shape[1]} samples; it looks transposed")
+    if samples.shape[0] > 2:
+        raise BadAudio(
+            f"the array has shape {samples.shape}: for a batch of {samples.shape[0]} sounds give a list of "
+            "(samples, sample_rate); for one sound of so many channels give the mean of its channels"
+        )
     if not (rate > 0 and math.isfinite(rate)):
         raise BadAudio(f"the array's sample rate is {rate}; it must be positive and finite")
     with np.errstate(over="ignore"):  # beyond single precision is infinity, which is reported later

@@ -87,6 +87,7 @@ def classify(
     if output is not None:
         check_output(output, inputs.audio.table.path)
     picture = _picture(picture, output, inputs)
+    console.note_other_files(map(Path, given), quiet=quiet)
     console.print_problems(inputs.audio.where, inputs.audio.problems, "cannot be classified")
     clap = load_model(inference)
     with store_for(output, cache=inference.cache, log=console.say) as store:

@@ -36,6 +36,16 @@ def note(message: str, *, quiet: bool = False) -> None:
         say(f"note: {message}")
 
 
+def note_other_files(paths: Iterable[Path], *, quiet: bool) -> None:
+    """A note on the files in folders that are not listed as audio, by extension."""
+    from clapometer.audio.files import other_files_below
+
+    for path in paths:
+        if path.is_dir() and (others := other_files_below(path)):
+            shown = ", ".join(f"{name or 'no extension'} {count}" for name, count in list(others.items())[:10])
+            note(f"{path}: {sum(others.values())} files are not audio by their extension ({shown})", quiet=quiet)
+
+
 def say_list(title: str, lines: Sequence[str], more: str = "") -> None:
     """A title and the first of some lines on standard error; `more` follows the number of the others."""
     say(title)

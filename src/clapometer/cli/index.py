@@ -43,7 +43,7 @@ def index(
     """Index a folder of sounds for `clapometer search`.
 
     The same command updates an existing index, with its own model and window:
-    only new and changed files (by size and modification time) are read, and
+    only new and changed files (by size, times and inode) are read, and
     deleted ones are removed. After an interruption the same command resumes.
 
     Exit status: 0 all indexed, 1 some sounds could not be read, 2 bad input.
@@ -70,6 +70,7 @@ def index(
             rebuild=rebuild,
             progress=console.progress(quiet),
         )
+    console.note_other_files([sounds], quiet=quiet)
     if found.failed:
         console.say_list(f"{len(found.failed)} sounds could not be read:", list(found.failed.values()))
     if json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,17 +29,25 @@ if TYPE_CHECKING:
     from clapometer.scoring.score_table import ScoredTable
 
 Given = Annotated[
-    str, typer.Argument(metavar="AUDIO | TABLE", help=f"An audio file, or a table ({', '.join(TABLE_EXTENSIONS)}).")
+    str,
+    typer.Argument(
+        metavar="AUDIO | TABLE", help=f"An audio file, a folder, or a table ({', '.join(TABLE_EXTENSIONS)})."
+    ),
 ]
-Texts = Annotated[
-    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts for the audio file.", show_default=False)
+Others = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[AUDIO]... [TEXT]...", help="More audio files or folders; texts.", show_default=False),
+]
+TextFile = Annotated[
+    Path | None, typer.Option("--texts", metavar="FILE", help="A file of texts, one per line.", show_default=False)
 ]
 
 
 @with_options(options=InferenceOptions)
 def score(
     given: Given,
-    texts: Texts = None,
+    others: Others = None,
+    text_file: TextFile = None,
     output: OutputOption = None,
     audio_root: RootOption = None,
     *,
@@ -48,8 +57,9 @@ def score(
 ) -> None:
     """Score how well audio matches a text.
 
-    An audio file and a text: prints the score. Several texts: prints a ranked
-    list.
+    An audio file and a text: prints the score. Several texts, files or a folder:
+    prints a ranked list of all pairs. An argument that is an existing file is
+    audio, never a text.
 
     A table with the columns audio and text: adds score, cosine and error, and,
     if the model is calibrated, rating: the rating predicted from the cosine.
@@ -62,11 +72,12 @@ def score(
     """
     if Path(given).suffix.lower() not in TABLE_EXTENSIONS:
         if output is not None or audio_root is not None:
-            raise BadOption("--output and --audio-root belong to a table; the scores of one file are printed")
-        _score_file(given, texts or [], options, quiet, json)
+            raise BadOption("--output and --audio-root belong to a table; the scores of files are printed")
+        _score_files(*_audio_and_texts([given, *(others or ())], text_file), options, quiet, json)
         return
-    if texts:
-        raise BadOption(f"{given} is a table and takes its texts from its column `text`; leave {texts[0]!r} out")
+    if others or text_file:
+        extra = repr(others[0]) if others else "--texts"
+        raise BadOption(f"{given} is a table and takes its texts from its column `text`; leave {extra} out")
     result = _score_table(given, output, audio_root, options, quiet)
     small = _notes(result, quiet)
     if json:
@@ -80,32 +91,84 @@ def score(
     raise typer.Exit(1 if result.failed else 0)
 
 
-def _score_file(given: str, texts: list[str], options: InferenceOptions, quiet: bool, json: bool) -> None:
-    from clapometer.audio.files import check_files
-    from clapometer.scoring.score_table import score_table
+def _audio_and_texts(given: list[str], text_file: Path | None) -> tuple[list[str], list[str]]:
+    """The audio files and the texts among arguments that begin with audio.
 
-    for problem in check_files([given]).values():
+    Raises:
+        BadAudio: the first argument is no audio that can be read; a folder contains none.
+        BadOption: a file, such as a list of texts, stands where a text should.
+        BadText: a text is empty.
+    """
+    from clapometer.audio.files import AUDIO_EXTENSIONS, audio_files_below, check_files
+
+    count = 1
+    while count < len(given) and _exists(given[count]) and _is_audio(given[count], AUDIO_EXTENSIONS):
+        count += 1
+    sounds: list[str] = []
+    for name in given[:count]:
+        sounds += map(str, audio_files_below(Path(name))) if Path(name).is_dir() else [name]
+    for problem in check_files(sounds).values():
         raise BadAudio(problem)
+    texts = given[count:]
+    for text in filter(_exists, texts):
+        raise BadOption(
+            f"{text!r} is a file and stands where a text should: give audio before texts, and a list of texts as "
+            f"--texts {text}"
+        )
+    if text_file is not None:
+        try:
+            texts += [line.strip() for line in text_file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadOption(f"--texts {text_file}: cannot be read as UTF-8 text ({error})") from error
     if not texts:
         known = ", ".join(TABLE_EXTENSIONS)
-        raise BadInput(f'{given}: give a text too, such as "a dog barks", or a table whose name ends in {known}')
+        raise BadInput(f'{given[0]}: give a text too, such as "a dog barks", or a table whose name ends in {known}')
     if not all(text.strip() for text in texts):
         raise BadText("a text is empty; describe the sound in words")
+    return sounds, texts
+
+
+def _exists(name: str) -> bool:
+    """Whether there is such a file or folder; a long text is none."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for a name; a null character
+        return False
+
+
+def _is_audio(name: str, extensions: Collection[str]) -> bool:
+    return Path(name).is_dir() or Path(name).suffix.lower() in extensions
+
+
+def _score_files(sounds: list[str], texts: list[str], options: InferenceOptions, quiet: bool, json: bool) -> None:
+    from clapometer.scoring.score_table import score_table
+
+    pairs = [(sound, text) for sound in sounds for text in texts]
     with store_for(None, cache=options.cache, log=console.say) as store:
-        result = score_table(load_model(options), [(given, text) for text in texts], options=options, store=store)
-    for problem in filter(None, result.problems):
-        raise BadInput(problem)
+        result = score_table(load_model(options), pairs, options=options, store=store)
+    if len(sounds) == 1:
+        for problem in filter(None, result.problems):
+            raise BadInput(problem)
     _notes(result, quiet)
-    ranked = sorted(result.to_records(), key=lambda row: -row["cosine"])
+    audio = ("audio",) if len(sounds) > 1 else ()
+    done = [row for row in result.to_records() if not row["error"]]
+    ranked = sorted(done, key=lambda row: -row["cosine"])
     columns = [name for name in ("score", "cosine", "rating") if name in result.columns]
+    failed = {pair[0]: problem for pair, problem in zip(pairs, result.problems, strict=True) if problem}
+    if failed:
+        console.say_list(f"{len(failed)} files could not be read:", list(failed.values()))
     if json:
-        scores = [{name: row[name] for name in ("text", *columns)} for row in ranked]
-        console.print_json({"audio": given, "model": result.record["model"]["name"], "scores": scores})
-    elif len(ranked) == 1:
+        scores = [{name: row[name] for name in (*audio, "text", *columns)} for row in ranked]
+        console.print_json({"audio": sounds[0] if len(sounds) == 1 else sounds,
+                            "model": result.record["model"]["name"], "scores": scores})  # fmt: skip
+    elif len(pairs) == 1:
         print(f"{ranked[0]['score']:.6f}")
     else:
-        rows = [(*(f"{row[name]:.6f}" for name in columns), row["text"]) for row in ranked]
-        console.print_table((*columns, "text"), rows, right=columns, wrap=("text",))
+        rows = [
+            (*(f"{row[name]:.6f}" for name in columns), *(row[name] for name in (*audio, "text"))) for row in ranked
+        ]
+        console.print_table((*columns, *audio, "text"), rows, right=columns, wrap=(*audio, "text"))
+    raise typer.Exit(1 if failed else 0)
 
 
 def _score_table(

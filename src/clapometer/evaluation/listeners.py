@@ -87,7 +87,9 @@ def evaluate(
     """
     options = options or EvaluationOptions()
     files = read_all_scores(_listed(scores), options.score_column)
-    everything = read_ratings(ratings, columns=options.columns, scale=options.scale)
+    everything = read_ratings(
+        ratings, columns=options.columns, scale=options.scale, missing=options.missing, header=options.header
+    )
     rated, before, screening = _screened(everything, options.screen)
     chosen, training, notes = _splits(rated, options)
     anchors = everything.take(everything.is_anchor).pairs

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from clapometer.errors import BadOption, BadTable
 from clapometer.ratings.table import Dialect
-from clapometer.tables.table import Table
+from clapometer.tables import record_path
+from clapometer.tables.table import Table, looks_like_data
 
 ROLES = ("audio", "text", "listener", "rating", "system", "split", "anchor", "scale_min", "scale_max")
 NEEDED = ("audio", "rating")
@@ -52,11 +54,13 @@ def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
     if not columns:
         if found is None:
             raise BadTable(f"{table.path}: {_unknown(table.columns)}")
-        return found
+        return _not_scores(found, table)
     for role, column in columns.items():
         if role not in ROLES:
             near = difflib.get_close_matches(role, ROLES, n=1)
             raise BadOption(f"columns: {role!r} is not one of {', '.join(ROLES)}{f'; {near[0]}?' if near else ''}")
+        if looks_like_data(column) and column in table.columns:
+            raise BadTable(f"{table.path}: {_no_header(column)}")
         if column not in table.columns:
             raise BadTable(f"{table.path}: no column {column!r} for {role}; its columns are {_listed(table.columns)}")
     given = {role: role for role in ROLES if role in table.columns} if found is None else dict(found.columns)
@@ -67,7 +71,37 @@ def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
             f"{table.path}: no column is named for {' and '.join(missing)}; add {missing[0]}=... to the columns, "
             f"with one of {_listed(table.columns)}"
         )
-    return Layout("mapped", given, None if found is None else found.scale, () if found is None else found.notes)
+    scale, notes = (None, ()) if found is None else (found.scale, found.notes)
+    return _not_scores(Layout("mapped", given, scale, notes), table)
+
+
+def _not_scores(layout: Layout, table: Table) -> Layout:
+    """The layout, unless the table is the output of a model.
+
+    Raises:
+        BadTable: no listener gave these ratings; a metric must not be trained or evaluated on its own scores.
+    """
+    if "listener" not in layout.columns and ({"score", "cosine"} <= {*table.columns} or _is_scored(table.path)):
+        raise BadTable(
+            f"{table.path}: holds scores of a model, as `clapometer score` writes them, and no column of listeners; "
+            "scores are not ratings: give the table of the listening test"
+        )
+    return layout
+
+
+def _is_scored(path: Path) -> bool:
+    try:
+        record = json.loads(record_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and record.get("command") == "score"
+
+
+def _no_header(name: str) -> str:
+    return (
+        f"has no header: {name!r} in its first line looks like data; name the columns, such as "
+        "--header audio,rating,listener"
+    )
 
 
 def relate_system(audio: str) -> str:
@@ -82,7 +116,7 @@ def _recognised(columns: Sequence[str]) -> Layout | None:
     has = set(columns)
     if {"audio", "rating"} <= has:
         return Layout("canonical", {role: role for role in ROLES if role in has}, None)
-    if {"wavname", "score"} <= has:
+    if {"wavname", "score", "listener_id"} <= has:
         names = {"audio": "wavname", "text": "text", "rating": "score", "listener": "listener_id"}
         names |= {"system": "audio type", "anchor": "anchor label"}
         # Only the file of overall relevance says which ratings are in the data set.
@@ -90,15 +124,17 @@ def _recognised(columns: Sequence[str]) -> Layout | None:
         names |= {"split": "in RELATE dataset" if overall else "in AudioCaps"}
         found = {role: name for role, name in names.items() if name in has}
         return Layout("relate", found, (0.0, 10.0), (README_TEST,) if overall else ())
-    if "wav_file_name" in has and has & {"score", "average_score"}:
+    if "wav_file_name" in has and ({"score", "listener_id"} <= has or "average_score" in has):
         names = {"audio": "wav_file_name", "text": "text", "listener": "listener_id"}
-        names |= {"rating": "score" if "score" in has else "average_score"}
-        note = () if "score" in has else ("its ratings are means over listeners: average_score",)
+        names |= {"rating": "score" if "listener_id" in has and "score" in has else "average_score"}
+        note = () if names["rating"] == "score" else ("its ratings are means over listeners: average_score",)
         return Layout("xacle", {role: name for role, name in names.items() if name in has}, (0.0, 10.0), note)
     return None
 
 
 def _unknown(columns: Sequence[str]) -> str:
+    if data := [name for name in columns if looks_like_data(name)]:
+        return _no_header(data[0])
     message = f"is not recognised as ratings: its columns are {_listed(columns)}, not {_SHAPE}"
     if len(columns) == 1 and any(sign in columns[0] for sign in ";\t"):
         return f"{message}. Its header has semicolons or tabs: save it with commas, or let its name end in .tsv"

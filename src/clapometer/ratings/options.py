@@ -44,6 +44,15 @@ class RatingOptions:
     scale: Scale | None = option(
         None, "Lowest and highest possible rating; default: as the file says.", metavar="LOW,HIGH", parse=parse_range
     )
+    missing: tuple[float, ...] = option(
+        (), "Values that mean `not rated`, such as -1 or 99; these ratings are left out.", metavar="VALUE"
+    )
+    header: tuple[str, ...] = option(
+        (),
+        "Names of the columns of a CSV or TSV file whose first line is data, such as `audio,rating,listener`.",
+        metavar="NAMES",
+        parse=parse_names,
+    )
     screen: tuple[str, ...] = option(
         (),
         "Keep what a rule keeps; may be given several times, and rules apply in their order. `relate`: listeners "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ def read_ratings(
     columns: Mapping[str, str] | None = None,
     listeners: str | os.PathLike[str] | None = None,
     scale: Scale | None = None,
+    missing: Sequence[float] = (),
+    header: Sequence[str] = (),
 ) -> Ratings:
     """Read listeners' ratings of pairs of audio and text.
 
@@ -43,15 +45,18 @@ def read_ratings(
             `audio` and `rating` must be known in the end.
         listeners: a table with one listener per row, such as their questionnaire; its columns become `Ratings.extra`.
         scale: lowest and highest possible rating; default: what the file says, 0 to 10 for RELATE and XACLE, or else
-            the lowest and highest that occur.
+            0 to 10, 1 to 5, 0 to 100 or 0 to 1 if both ends occur and nothing lies outside.
+        missing: values that mean "not rated"; these rows are left out, with a note.
+        header: names of the columns of a CSV or TSV file whose first line is data.
 
     Returns:
         The ratings that can be used. Rows that cannot (no number, out of scale, no listener, a listener's second
         rating of a pair, ...) are in `Ratings.problems`, each with its line.
 
     Raises:
-        BadTable: the data cannot be used at all.
-        BadOption: an unknown column role, an invalid scale, or columns or a scale for ratings that were read before.
+        BadTable: the data cannot be used at all, or hold scores of `clapometer score`.
+        BadOption: an unknown column role; an invalid scale, or none where it cannot be inferred; columns or a scale
+            for ratings that were read before.
 
     Example:
         >>> rows = [{"audio": "dog.wav", "text": "a dog", "rating": rating} for rating in (3, 5)]
@@ -65,12 +70,16 @@ def read_ratings(
     if scale is not None and not (all(map(math.isfinite, scale)) and scale[0] < scale[1]):
         raise BadOption(f"scale: {scale[0]:g} to {scale[1]:g} is invalid; give the lowest and the highest rating")
     if isinstance(source, (str, os.PathLike)):
-        table = read_table(source, required=())
+        table = read_table(source, required=(), header=header)
     else:
         table = table_in_memory(source, required=())
     layout = layout_of(table, columns)
     rows = Rows(table, layout.columns, relate=layout.dialect == "relate" or "wavname" in table.columns)
     rating = rows.numbers("rating")
+    notes = list(layout.notes)
+    if not_rated := rows.leave_out(rating, missing):
+        shown = ", ".join(f"{value:g}" for value in missing)
+        notes.append(f"{not_rated} rows have no rating ({shown}) and are left out")
     bounds = scale or _bounds(rows, layout)
     rows.check_scale(rating, bounds)
     anchor, split = rows.anchors()
@@ -81,12 +90,7 @@ def read_ratings(
         kinds = Counter(problem.kind for problem in rows.found())
         counted = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
         raise BadTable(f"{table.path}: none of its {len(table.rows)} rows can be used: {counted}; {rows.first()}")
-    low, high = bounds or _occurring(rating[good], table.path)
-    guessed = (
-        ()
-        if bounds
-        else (f"no rating scale given; using the observed range {low:g} to {high:g}. Set it with --scale LOW,HIGH",)
-    )
+    low, high = bounds or _inferred_scale(rating[good], table.path)
     ratings = Ratings(
         path=table.path,
         dialect=layout.dialect,
@@ -103,7 +107,7 @@ def read_ratings(
         unit=table.unit,
         extra=rows.others(),
         problems=rows.found(),
-        notes=(*layout.notes, *guessed),
+        notes=tuple(notes),
     ).take(good)
     return ratings if listeners is None else joined(ratings, Path(listeners))
 
@@ -121,8 +125,28 @@ def _bounds(rows: Rows, layout: Layout) -> Scale | None:
     return layout.scale
 
 
-def _occurring(rating: FloatArray, path: Path) -> Scale:
-    low, high = float(rating.min()), float(rating.max())
-    if low == high:
-        raise BadTable(f"{path}: every rating is {low:g}, and the file says no scale; give it")
-    return low, high
+def _inferred_scale(rating: FloatArray, path: Path) -> Scale:
+    """The scale of ratings whose file states none.
+
+    Raises:
+        BadOption: they are on none of the common scales, so that a guess might be wrong.
+    """
+    found = float(rating.min()), float(rating.max())
+    if found in _COMMON_SCALES:
+        return found
+    values, counts = np.unique(rating, return_counts=True)
+    codes = [
+        f"{value:g} occurs {count} times; if it means 'not rated', give --missing {value:g}"
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True)
+        if value in found and (value in _CODES or count > 2 * max(counts[values != value], default=count))
+    ]
+    raise BadOption(
+        f"{path}: no rating scale is stated, and the ratings run from {found[0]:g} to {found[1]:g}; give the lowest "
+        f"and highest possible rating as --scale LOW,HIGH{''.join(f'. {code}' for code in codes)}"
+    )
+
+
+_COMMON_SCALES = ((0.0, 10.0), (1.0, 5.0), (0.0, 100.0), (0.0, 1.0))
+"""Taken if both ends occur; a study that used part of its scale must state it."""
+_CODES = frozenset({-1.0, -9.0, -99.0, -999.0, 99.0, 999.0})
+"""Numbers that often mean "not rated"."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class Rows:
         for number, why in enumerate(table.problems):
             if why:
                 self._tell(number, "unreadable row", why)
+        self._not_rated: Integers = np.zeros(0, np.int64)
         self._plain: dict[str, Texts] = {}
         roles = [role for role in columns if role not in ("rating", "scale_min", "scale_max")]
         self._texts = {role: self._cells(columns[role], strip=role not in _VERBATIM) for role in roles}
@@ -75,6 +76,12 @@ class Rows:
             if math.isnan(value):
                 self._tell(number, f"no {role}" if _is_blank(cell) else "not a number", _no_number(column, cell))
         return values
+
+    def leave_out(self, rating: FloatArray, codes: Sequence[float]) -> int:
+        """Leave out the rows whose rating is one of the codes for "not rated"; returns their number."""
+        self._not_rated = np.flatnonzero(np.isin(rating, codes))
+        rating[self._not_rated] = math.nan
+        return len(self._not_rated)
 
     def stated_scale(self) -> tuple[float, float] | None:
         """The scale in the columns `scale_min` and `scale_max`; rows that name another than most are dropped."""
@@ -161,7 +168,8 @@ class Rows:
     def good(self) -> Integers:
         """The numbers of the rows that can be used."""
         dropped = [number for number, problem in self._problems.items() if problem.dropped]
-        return np.setdiff1d(np.arange(len(self.table.rows)), np.array(dropped, np.int64))
+        left_out = np.concatenate([np.array(dropped, np.int64), self._not_rated])
+        return np.setdiff1d(np.arange(len(self.table.rows)), left_out)
 
     def found(self) -> tuple[Problem, ...]:
         """The problems, in the order of the file."""

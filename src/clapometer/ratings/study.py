@@ -107,7 +107,14 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
         (4, 8)
     """
     options = options or SummaryOptions()
-    given = read_ratings(ratings, columns=options.columns, listeners=options.listeners, scale=options.scale)
+    given = read_ratings(
+        ratings,
+        columns=options.columns,
+        listeners=options.listeners,
+        scale=options.scale,
+        missing=options.missing,
+        header=options.header,
+    )
     real = ~given.is_anchor
     start = _selected(given, real, options)
     screening = screen(given, start, options.screen)

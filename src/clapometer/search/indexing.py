@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption
 from clapometer.models.fingerprint import provenance
 from clapometer.search import storage
-from clapometer.search.storage import NO_FILES, IndexArray, IndexedFiles, Vectors
+from clapometer.search.storage import IDENTITY, NO_FILES, IndexArray, IndexedFiles, Vectors
 from clapometer.types import Window
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class IndexSummary:
     """Sounds that can be found."""
     new: int
     changed: int
-    """Sounds whose size or modification time changed."""
+    """Sounds whose size, times or inode changed."""
     gone: int
     same: int
     failed: dict[str, str]
@@ -55,7 +56,7 @@ def index_folder(
 ) -> IndexSummary:
     """Index the sounds in a folder and its subfolders, or update an index of them.
 
-    Only new files, and files whose size or modification time changed, are read. A file that could not be read is tried
+    Only new files, and files whose size, times or inode changed, are read. A file that could not be read is tried
     again.
 
     Args:
@@ -131,39 +132,32 @@ def check_same(folder: Path, record: Mapping[str, Any], about: Mapping[str, Any]
 def _list_files(root: Path) -> IndexedFiles:
     """List the sounds, without errors yet.
 
-    Sizes and times are taken before any sound is read, so that a file that is written meanwhile counts as changed in
+    Their identity is taken before any sound is read, so that a file that is written meanwhile counts as changed in
     the next run.
     """
-    paths, sizes, times = [], [], []
-    for path in audio_files_below(root):
-        try:
-            status = path.stat()
-        except OSError:  # already deleted, or a broken link: reading it gives the error
-            sizes.append(-1)
-            times.append(-1)
-        else:
-            sizes.append(status.st_size)
-            times.append(status.st_mtime_ns)
-        paths.append(str(path.relative_to(root)))
-    return IndexedFiles(paths, np.array(sizes, np.int64), np.array(times, np.int64), [""] * len(paths))
+    paths = audio_files_below(root)
+    identity = np.full((len(paths), len(IDENTITY)), -1, np.int64)
+    for number, path in enumerate(paths):
+        with suppress(OSError):  # already deleted, or a broken link: reading it gives the error
+            found = path.stat()
+            inode = found.st_ino & (2**63 - 1)  # some file systems use all 64 bits
+            identity[number] = found.st_size, found.st_mtime_ns, found.st_ctime_ns, inode
+    return IndexedFiles([str(path.relative_to(root)) for path in paths], identity, [""] * len(paths))
 
 
 def _reusable_rows(before: IndexedFiles, now: IndexedFiles) -> IndexArray:
     """(sounds now,): the row of the old vectors that is still valid for a sound; -1 where there is none."""
     has_vector = before.has_vector
-    rows = np.where(has_vector, np.cumsum(has_vector) - 1, -1)
-    old = {
-        path: (size, time, row)
-        for path, size, time, row in zip(
-            before.paths, before.sizes.tolist(), before.times.tolist(), rows.tolist(), strict=True
-        )
-    }
-    reused = np.full(len(now.paths), -1)
-    for number, (path, size, time) in enumerate(zip(now.paths, now.sizes.tolist(), now.times.tolist(), strict=True)):
-        old_size, old_time, row = old.get(path, (-1, -1, -1))
-        if time >= 0 and (size, time) == (old_size, old_time):
-            reused[number] = row
-    return reused
+    rows = np.where(has_vector, np.cumsum(has_vector) - 1, -1).tolist()
+    known = zip(before.paths, map(tuple, before.identity.tolist()), strict=True)
+    old = dict(zip(known, rows, strict=True))
+    return np.array(
+        [
+            -1 if identity[0] < 0 else old.get((path, identity), -1)
+            for path, identity in zip(now.paths, map(tuple, now.identity.tolist()), strict=True)
+        ],
+        np.int64,
+    )
 
 
 def _blocks(

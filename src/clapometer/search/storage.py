@@ -21,7 +21,7 @@ import numpy.typing as npt
 from clapometer.errors import BadOption
 from clapometer.tables import atomic_write
 
-FORMAT = 2
+FORMAT = 3
 """Version of the format; raised when an older version cannot read it."""
 RECORD = "index.json"
 LOCK = "lock.sqlite"
@@ -38,14 +38,12 @@ class IndexedFiles:
 
     Attributes:
         paths: relative to the folder of the sounds, as the file system spells them.
-        sizes: (sounds,), bytes.
-        times: (sounds,), modification times, nanoseconds since 1970.
+        identity: (sounds, 4), the columns of `IDENTITY`: a file that differs in any of them counts as changed.
         errors: why a sound has no vector; empty where it has one.
     """
 
     paths: list[str]
-    sizes: IndexArray
-    times: IndexArray
+    identity: IndexArray
     errors: list[str]
 
     @property
@@ -54,7 +52,12 @@ class IndexedFiles:
         return np.array([not error for error in self.errors], np.bool_)
 
 
-NO_FILES = IndexedFiles([], np.zeros(0, np.int64), np.zeros(0, np.int64), [])
+IDENTITY = ("size", "modified", "changed", "inode")
+"""Bytes; times of writing and of the last change of the file's entry, nanoseconds since 1970; number of the file.
+
+Size and time of writing do not suffice: clips of one length have one size, and archives and copies keep times.
+"""
+NO_FILES = IndexedFiles([], np.zeros((0, len(IDENTITY)), np.int64), [])
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -90,9 +93,9 @@ def read_sounds(folder: Path, record: Mapping[str, Any]) -> IndexedFiles:
         table = parquet.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise BadOption(f"{path}: cannot be read ({error}); index again with --rebuild") from error
-    sizes, times = (table[name].to_numpy().astype(np.int64) for name in ("size", "time"))
+    identity = np.stack([table[name].to_numpy().astype(np.int64) for name in IDENTITY], axis=1)
     paths = [os.fsdecode(path) for path in table["path"].to_pylist()]
-    return IndexedFiles(paths, sizes, times, table["error"].to_pylist())
+    return IndexedFiles(paths, identity, table["error"].to_pylist())
 
 
 def read_vectors(folder: Path, record: Mapping[str, Any]) -> Vectors:
@@ -120,8 +123,7 @@ def write_sounds(path: Path, sounds: IndexedFiles) -> None:
 
     columns = {
         "path": pa.array([os.fsencode(path) for path in sounds.paths], pa.binary()),
-        "size": pa.array(sounds.sizes, pa.int64()),
-        "time": pa.array(sounds.times, pa.int64()),
+        **{name: pa.array(sounds.identity[:, number], pa.int64()) for number, name in enumerate(IDENTITY)},
         "error": pa.array(sounds.errors, pa.string()),
     }
     with atomic_write(path) as file:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clapometer.errors import BadTable
+from clapometer.errors import BadOption, BadTable
 from clapometer.tables.table import SURROGATE, Format, Row, Table, checked, format_of
 
 _LONGEST_FIELD = 2**31 - 1
@@ -20,13 +20,16 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _NOT_UTF8 = "bytes that are not UTF-8 (shown as \ufffd); save the table as UTF-8"
 
 
-def read_table(path: str | os.PathLike[str], required: Sequence[str] = ("audio", "text")) -> Table:
+def read_table(
+    path: str | os.PathLike[str], required: Sequence[str] = ("audio", "text"), *, header: Sequence[str] = ()
+) -> Table:
     """Read a table.
 
     Args:
         path: a file whose name ends in .csv, .tsv, .jsonl or .parquet. Text is UTF-8, with or without a byte order
             mark.
         required: columns that must be there, with a text in each row.
+        header: names of the columns of a CSV or TSV file whose first line is data.
 
     Returns:
         The table. Rows that cannot be used (bytes that are not UTF-8, too few or too many fields, no text where one
@@ -34,9 +37,12 @@ def read_table(path: str | os.PathLike[str], required: Sequence[str] = ("audio",
 
     Raises:
         BadTable: it cannot be read at all, lacks a column, or has no rows.
+        BadOption: a header for a format that has its own.
     """
     path = Path(path)
     form = format_of(path)
+    if header and form not in ("csv", "tsv"):
+        raise BadOption(f"{path}: a header is given for CSV and TSV; {form} names its columns itself")
     try:
         with path.open("rb") as file:
             head = file.read(65536)
@@ -47,7 +53,7 @@ def read_table(path: str | os.PathLike[str], required: Sequence[str] = ("audio",
 
             return checked(read_parquet(path), required)
         _must_be_text(path, head, form)
-        return checked(_jsonl(path) if form == "jsonl" else _delimited(path, form), required)
+        return checked(_jsonl(path) if form == "jsonl" else _delimited(path, form, header), required)
     except csv.Error as error:
         raise BadTable(f"{path}: not a table that can be read ({error}); save it as {form} in UTF-8") from error
     except OSError as error:
@@ -61,11 +67,11 @@ def _must_be_text(path: Path, head: bytes, form: Format) -> None:
         raise BadTable(f"{path}: is not {form.upper()} but binary data, or text in UTF-16; save it as {form} in UTF-8")
 
 
-def _delimited(path: Path, form: Format) -> Table:
+def _delimited(path: Path, form: Format, names: Sequence[str]) -> Table:
     delimiter = "\t" if form == "tsv" else ","
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file, _long_fields():
         lines = _Lines(file)
-        header = _header(lines, delimiter, path)
+        header = list(names) or _header(lines, delimiter, path)
         table = Table(path, form, tuple(header), [], [], [])
         for line, fields, problem in _records(lines, len(header), delimiter):
             row, other = _row(header, fields)

@@ -98,9 +98,28 @@ def checked(table: Table, required: Sequence[str]) -> Table:
         raise BadTable(f"{table.path}: {_missing(table, missing)}")
     if not table.rows:
         raise BadTable(f"{table.path}: holds a header and no rows; nothing can be done with it")
+    if "audio" in required:
+        _refuse_segments(table)
     for number, row in enumerate(table.rows):
         table.problems[number] = table.problems[number] or _row_problem(row, required)
     return table
+
+
+def _refuse_segments(table: Table) -> None:
+    """A row that names a segment of a file must not be scored on the whole file.
+
+    Raises:
+        BadTable: a row has an offset, or a start and an end.
+    """
+    for names in (("offset",), ("start", "end")):
+        if not all(name in table.columns for name in names):
+            continue
+        for number, row in enumerate(table.rows):
+            if any(str(row.get(name) or "").strip() not in ("", "0", "0.0") for name in names):
+                raise BadTable(
+                    f"{table.where(number)}: the columns {' and '.join(names)} name segments of files, and files are "
+                    "read whole; cut the segments into files, or rename these columns"
+                )
 
 
 def _row_problem(row: Row, required: Sequence[str]) -> str:
@@ -122,11 +141,18 @@ def _missing(table: Table, missing: Sequence[str]) -> str:
     more = f" and {len(table.columns) - 20} more" if len(table.columns) > 20 else ""
     message = f"no column {' and no column '.join(map(repr, missing))}; its columns are {found}{more}"
     hints = [f"rename {_shown(near)} to {name!r}" for name in missing if (near := _near(name, table.columns))]
-    if len(table.columns) == 1 and ";" in table.columns[0]:
+    if any(map(looks_like_data, table.columns)):
+        hints = ["its first line looks like data: write a line with the names of the columns above it"]
+    elif len(table.columns) == 1 and ";" in table.columns[0]:
         hints = ["its header has semicolons: save it with commas"]
     elif len(table.columns) == 1 and table.format == "csv" and "\t" in table.columns[0]:
         hints = ["its header has tabs: let its name end in .tsv"]
     return f"{message}. {_sentence('; '.join(hints) or 'the first line must name the columns')}"
+
+
+def looks_like_data(name: str) -> bool:
+    """Whether the name of a column is a number or the name of an audio file, as in a table without a header."""
+    return bool(re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*|.+\.(wav|flac|mp3|ogg|opus|m4a)", name, re.IGNORECASE))
 
 
 def _sentence(text: str) -> str:

@@ -195,7 +195,9 @@ def _read(
     ratings: RatingsSource, base: Seen, options: FinetuneOptions, tell: Tell
 ) -> tuple[RatingData, tuple[Clip, ...]]:
     """The rated pairs and the captions; notes on both are passed to `tell`."""
-    given = read_ratings(ratings, columns=options.columns, scale=options.scale)
+    given = read_ratings(
+        ratings, columns=options.columns, scale=options.scale, missing=options.missing, header=options.header
+    )
     data = read_rating_data(given, options, seen=base)
     clips, notes = _captions(options.replay, data) if options.replay.captions else ((), ())
     data = replace(data, notes=(*data.notes, *notes))

@@ -220,6 +220,8 @@ def pretrain(
         >>> clap = clapometer.load("my-clap")  # doctest: +SKIP
     """
     options = options or PretrainOptions()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise BadOption("pretrain runs in one process; start it without torchrun (WORLD_SIZE is set)")
     if options.window:
         Window.check(options.window)
     tables, checks = _listed(captions), _listed(validation)
