@@ -68,3 +68,49 @@ def test_true_labels_that_cannot_be_predicted_are_all_listed():
         BadTable, match=r"2 labels not .*'cow' \(2 rows, first t.csv line 3\); 'hen' \(1 row, first t.csv line 6\)"
     ):
         true_labels(["dog", "cow", "cow", "", "hen"], ["dog", "cat"], where=where)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("class_labels_indices.csv", 'index,mid,display_name\n0,/m/0,"Siren"\n1,/m/1,"Dog, barking"\n'),
+        ("labels.tsv", "id\tLabel\n3\tSiren\n1\tDog, barking\n"),
+        ("plain.csv", "Siren\n"),
+        ("labels.json", '["Siren", "Dog, barking"]'),
+        ("numbers.json", '{\n"Dog, barking": 1,\n"Siren": 0\n}\n'),
+        ("names.json", '{"0": "Siren", "1": "Dog, barking"}'),
+        ("numbered.txt", "0\tSiren\n1\tDog, barking\n"),
+        ("numbered.txt", "1 Siren\n2 Dog, barking\n"),
+    ],
+)
+def test_labels_as_data_sets_publish_them(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    if name == "plain.csv":
+        (tmp_path / name).write_text("Siren\nRain\n")
+        assert read_labels(str(tmp_path / name)) == ("Siren", "Rain")
+    else:
+        assert read_labels(str(tmp_path / name)) == ("Siren", "Dog, barking")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "index,mid\n0,/m/0\n", "no column display_name"),
+        ("a.json", '{"siren": ', "not JSON"),
+        ("a.json", '{"siren": "rain"}', "map labels to numbers"),
+        ("a.json", "[1, 2]", "give a list of labels"),
+        ("a.txt", "{\nsiren\n}\n", "'{' is not a label"),
+        ("a.txt", "# classes\nsiren\nrain\n", "'# classes' is not a label"),
+    ],
+)
+def test_label_files_are_read_or_refused(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(BadOption, match=message):
+        read_labels(str(tmp_path / name))
+
+
+def test_lists_of_labels_may_be_long_and_quoted():
+    labels = [f"label number {number}" for number in range(50)]
+    assert read_labels(",".join(labels)) == tuple(labels)
+    assert read_labels('"dog, barking",rain') == ("dog, barking", "rain")
+    assert read_labels("1 dog,2 cats") == ("1 dog", "2 cats")

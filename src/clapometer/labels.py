@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from clapometer.errors import BadOption, BadTable, BadText
+from clapometer.tables import read_table
+from clapometer.text import is_path
 
 DEFAULT_TEMPLATE = "the sound of {}"
 
@@ -65,31 +70,95 @@ def class_texts(label: str, templates: Sequence[str]) -> list[str]:
 
 
 def read_labels(given: str) -> tuple[str, ...]:
-    """The labels of a file, one a line, or of a list joined by commas.
+    """The labels of a file or of a list joined by commas.
 
-    Empty lines and spaces around a label are dropped. What exists as a file is read; anything else is a list.
+    A text file has one label per line, possibly numbered from 0 or 1. A table (.csv, .tsv) has them in the column
+    `display_name`, `label`, `name`, `class` or `category`; a JSON file is a list of labels, or an object from labels to
+    numbers or from numbers to labels. In a list, a label in quotation marks may hold commas. Empty lines and spaces
+    around a label are dropped. What exists as a file is read; anything else is a list.
 
     Raises:
-        BadOption: no such file, or as `checked_labels`.
+        BadOption: no such file, a format that is not one of these, or as `checked_labels`.
         BadText: a line is not UTF-8, or as `checked_labels`.
+        BadTable: a table that cannot be used.
     """
+    if not is_path(given):
+        if "," not in given:
+            raise BadOption(f"labels {given}: no such file, and not a list of two or more labels joined by commas")
+        return checked_labels(next(csv.reader([given], skipinitialspace=True)))
     path = Path(given)
-    if "," in given and not path.is_file():
-        return checked_labels(given.split(","))
     if path.is_dir():
         raise BadOption(f"labels {given}: is a folder; name a text file with one label a line, or list them: dog,cat")
-    if not path.is_file():
-        raise BadOption(f"labels {given}: no such file, and not a list of two or more labels joined by commas")
-    labels = []
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
-        try:
-            labels.append(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise BadText(f"labels {given}: line {number} is not UTF-8; save the file as UTF-8") from None
+    form = path.suffix.lower()
+    labels = _labels_of_table(path) if form in (".csv", ".tsv") else _lines(path)
+    if form == ".json":
+        labels = _labels_of_json(path, "\n".join(labels))
+    else:
+        labels = _unnumbered([label for label in labels if label.strip()])
     try:
-        return checked_labels([label for label in labels if label.strip()])
+        for label in labels:
+            if not any(map(str.isalnum, label)) or label.lstrip().startswith("#"):
+                raise BadOption(f"{label.strip()!r} is not a label; give one label per line, .csv, .tsv or .json")
+        return checked_labels(labels)
     except BadOption as error:
         raise BadOption(f"labels {given}: {error}") from error
+
+
+_LABEL_COLUMNS = ("display_name", "label", "name", "class", "category")
+
+
+def _lines(path: Path) -> list[str]:
+    lines = []
+    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise BadText(f"labels {path}: line {number} is not UTF-8; save the file as UTF-8") from None
+    return lines
+
+
+def _unnumbered(lines: list[str]) -> list[str]:
+    """The lines without their numbers, if they are numbered from 0 or 1."""
+    numbered = [re.fullmatch(r"\s*(\d+)[\s,:;.]+(.*\S)\s*", line) for line in lines]
+    found = [match.groups() for match in numbered if match]
+    if len(found) == len(lines) and [int(number) for number, _ in found] in (
+        list(range(len(lines))),
+        list(range(1, len(lines) + 1)),
+    ):
+        return [label for _, label in found]
+    return lines
+
+
+def _labels_of_table(path: Path) -> list[str]:
+    first = next(iter(_lines(path)), "")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    header = [name.strip().lower() for name in first.split(delimiter)]
+    column = next((name for name in _LABEL_COLUMNS if name in header), None)
+    if column is None:
+        if delimiter not in first and not any(delimiter in line for line in _lines(path)):
+            return _lines(path)  # one label per line, as in a text file
+        raise BadOption(f"labels {path}: no column {', '.join(_LABEL_COLUMNS)}; name the column of the labels so")
+    table = read_table(path, required=())
+    named = table.columns[header.index(column)]
+    for number, problem in enumerate(table.problems):
+        if problem:
+            raise BadOption(f"labels {table.where(number)}: {problem}")
+    return [text for text in table.texts(named) if text.strip()]
+
+
+def _labels_of_json(path: Path, text: str) -> list[str]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadOption(f"labels {path}: not JSON ({error})") from error
+    if isinstance(value, dict):
+        pairs = [(key, number) if isinstance(number, int) else (number, key) for key, number in value.items()]
+        if not all(isinstance(label, str) and str(number).lstrip("-").isdigit() for label, number in pairs):
+            raise BadOption(f"labels {path}: an object must map labels to numbers, or numbers to labels")
+        value = [label for label, _ in sorted(pairs, key=lambda pair: int(pair[1]))]
+    if not (isinstance(value, list) and all(isinstance(label, str) for label in value)):
+        raise BadOption(f"labels {path}: give a list of labels, or an object from labels to numbers")
+    return value
 
 
 def true_labels(

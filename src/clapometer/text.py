@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from pathlib import Path
 
 
 def text_key(text: str) -> str:
@@ -16,6 +17,14 @@ def text_key(text: str) -> str:
         True
     """
     return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is the path of an existing file or folder; one that is too long for a path is not."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # ValueError: a null character
+        return False
 
 
 def text_hash(text: str) -> str:

@@ -144,6 +144,15 @@ def test_a_batch_is_never_mixed_to_one_sound(count: int) -> None:
         read_sound((np.stack([noise(0.5)] * count), RATE), RATE)
 
 
+def test_an_address_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadAudio, match="addresses are not fetched"):
+        read_sound(tmp_path / "https://example.com/a.wav", RATE)
+
+
+def test_samples_that_resampling_leaves_nothing_of_are_one_sample_of_silence(write: Writer) -> None:
+    assert read_sound(write("one.wav", np.array([0.5]), rate=192_000), RATE).tolist() == [0]
+
+
 def test_opposite_channels_are_silence() -> None:
     samples = noise(0.1)
     assert not read_sound((np.stack([samples, -samples]), RATE), RATE).any()
@@ -228,6 +237,26 @@ def broken(make: Callable[[Path], object], folder: Path, name: str) -> Path:
             "wav, flac, ogg and mp3",
         ),
         ("sentence " * 200, lambda path: None, "cannot be accessed", "too long"),
+        (
+            "pointer.wav",
+            lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 12\n"),
+            "a git-lfs pointer",
+            "git lfs pull",
+        ),
+        ("page.mp3", lambda path: path.write_text("\n<!DOCTYPE html><html>404</html>"), "HTML", "download the file"),
+        ("page.wav", lambda path: path.write_text('<?xml version="1.0"?><Error/>' * 9), "XML", "download the file"),
+        (
+            "a.m4a",
+            lambda path: path.write_bytes(b"\0\0\0\x20ftypM4A isom" + bytes(500)),
+            "is MP4 or M4A",
+            'ffmpeg -i "a.m4a" "a.wav"',
+        ),
+        (
+            "a.wav",
+            lambda path: path.write_bytes(b"\x1a\x45\xdf\xa3" + bytes(500)),
+            "is WebM or Matroska",
+            'ffmpeg -i "a.wav" "a.wav"',
+        ),
         ("none.wav", lambda path: soundfile.write(path, np.zeros(0), RATE), "holds no samples", "render it again"),
         (
             "nan.wav",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from clapometer import save
 from clapometer.cli import app
 from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.families.mini import tiny
+from clapometer.tables import read_table
 
 RATE = 16000
 LABELS = "rain,dog bark,bell"
@@ -87,6 +89,17 @@ def test_a_folder_is_searched_in_order_and_printed(classify, clips):
     assert shown == [str(clips / name) for name in ("a.WAV", "b/y.flac", "z.wav")]
     assert "3 of 3 sounds classified into 3 labels" in done.out
     assert "accuracy" not in done.out
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_name_that_is_not_utf8_costs_no_table(classify, clips, tmp_path, form):
+    (clips / "z.wav").rename(os.fsdecode(os.fsencode(clips) + b"/s\xe9.wav"))
+    ended = classify(clips, "-o", tmp_path / f"o.{form}")
+    assert ended.status == 0, ended.error
+    assert "1 files are not audio by their extension (.txt 1)" in ended.err
+    rows = read_table(tmp_path / f"o.{form}", ("audio",)).rows
+    assert [Path(row["audio"]).name for row in rows] == ["a.WAV", "y.flac", "s\ufffd.wav"]
+    assert all(row["predicted"] for row in rows)
 
 
 def test_files_to_a_table_with_provenance(classify, clips, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import torch
 
+from clapometer.embedding.store import partial_store
 from clapometer.errors import BadAudio, BadOption
 from clapometer.models.families.mini import tiny
 from clapometer.search import index_folder, open_index
@@ -91,6 +92,11 @@ def test_files_that_change_places_are_noticed_though_size_and_time_are_equal(cla
     assert (again.changed, again.same) == (2, 0)
     after = vectors_by_path(tmp_path / "index")
     assert (after["a.wav"], after["b.wav"]) == (before["b.wav"], before["a.wav"])
+
+
+def test_the_index_may_be_the_working_directory(clap, sounds, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert partial_store(Path()) == tmp_path.parent / f"{tmp_path.name}.partial"
 
 
 def test_a_sound_that_cannot_be_read_is_told_and_tried_again(clap, sounds, tmp_path):

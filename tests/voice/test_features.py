@@ -22,6 +22,12 @@ def test_the_pitch_of_a_voice_is_found(hertz: float) -> None:
     assert measure(voice(hertz)).pitch == pytest.approx(12 * math.log2(hertz / 27.5), abs=0.1)
 
 
+@pytest.mark.parametrize("samples", [0, 1, 639, 640, 641, 720, 799, 800, 801, 1700])
+def test_clips_about_as_long_as_a_frame_are_measured(samples: int) -> None:
+    square = 0.3 * np.sign(np.sin(2 * np.pi * 120 * np.arange(16000) / 16000))
+    assert len(pitch(square[:samples].astype(np.float32), 16000)) == (samples >= 800) * (1 + (samples - 800) // 160)
+
+
 def test_pitch_is_followed_as_it_glides() -> None:
     samples = voice(100, 2.0, glide=12)
     found = pitch(samples, RATE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from numbers import Real
 from pathlib import Path
@@ -90,8 +91,6 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
 
 def pad_or_repeat(samples: Samples, size: int, short: Short) -> Samples:
     """Bring a clip of at most `size` samples to that length as `Window.short` defines; `keep` returns it unchanged."""
-    if len(samples) == 0:  # a sample or two, resampled far down
-        samples = np.zeros(1, np.float32)
     if short == "keep" or len(samples) == size:
         return samples
     if short == "repeat":
@@ -106,7 +105,7 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
     rate, blocks = _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound))
     name = "the array" if isinstance(sound, tuple) else str(sound)
     stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-    position = 0
+    position = produced = 0
     for block in blocks:
         with np.errstate(over="ignore", invalid="ignore"):  # reported below
             mono = _mono(block)
@@ -114,11 +113,14 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
             first = position + int(np.argmin(np.isfinite(mono)))
             raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; render it again")
         position += len(mono)
-        yield mono if stream is None else stream.resample_chunk(mono)
+        part = mono if stream is None else stream.resample_chunk(mono)
+        produced += len(part)
+        yield part
     if position == 0:
         raise BadAudio(f"{name}: holds no samples; record or render it again")
     if stream is not None:
-        yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+        yield rest if produced or len(rest) else np.zeros(1, np.float32)  # a sample or two, resampled far down
 
 
 def _mono(block: Samples) -> Samples:
@@ -166,6 +168,8 @@ def check_file(path: str | os.PathLike[str]) -> None:
     try:
         if path.is_dir():
             raise BadAudio(f"{path}: is a folder; name an audio file")
+        if re.search(r"(?:^|/)(?:https?|ftp|s3|gs|file):/", os.fspath(path)):
+            raise BadAudio(f"{path}: addresses are not fetched; download the file and give its path")
         if not path.exists():
             raise BadAudio(f"{path}: no such file; check the name, and the folder that it is relative to")
         if not path.is_file():
@@ -192,11 +196,31 @@ def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
     try:
         file = soundfile.SoundFile(encodable(path))
     except (soundfile.LibsndfileError, OSError) as error:
-        reason = getattr(error, "error_string", str(error))
-        raise BadAudio(
-            f"{path}: not a readable audio file ({reason.rstrip('.')}); wav, flac, ogg and mp3 can"
-        ) from error
+        reason = getattr(error, "error_string", str(error)).rstrip(".")
+        other = _other_content(path) or f"not a readable audio file ({reason}); wav, flac, ogg and mp3 can"
+        raise BadAudio(f"{path}: {other}") from error
     return file.samplerate, _decoded(file, path)
+
+
+def _other_content(path: Path) -> str:
+    """What a file is that libsndfile cannot open, and the remedy; empty if it is not recognised."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError:
+        return ""
+    if head.startswith(b"version https://git-lfs"):
+        return "is a git-lfs pointer, not audio; fetch the file with: git lfs pull"
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:5].lower() in (b"<!doc", b"<html", b"<?xml"):
+        return "is an HTML or XML page, not audio; download the file again"
+    containers = {"MP4 or M4A": head[4:8] == b"ftyp", "WebM or Matroska": head.startswith(b"\x1a\x45\xdf\xa3"),
+                  "AVI": head[:4] + head[8:12] == b"RIFFAVI ", "AC-3": head.startswith(b"\x0b\x77"),
+                  "AAC": head[:2] in (b"\xff\xf1", b"\xff\xf9"),
+                  "ASF or WMA": head.startswith(b"\x30\x26\xb2\x75")}  # fmt: skip
+    for name, found in containers.items():
+        if found:
+            return f'is {name}, which is not decoded here; convert it: ffmpeg -i "{path.name}" "{path.stem}.wav"'
+    return ""
 
 
 def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:

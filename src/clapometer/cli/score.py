@@ -24,6 +24,7 @@ from clapometer.embedding.inputs import TABLE_EXTENSIONS, read_pairs
 from clapometer.embedding.store import store_for
 from clapometer.errors import BadAudio, BadInput, BadOption, BadText
 from clapometer.tables import check_output, record_path
+from clapometer.text import is_path
 
 if TYPE_CHECKING:
     from clapometer.scoring.score_table import ScoredTable
@@ -102,7 +103,7 @@ def _audio_and_texts(given: list[str], text_file: Path | None) -> tuple[list[str
     from clapometer.audio.files import AUDIO_EXTENSIONS, audio_files_below, check_files
 
     count = 1
-    while count < len(given) and _exists(given[count]) and _is_audio(given[count], AUDIO_EXTENSIONS):
+    while count < len(given) and is_path(given[count]) and _is_audio(given[count], AUDIO_EXTENSIONS):
         count += 1
     sounds: list[str] = []
     for name in given[:count]:
@@ -110,7 +111,7 @@ def _audio_and_texts(given: list[str], text_file: Path | None) -> tuple[list[str
     for problem in check_files(sounds).values():
         raise BadAudio(problem)
     texts = given[count:]
-    for text in filter(_exists, texts):
+    for text in filter(is_path, texts):
         raise BadOption(
             f"{text!r} is a file and stands where a text should: give audio before texts, and a list of texts as "
             f"--texts {text}"
@@ -126,14 +127,6 @@ def _audio_and_texts(given: list[str], text_file: Path | None) -> tuple[list[str
     if not all(text.strip() for text in texts):
         raise BadText("a text is empty; describe the sound in words")
     return sounds, texts
-
-
-def _exists(name: str) -> bool:
-    """Whether there is such a file or folder; a long text is none."""
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # too long for a name; a null character
-        return False
 
 
 def _is_audio(name: str, extensions: Collection[str]) -> bool:

@@ -72,6 +72,7 @@ def store_for(output: Path | None, *, cache: bool, log: Callable[[str], None] = 
 
 def partial_store(output: Path) -> Path:
     """The file in which a run without the cache stores vectors until its output is complete, so that it can resume."""
+    output = Path(os.path.abspath(output))  # noqa: PTH100 - `.` has no name, and links stay as they are
     return output.with_name(output.name + ".partial")
 
 

@@ -15,6 +15,7 @@ from clapometer.errors import BadOption, BadTable
 from clapometer.seen import COLUMN, is_label
 from clapometer.tables import DataFrame, Records, Row, Table, read_table, record_path, table_in_memory
 from clapometer.tables.memory import IN_MEMORY
+from clapometer.text import is_path
 from clapometer.types import FloatArray
 
 IN_MEMORY_NAME = "scores"
@@ -130,7 +131,7 @@ def read_all_scores(
 
 def _name(given: str) -> tuple[str, Path]:
     name, equals, path = given.partition("=")
-    if equals and name.strip() and path and not Path(given).exists():
+    if equals and name.strip() and path and not is_path(given):
         return name.strip(), Path(path)
     return Path(given).stem, Path(given)
 

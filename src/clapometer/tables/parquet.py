@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clapometer.errors import BadTable
-from clapometer.tables.table import Row, Table
+from clapometer.tables.table import SURROGATE, Row, Table
 
 
 def read_parquet(path: Path) -> Table:
@@ -75,4 +75,4 @@ def _array(values: list[Any], kind: Any) -> Any:
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             continue
     texts = [value if value is None or isinstance(value, str) else json.dumps(value, default=str) for value in values]
-    return pa.array(texts, type=pa.string())
+    return pa.array([text and SURROGATE.sub("\ufffd", text) for text in texts], type=pa.string())

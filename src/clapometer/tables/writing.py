@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from clapometer.errors import BadOption
-from clapometer.tables.table import Format
+from clapometer.tables.table import SURROGATE, Format
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def write_rows(
     elif form == "jsonl":
         for row in rows:
             values = {name: row[name] for name in columns if name in row}
-            file.write((json.dumps(values, ensure_ascii=False, default=_plain) + "\n").encode())
+            file.write(_encoded(json.dumps(values, ensure_ascii=False, default=_plain) + "\n"))
     else:
         separator = "\t" if form == "tsv" else ","
         file.write(_line(columns, separator))
@@ -86,7 +86,12 @@ def _line(values: Sequence[str], separator: str) -> bytes:
     # The csv module leaves a lone carriage return unquoted, and then reads it back as the end of the row.
     quote = {separator, '"', "\n", "\r"}
     fields = ['"' + value.replace('"', '""') + '"' if quote & set(value) else value for value in values]
-    return (separator.join(fields) + "\n").encode()
+    return _encoded(separator.join(fields) + "\n")
+
+
+def _encoded(line: str) -> bytes:
+    """UTF-8; bytes of a file name that are not are written as U+FFFD, so that they do not cost the table."""
+    return SURROGATE.sub("\ufffd", line).encode()
 
 
 def _text(value: Any, kind: Any = None) -> str:

@@ -6,6 +6,7 @@ path through the candidates of all frames that is cheapest in sum (Viterbi) deci
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ def window_of(rate: int) -> int:
 def centres(samples: int, rate: int) -> IndexArray:
     """(frames,): the sample at the centre of each frame of a clip; none where it is shorter than one frame."""
     window = window_of(rate)
-    count = max(0, 1 + int((samples - window) / (OPTIONS.step * rate)))
+    count = max(0, 1 + math.floor((samples - window) / (OPTIONS.step * rate)))
     return np.round(np.arange(count) * OPTIONS.step * rate).astype(np.int64) + window // 2
 
 
