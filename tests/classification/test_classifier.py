@@ -43,9 +43,10 @@ def test_probabilities_neither_overflow_nor_depend_on_other_clips():
 
 def test_the_best_come_first_and_ties_keep_the_order_of_the_labels():
     sounds, classes = np.array([[1, 0]], np.float32), np.array([[0, 1], [1, 0], [1, 0]], np.float32)
-    [(labels, values)] = ranked(sounds, classes, math.log(2), ["a", "b", "c"], 2)
+    [(labels, values, similar)] = ranked(sounds, classes, math.log(2), ["a", "b", "c"], 2)
     assert labels == ("b", "c")
     assert values == pytest.approx([math.e**2 / (1 + 2 * math.e**2)] * 2)
+    assert similar == (1, 1)
 
 
 def test_blocks_of_rows_change_nothing(monkeypatch):

@@ -41,9 +41,36 @@ def test_arrays_are_classified_with_provenance(clap: MiniClap, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
     write_classified_table(found, tmp_path / "labels.csv")
     written = read_table(tmp_path / "labels.csv", required=())
-    assert written.columns == ("audio", "predicted", "probability", "predicted_2", "probability_2", "error")
+    assert written.columns == (
+        "audio", "predicted", "probability", "cosine", "predicted_2", "probability_2", "cosine_2", "error",
+    )  # fmt: skip
     assert [row["predicted"] for row in written.rows] == [clip.labels[0] for clip in found.clips]
     assert json.loads((tmp_path / "labels.json").read_text())["summary"] == found.record["summary"]
+
+
+def test_the_cosine_is_that_of_the_score_and_a_minimum_predicts_none(clap: MiniClap) -> None:
+    sounds = [(noise(0.5, seed=number), 16000) for number in range(6)]
+    rows = [{"audio": sound, "label": LABELS[number % 3]} for number, sound in enumerate(sounds)]
+    found = clapometer.classify_table(clap, rows, LABELS)
+    texts = [f"the sound of {clip.labels[0]}" for clip in found.clips]
+    similar = [clap.similarity(sound, text).item() for sound, text in zip(sounds, texts, strict=True)]
+    assert [clip.cosines[0] for clip in found.clips] == pytest.approx(similar, abs=1e-6)
+    least = max(sorted(similar)[2] + 1e-6, 1e-6)
+    above = clapometer.classify_table(clap, rows, LABELS, options=ClassifyOptions(min_score=least))
+    expected = [
+        clip.labels[0] if cosine >= least else "(none)" for clip, cosine in zip(found.clips, similar, strict=True)
+    ]
+    assert [clip.labels[0] for clip in above.clips] == expected
+    assert 0 < expected.count("(none)") <= 6
+    assert above.metrics is not None
+    hits = [label == row["label"] for label, row in zip(expected, rows, strict=True)]
+    assert above.metrics.values.accuracy == pytest.approx(np.mean(hits))
+    assert above.metrics.values.n == 6
+    assert above.record["min_score"] == least
+    with pytest.raises(BadOption, match="stands for clips that no label fits"):
+        clapometer.classify_table(clap, rows, ["(none)", "rain"])
+    with pytest.raises(BadOption, match="between 0 and 1"):
+        ClassifyOptions(min_score=2)
 
 
 def test_records_with_true_labels_and_groups(clap: MiniClap, write: Writer, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ class Classification:
     """Their probabilities, 0..1; those of all labels, not only of these, sum to 1."""
     error: str = ""
     """Why the clip could not be classified; empty if it could."""
+    cosines: tuple[float, ...] = ()
+    """Cosine similarities with these labels, -1..1: unlike probabilities they do not depend on the other labels."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,16 @@ def probabilities(sounds: Vectors, classes: Vectors, logit_scale: float) -> Prob
     Returns:
         float64 (clips, classes); rows sum to 1.
     """
-    # einsum, not matmul: it adds in one order whatever the number of clips, so that no probability depends on it.
-    cosines = np.einsum("id,jd->ij", sounds.astype(np.float64), classes.astype(np.float64))
-    logits = np.exp(logit_scale) * cosines
+    logits = np.exp(logit_scale) * cosines(sounds, classes)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float64)
+
+
+def cosines(sounds: Vectors, classes: Vectors) -> Probabilities:
+    """Cosine similarities, float64 (clips, classes), of unit vectors (clips, dimension) and (classes, dimension)."""
+    # einsum, not matmul: it adds in one order whatever the number of clips, so that no probability depends on it.
+    found: Probabilities = np.einsum("id,jd->ij", sounds.astype(np.float64), classes.astype(np.float64))
+    return found
 
 
 def checked_top_k(top_k: int, labels: Sequence[str]) -> int:
@@ -114,15 +121,16 @@ def checked_top_k(top_k: int, labels: Sequence[str]) -> int:
 
 def ranked(
     sounds: Vectors, classes: Vectors, logit_scale: float, labels: Sequence[str], top_k: int
-) -> Iterator[tuple[tuple[str, ...], tuple[float, ...]]]:
-    """For each clip its `top_k` most probable labels and their probabilities; equal ones in the order of the labels.
+) -> Iterator[tuple[tuple[str, ...], tuple[float, ...], tuple[float, ...]]]:
+    """For each clip its `top_k` most probable labels, their probabilities and cosines; equal ones in label order.
 
     Arguments as `probabilities`. Memory is bounded: clips are processed in blocks.
     """
     for start in range(0, len(sounds), ROWS_PER_BLOCK):
-        for row in probabilities(sounds[start : start + ROWS_PER_BLOCK], classes, logit_scale):
+        block = sounds[start : start + ROWS_PER_BLOCK]
+        for row, cosine in zip(probabilities(block, classes, logit_scale), cosines(block, classes), strict=True):
             order = np.argsort(-row, kind="stable")[:top_k]
-            yield tuple(labels[number] for number in order), tuple(float(row[number]) for number in order)
+            yield tuple(labels[number] for number in order), tuple(row[order].tolist()), tuple(cosine[order].tolist())
 
 
 def classify(
@@ -177,7 +185,9 @@ def classify(
     )
     found = ranked(embedded.vectors, classes, clap.logit_scale.item(), labels, top_k)
     clips = [
-        Classification(audio_name(sound), (), (), error) if error else Classification(audio_name(sound), *some)
-        for sound, some, error in zip(sounds, found, embedded.errors, strict=True)
+        Classification(audio_name(sound), (), (), error)
+        if error
+        else Classification(audio_name(sound), best, shares, cosines=similar)
+        for sound, (best, shares, similar), error in zip(sounds, found, embedded.errors, strict=True)
     ]
     return ClassifiedSounds(clips, Counts.of(embedded))

@@ -12,6 +12,9 @@ from clapometer.types import option
 LABEL = "label"
 """The column that is taken for the true labels if no other is named."""
 
+NONE = "(none)"
+"""Prediction for a clip that no label fits by `min_score`."""
+
 
 @dataclass(frozen=True)
 class ClassifyOptions:
@@ -28,6 +31,12 @@ class ClassifyOptions:
         metavar="TEXT",
     )
     top_k: int = option(1, "Labels per clip, the most probable first.")
+    min_score: float = option(
+        0.0,
+        f"Lowest score, max(cosine, 0), of a prediction: a clip whose best label scores less is predicted `{NONE}`, "
+        "which counts as wrong where there is a true label.",
+        metavar="SCORE",
+    )
     true: str = option(LABEL, "The table's column with the true labels.", metavar="COLUMN")
     group: str | None = option(
         None,
@@ -43,6 +52,8 @@ class ClassifyOptions:
 
     def __post_init__(self) -> None:
         checked_templates(self.template)
+        if not 0 <= self.min_score <= 1:
+            raise BadOption(f"min-score must be between 0 and 1, not {self.min_score:g}")
         if self.apart_from is not None and self.group is None:
             raise BadOption("--apart-from compares groups: say by --group which column names them, such as speaker")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clapometer.classification.classifier import Classification, ClassifiedSounds, checked_top_k, classify
-from clapometer.classification.options import DEFAULTS, LABEL, ClassifyOptions
+from clapometer.classification.options import DEFAULTS, LABEL, NONE, ClassifyOptions
 from clapometer.embedding import options as embedding_options
 from clapometer.embedding.inputs import AudioInputs, read_audio_inputs
 from clapometer.embedding.options import EmbedOptions
@@ -86,9 +86,10 @@ class ClassifiedTable:
     @property
     def columns(self) -> dict[str, type]:
         """The columns that are added to those of the table."""
-        columns: dict[str, type] = {"predicted": str, "probability": float}
-        for number in range(2, self.inputs.options.top_k + 1):
-            columns |= {f"predicted_{number}": str, f"probability_{number}": float}
+        columns: dict[str, type] = {}
+        for number in range(1, self.inputs.options.top_k + 1):
+            end = f"_{number}" * (number > 1)
+            columns |= {f"predicted{end}": str, f"probability{end}": float, f"cosine{end}": float}
         return columns | {"error": str}
 
     def rows(self) -> Iterator[Row]:
@@ -96,7 +97,7 @@ class ClassifiedTable:
         return extended_rows(self.inputs.audio.table, self.columns, self._added())
 
     def to_records(self) -> list[Row]:
-        """For each row audio, predicted labels, their probabilities, error, and the true label if there are any."""
+        """For each row audio, predicted labels, probabilities, cosines, error, and the true label if there are any."""
         records = [{"audio": clip.audio, **added} for clip, added in zip(self.clips, self._added(), strict=True)]
         if self.inputs.true is None:
             return records
@@ -104,8 +105,8 @@ class ClassifiedTable:
 
     def _added(self) -> Iterator[Row]:
         for clip in self.clips:
-            pairs = zip(clip.labels, clip.probabilities, strict=True)
-            values = [value for label, probability in pairs for value in (label, rounded(probability))]
+            pairs = zip(clip.labels, clip.probabilities, clip.cosines, strict=True)
+            values = [value for label, *numbers in pairs for value in (label, *map(rounded, numbers))]
             row: Row = dict.fromkeys(self.columns)
             yield row | dict(zip(self.columns, values, strict=False)) | {"error": clip.error}
 
@@ -119,6 +120,8 @@ def read_classify_inputs(
 ) -> ClassifyInputs:
     """Read and check what is to be classified; arguments and errors as `classify_table`."""
     labels = checked_labels(labels)
+    if NONE in labels:
+        raise BadOption(f"the label {NONE!r} stands for clips that no label fits; name it otherwise")
     checked_top_k(options.top_k, labels)
     audio = read_audio_inputs(table, audio_root=audio_root)
     true, notes = _true_labels(audio, labels, options.true)
@@ -188,7 +191,7 @@ def classify_table(
         store=store,
         progress=progress,
     )
-    clips = _in_place(inputs.audio, classified.clips)
+    clips = [_above(clip, inputs.options.min_score) for clip in _in_place(inputs.audio, classified.clips)]
     metrics = _metrics(inputs, clips)
     record = _record(clap, inputs, clips, classified, metrics, window, embedding)
     return ClassifiedTable(inputs, clips, metrics, [*inputs.notes, *store_notes(store)], record)
@@ -275,6 +278,13 @@ def _in_place(audio: AudioInputs, classified: Sequence[Classification]) -> list[
     return clips
 
 
+def _above(clip: Classification, min_score: float) -> Classification:
+    """The classification, without a label in the first place if the best one scores less than the minimum."""
+    if clip.error or clip.cosines[0] >= min_score or not min_score:
+        return clip
+    return replace(clip, labels=(NONE, *clip.labels[1:]))
+
+
 def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> GroupedMetrics | None:
     """Agreement with the true labels; None if no row has both a true label and a prediction."""
     if inputs.true is None:
@@ -284,7 +294,8 @@ def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> Grouped
     if not known:
         return None
     true, predicted, groups = map(list, zip(*known, strict=True))
-    return grouped_metrics(true, predicted, None if inputs.groups is None else groups, inputs.labels)
+    classes = (*inputs.labels, *[NONE] * (NONE in predicted))
+    return grouped_metrics(true, predicted, None if inputs.groups is None else groups, classes)
 
 
 def _record(
@@ -304,6 +315,7 @@ def _record(
         "logit_scale": round(clap.logit_scale.item(), 6),
         "labels": list(inputs.labels),
         "templates": list(inputs.options.template),
+        "min_score": inputs.options.min_score,
         "input": inputs.audio.as_record(),
         "counts": {
             "rows": len(clips),

@@ -68,8 +68,8 @@ def classify(
 ) -> None:
     """Find the label that fits each audio file best, without training.
 
-    The columns `predicted`, `probability`, `predicted_2`, ... and `error` are
-    added to those of the table. Underscores in labels are read as spaces.
+    The columns `predicted`, `probability`, `cosine`, `predicted_2`, ... and
+    `error` are added to those of the table. Underscores in labels are read as spaces.
 
     A column `label` in the table is taken for the true labels (case and
     underscores aside; --true names another one): accuracy, balanced accuracy,
@@ -148,7 +148,7 @@ def _print_rows(result: ClassifiedTable) -> None:
         failed = ["(failed)", *[""] * (len(added) - 1)]
         cells = [f"{cell:.3f}" if isinstance(cell := row[name], float) else cell or "" for name in added]
         rows.append([row["audio"], *(row[name] or "" for name in true), *(failed if row["error"] else cells)])
-    right = [name for name in added if name.startswith("prob")]
+    right = [name for name in added if name.startswith(("prob", "cos"))]
     console.print_table(["audio", *true, *added], rows, right=right, wrap=("audio",))
     print()
 
