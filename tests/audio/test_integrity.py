@@ -3,12 +3,14 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from conftest import Writer, noise
 
-from clapometer.audio.integrity import truncation_reason
-from clapometer.audio.reading import read_sound
+from clapometer.audio.integrity import mp3_samples, truncation_reason
+from clapometer.audio.reading import Samples, read_sound
+from clapometer.errors import BadAudio
 
 
 def pages(ogg: bytes) -> list[int]:
@@ -21,6 +23,16 @@ def pages(ogg: bytes) -> list[int]:
     return starts
 
 
+def checksum(page: bytes) -> int:
+    """The checksum of an ogg page, bit by bit (RFC 3533, section 6)."""
+    found = 0
+    for byte in page:
+        found ^= byte << 24
+        for _ in range(8):
+            found = (found << 1 ^ (0x04C11DB7 if found & 0x80000000 else 0)) & 0xFFFFFFFF
+    return found
+
+
 def reason(path: Path, seconds: float = 1.0) -> str:
     return truncation_reason(path, soundfile.info(path).format, seconds)
 
@@ -31,6 +43,7 @@ def wav(*chunks: tuple[bytes, int, bytes]) -> bytes:
     return b"RIFF" + struct.pack("<I", 4 + len(body)) + b"WAVE" + body
 
 
+RATE = 16000
 FMT = (b"fmt ", 16, struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16))
 
 
@@ -65,7 +78,8 @@ def test_ogg_streams_one_after_another_are_whole(write: Writer) -> None:
 
 def test_the_sign_of_a_page_within_a_page_is_not_taken_for_one(tmp_path: Path) -> None:
     payload = b"....OggS\1" + bytes(18) + b"OggS\0\x7f" + bytes(40)
-    page = b"OggS\0\4" + bytes(20) + bytes([1, len(payload)]) + payload
+    page = bytearray(b"OggS\0\6" + bytes(20) + bytes([1, len(payload)]) + payload)
+    page[22:26] = checksum(bytes(page)).to_bytes(4, "little")
     path = tmp_path / "a.ogg"
     path.write_bytes(page)
     assert truncation_reason(path, "OGG", 1.0) == ""
@@ -74,7 +88,90 @@ def test_the_sign_of_a_page_within_a_page_is_not_taken_for_one(tmp_path: Path) -
 @pytest.mark.parametrize("data", [b"", b"OggS", bytes(200_000)])
 def test_what_is_no_ogg_file_is_incomplete(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.ogg").write_bytes(data)
-    assert truncation_reason(tmp_path / "a.ogg", "OGG", 1.0) == "its last page is incomplete"
+    assert truncation_reason(tmp_path / "a.ogg", "OGG", 1.0) in (
+        "it has no page of an ogg stream",
+        "its last page is incomplete",
+    )
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_any_wrong_bit_of_an_ogg_file_is_an_error_or_changes_no_sample(subtype: str, write: Writer) -> None:
+    path = write("a.ogg", noise(4), format="OGG", subtype=subtype)
+    whole, sound = path.read_bytes(), read_sound(path, RATE)
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[random.integers(len(whole))] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        try:
+            found = read_sound(path, RATE)
+        except BadAudio:
+            continue
+        np.testing.assert_array_equal(found, sound)
+
+
+def test_a_missing_page_is_an_error(write: Writer) -> None:
+    path = write("a.ogg", noise(20))
+    whole = path.read_bytes()
+    starts = pages(whole)
+    path.write_bytes(whole[: starts[3]] + whole[starts[4] :])
+    assert "pages are missing before byte" in truncation_reason(path, "OGG", 1.0)
+
+
+def test_joined_ogg_files_are_read_to_their_end(write: Writer) -> None:
+    first, second = write("a.ogg", noise(1)), write("b.ogg", noise(2, seed=1))
+    expected = np.concatenate([read_sound(first, RATE), read_sound(second, RATE)])
+    joined = first.read_bytes() + second.read_bytes()
+    first.write_bytes(joined + b"TAG" + bytes(125))
+    np.testing.assert_array_equal(read_sound(first, RATE), expected)
+    first.write_bytes(joined[:-200])
+    with pytest.raises(BadAudio, match="truncated"):
+        read_sound(first, RATE)
+    stereo = write("c.ogg", np.stack([noise(1), noise(1)], 1))
+    first.write_bytes(second.read_bytes() + stereo.read_bytes())
+    with pytest.raises(BadAudio, match="joined streams of different"):
+        read_sound(first, RATE)
+
+
+def mp3(write: Writer, samples: Samples) -> Path:
+    return write("a.mp3", samples, format="MP3", subtype="MPEG_LAYER_III")
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.0, 7.0])
+def test_the_samples_of_an_mp3_file_are_counted_by_its_frames(seconds: float, write: Writer) -> None:
+    path = mp3(write, noise(seconds))
+    decoded = soundfile.info(path).frames
+    assert 0 <= mp3_samples(path) - decoded <= 4 * 1152
+    count = mp3_samples(path)
+    path.write_bytes(
+        b"ID3\4\0\0\0\0\1\x7f" + b"\xff\xfb\x90\0" * 63 + bytes(3) + path.read_bytes() + b"TAG" + bytes(125)
+    )
+    assert mp3_samples(path) == count
+
+
+def test_an_mp3_file_is_never_read_in_part(write: Writer) -> None:
+    """Joined files, a lying index, and single wrong bits."""
+    path = mp3(write, noise(4))
+    whole, sound = path.read_bytes(), read_sound(path, RATE)
+    path.write_bytes(whole + whole)
+    with pytest.raises(BadAudio, match="joined from several"):
+        read_sound(path, RATE)
+    index = max(whole.find(b"Xing"), whole.find(b"Info"))
+    assert index > 0
+    for count in (1, 10, 50):
+        path.write_bytes(whole[: index + 8] + count.to_bytes(4, "big") + whole[index + 12 :])
+        with pytest.raises(BadAudio, match=r"frames hold 4[.]\d+ s, of which|not a readable audio file"):
+            read_sound(path, RATE)
+    random = np.random.default_rng(0)
+    for place in (*random.integers(200, size=40), *random.integers(len(whole), size=40)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(damaged)
+        try:
+            found = read_sound(path, RATE)
+        except BadAudio:
+            continue
+        assert len(found) > len(sound) - 0.3 * RATE
 
 
 @pytest.mark.parametrize("length", [100, 0x7FFFF000, 0x7FFFF024, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFDB])

@@ -1,9 +1,13 @@
-"""Detect truncated audio files, which decoders read silently up to the cut."""
+"""Detect truncated and damaged audio files, of which decoders silently read a part."""
 
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 OGG_PAGE = b"OggS\0"
 OGG_LAST_PAGE = 4
@@ -17,7 +21,7 @@ def truncation_reason(path: Path, kind: str, seconds: float) -> str:
     Args:
         path: the file.
         kind: libsndfile's name of its format. WAV, RF64 and OGG are inspected; the FLAC decoder detects truncation, and
-            the length in the header of an mp3 is compared with what was decoded.
+            `mp3_samples` counts those of an mp3.
         seconds: decoded length, for the message.
     """
     if kind == "OGG":
@@ -27,24 +31,144 @@ def truncation_reason(path: Path, kind: str, seconds: float) -> str:
     return ""
 
 
+def ogg_streams(path: Path) -> list[int]:
+    """Where the streams of an ogg file begin: several where files were joined (a chained file, RFC 3533).
+
+    Of these libsndfile decodes the first alone.
+    """
+    return [page.start for page in _ogg_pages(path) if page.begins_stream]
+
+
+@dataclass(frozen=True)
+class _Page:
+    start: int
+    begins_stream: bool
+    """Whether it is the first page, or the first of a stream that follows another."""
+    ends_stream: bool
+    problem: str
+
+
 def _ogg(path: Path) -> str:
-    # RFC 3533: the last page of a stream has a flag, and each page contains its length.
+    page = None
+    for page in _ogg_pages(path):
+        if page.problem:
+            return page.problem
+    if page is None:
+        return "it has no page of an ogg stream"
+    return "" if page.ends_stream else "the page that ends an ogg stream is missing"
+
+
+def _ogg_pages(path: Path) -> Iterator[_Page]:
+    """The pages of an ogg file, up to the first with a problem. The decoder stops there without an error."""
+    following: dict[bytes, int] = {}
+    is_begin = True
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 2 * 65307))
-        end = file.read()
-    start = end.rfind(OGG_PAGE)
-    while (
-        start >= 0 and end[start + 5 : start + 6] > b"\7"
-    ):  # not a page header: the magic bytes occur in a page by chance
-        start = end.rfind(OGG_PAGE, 0, start)
-    page = end[start:] if start >= 0 else b""
-    if len(page) < 27 or len(page) < 27 + page[26]:
-        return "its last page is incomplete"
-    body = 27 + page[26] + sum(page[27 : 27 + page[26]])
-    if len(page) < body:
-        return "its last page is incomplete"
-    return "" if page[5] & OGG_LAST_PAGE else "the page that ends an ogg stream is missing"
+        start = ended = 0
+        while head := file.read(27):
+            if not head.startswith(OGG_PAGE):
+                if not (following or ended):  # such as a tag of ID3, which the decoder skips
+                    start = _first_page(file)
+                    if start < 0:
+                        return
+                    file.seek(start)
+                    continue
+                if following:  # else behind the last page of every stream: a tag, padding
+                    short = len(head) < 27
+                    why = "its last page is incomplete" if short else f"the data at byte {start:,} are not a page"
+                    yield _Page(start, False, False, why)
+                return
+            table = file.read(head[26]) if len(head) == 27 else b""
+            body = file.read(sum(table))
+            if len(head) < 27 or len(table) < head[26] or len(body) < sum(table):
+                yield _Page(start, False, False, "its last page is incomplete")
+                return
+            serial, number = head[14:18], int.from_bytes(head[18:22], "little")
+            begins, ends = bool(head[5] & 2), bool(head[5] & OGG_LAST_PAGE)
+            problem = ""
+            if int.from_bytes(head[22:26], "little") != _ogg_crc(head[:22] + bytes(4) + head[26:] + table + body):
+                problem = f"the page at byte {start:,} does not have its checksum"
+            elif not begins and number != following.get(serial, number):
+                problem = f"pages are missing before byte {start:,}"
+            yield _Page(start, begins and is_begin, ends, problem)
+            is_begin = not begins
+            following[serial] = number + 1
+            if ends:
+                following.pop(serial)
+                ended += 1
+            start = file.tell()
+
+
+def _first_page(file: BinaryIO) -> int:
+    file.seek(0)
+    return file.read(2**20).find(OGG_PAGE)
+
+
+_REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+
+
+def _ogg_crc(data: bytes) -> int:
+    """The checksum of RFC 3533: zlib's polynomial with bits in the other order, from 0, and not inverted."""
+    found = zlib.crc32(data.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int.from_bytes(found.to_bytes(4, "little").translate(_REVERSED), "big")
+
+
+def mp3_samples(path: Path) -> int:
+    """Samples per channel of the frames of an mp3 file, counted frame by frame (ISO 11172-3, 13818-3).
+
+    The length that a decoder reports is that of an index in the first frame, or an estimate from the first bit rate:
+    both may be wrong.
+    """
+    data = path.read_bytes()
+    place = 10 + _synchsafe(data[6:10]) if data.startswith(b"ID3") and len(data) >= 10 else 0
+    total, found = 0, 0
+    while 0 <= place <= len(data) - 4:
+        frame = _mp3_frame(data, place)
+        if frame is None:  # damaged, or a tag between files that were joined
+            place = data.find(b"\xff", place + 1)
+            continue
+        size, samples = frame
+        # A header may occur by chance; one that another follows does not, nor does one behind a whole frame.
+        if found or place + size + 4 > len(data) or _mp3_frame(data, place + size):
+            total, found = total + samples, found + 1
+            place += size
+            found *= _mp3_frame(data, place) is not None
+        else:
+            place = data.find(b"\xff", place + 1)
+    return total
+
+
+_MP3_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_MP3_KILOBITS = {
+    (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (3, 1): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 3): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 1): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+"""By version (3: MPEG 1; 2: MPEG 2, and 2.5) and layer as headers code them (3: layer I, 1: layer III)."""
+
+
+def _mp3_frame(data: bytes, place: int) -> tuple[int, int] | None:
+    """Bytes and samples of the frame that begins here; None if none does."""
+    head = data[place : place + 4]
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    rate, bits, padding = head[2] >> 2 & 3, head[2] >> 4, head[2] >> 1 & 1
+    if version == 1 or layer == 0 or rate == 3 or not 1 <= bits <= 14:
+        return None
+    hertz = _MP3_RATES[version][rate]
+    kilobits = _MP3_KILOBITS[max(version, 2), layer][bits - 1]
+    if layer == 3:
+        return (12_000 * kilobits // hertz + padding) * 4, 384
+    samples = 576 if layer == 1 and version != 3 else 1152
+    return samples // 8 * 1000 * kilobits // hertz + padding, samples
+
+
+def _synchsafe(value: bytes) -> int:
+    """A length of ID3v2: 7 bits per byte."""
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(value)))
 
 
 def _wav(path: Path, seconds: float) -> str:

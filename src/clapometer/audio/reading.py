@@ -5,6 +5,7 @@ A clip is never held whole: it flows through in blocks, so that memory does not 
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from clapometer.audio.integrity import truncation_reason
+from clapometer.audio.integrity import mp3_samples, ogg_streams, truncation_reason
 from clapometer.errors import BadAudio
 from clapometer.types import FUSED, Short, Window
 
@@ -199,7 +200,23 @@ def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         other = _other_content(path) or f"not a readable audio file ({reason}); wav, flac, ogg and mp3 can"
         raise BadAudio(f"{path}: {other}") from error
+    if file.format == "OGG" and len(starts := ogg_streams(path)) > 1:
+        return file.samplerate, _joined_streams(file, path, starts)
     return file.samplerate, _decoded(file, path)
+
+
+def _joined_streams(first: soundfile.SoundFile, path: Path, starts: list[int]) -> Iterator[Samples]:
+    """The streams of a chained ogg file, one after another."""
+    yield from _decoded(first, path)
+    content = path.read_bytes()
+    for start, end in zip(starts[1:], [*starts[2:], len(content)], strict=True):
+        try:
+            file = soundfile.SoundFile(io.BytesIO(content[start:end]))
+        except soundfile.LibsndfileError as error:
+            raise BadAudio(f"{path}: the stream at byte {start:,} cannot be read ({error.error_string})") from error
+        if (file.samplerate, file.channels) != (first.samplerate, first.channels):
+            raise BadAudio(f"{path}: joined streams of different sample rates or channels; split or convert it")
+        yield from _decoded(file, path)
 
 
 def _other_content(path: Path) -> str:
@@ -239,9 +256,19 @@ def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
             raise BadAudio(
                 f"{path}: damaged, decoding stopped ({error.error_string}); copy or render it again"
             ) from error
+        there = decoded / file.samplerate
         if decoded < file.frames:
-            promised, there = file.frames / file.samplerate, decoded / file.samplerate
             raise BadAudio(
-                f"{path}: the file is truncated or damaged (its header promises {promised:.2f} s, "
+                f"{path}: the file is truncated or damaged (its header promises {file.frames / file.samplerate:.2f} s, "
                 f"{there:.2f} s could be decoded); copy or render it again"
             )
+        if file.format == "MP3" and decoded < (whole := mp3_samples(path)) - _MP3_TRIMMED:
+            raise BadAudio(
+                f"{path}: its frames hold {whole / file.samplerate:.2f} s, of which {there:.2f} s could be decoded: it "
+                "was joined from several, has a variable bit rate without an index, or is damaged; convert it: "
+                f'ffmpeg -i "{path.name}" "{path.stem}.wav"'
+            )
+
+
+_MP3_TRIMMED = 4 * 1152
+"""Samples that a decoder may leave out: the frame of the index, the encoder's delay, and its padding."""
