@@ -72,7 +72,7 @@ def test_windows_are_those_of_the_definition(
 
 def test_windows_do_not_share_memory() -> None:
     samples = np.arange(10, dtype=np.float32)
-    first, second, third = read_windows((samples, 4), 4, Window(1.0, 0.75))
+    first, second, third = read_windows((samples, 4000), 4000, Window(0.001, 0.00075))
     first[:] = second[:] = -1
     assert third.tolist() == [6, 7, 8, 9]
     assert samples.tolist() == list(range(10))
@@ -375,7 +375,7 @@ def test_memory_does_not_grow_with_the_length_of_a_clip(write: Writer) -> None:
     assert peaks[1] < 1.1 * peaks[0] < 50e6
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(2_000_000, 1), (RATE, 200)])
+@pytest.mark.parametrize(("rate", "channels"), [(1_000_000, 1), (RATE, 200)])
 def test_memory_does_not_grow_with_rate_or_channels(rate: int, channels: int, write: Writer) -> None:
     samples = np.zeros((60_000_000 // (4 * channels), channels), np.int8)
     path = write("a.wav", samples.astype(np.int16), rate, subtype="PCM_U8")
@@ -402,3 +402,21 @@ def test_real_files_are_whole_and_decode() -> None:
         samples = read_sound(path, RATE)
         assert np.isfinite(samples).all()
         assert len(samples) > 0
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 999, 1_000_001, 2_000_000_000])
+def test_sample_rates_that_no_audio_has_are_refused(rate: float, write: Writer) -> None:
+    with pytest.raises(BadAudio, match=r"sample rate of .* Hz; audio has 1,000 to 1,000,000 Hz"):
+        read_sound((noise(0.1), rate), RATE)  # type: ignore[arg-type]
+    if rate == int(rate):
+        with pytest.raises(BadAudio, match="sample rate of"):
+            read_sound(write("a.wav", noise(0.1), rate=int(rate)), RATE)
+
+
+@pytest.mark.parametrize("peak", [20_000, 1e30])
+def test_samples_far_beyond_full_scale_are_refused(peak: float, write: Writer) -> None:
+    samples = noise(0.5)
+    samples[100] = peak
+    for sound in ((samples, RATE), write("a.wav", samples, subtype="FLOAT")):
+        with pytest.raises(BadAudio, match="full scale is 1; divide integers"):
+            read_sound(sound, RATE)

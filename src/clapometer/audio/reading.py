@@ -27,6 +27,10 @@ Samples = npt.NDArray[np.float32]
 Sound = str | os.PathLike[str] | tuple[Any, int]
 """A file, or an array with its sample rate: (samples,) or (1 or 2 channels, samples), floats in -1..1."""
 
+RATES = (1_000, 1_000_000)
+"""Lowest and highest sample rate, Hz; a header with another one is damaged."""
+LOUDEST = 10_000.0
+"""Largest sample; floats in the range of 16-bit integers, which would give other embeddings, are beyond it."""
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 480_000
 """A block is no longer than this either, over all channels: high rates and many channels do not cost memory."""
@@ -105,6 +109,8 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
         raise BadAudio(f"a {type(sound).__name__} is not audio; give a file or (array, sample_rate)")
     rate, blocks = _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound))
     name = "the array" if isinstance(sound, tuple) else str(sound)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise BadAudio(f"{name}: has a sample rate of {rate:g} Hz; audio has {RATES[0]:,} to {RATES[1]:,} Hz")
     stream = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
     position = produced = 0
     for block in blocks:
@@ -113,6 +119,10 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
         if not np.isfinite(mono).all():
             first = position + int(np.argmin(np.isfinite(mono)))
             raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; render it again")
+        if len(mono) and (peak := float(np.abs(mono).max())) > LOUDEST:
+            raise BadAudio(
+                f"{name}: has samples of {peak:.3g}, and full scale is 1; divide integers by their range, such as 32768"
+            )
         position += len(mono)
         part = mono if stream is None else stream.resample_chunk(mono)
         produced += len(part)
