@@ -70,6 +70,22 @@ def parse_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Numbers separated by commas, as a command line gives them.
+
+    Raises:
+        BadOption: one is no number.
+
+    Example:
+        >>> parse_numbers("-1,99")
+        (-1.0, 99.0)
+    """
+    try:
+        return tuple(float(one) for one in text.split(",") if one.strip())
+    except ValueError:
+        raise BadOption(f"{text!r} is not a list of numbers, such as -1,99") from None
+
+
 def parse_range(text: str) -> tuple[float, float]:
     """Lowest and highest value, separated by a comma, as a command line gives them.
 

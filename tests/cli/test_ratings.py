@@ -160,9 +160,19 @@ def test_columns_of_any_file(ratings: Command, tmp_path: Path) -> None:
     assert "scale 1 to 5" in done.out  # not stated, but a common scale both of whose ends occur
 
 
+def test_codes_for_not_rated_and_a_header_are_options(ratings: Command, tmp_path: Path) -> None:
+    given = tmp_path / "r.csv"
+    given.write_text("a,1,p\na,5,q\nb,-1,p\nb,99,q\nb,4,r\n")
+    done = ratings(given, "--header", "audio,rating,listener", "--missing", "-1,99")
+    assert "3 ratings of 2 pairs" in done.out
+    assert "2 rows have no rating (-1, 99) and are left out" in done.err
+    assert "scale 1 to 5" in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
+        (["study.csv", "--missing", "none"], BadOption, "--missing: 'none' is not a list of numbers"),
         (["none.csv"], BadTable, "none.csv: cannot be read"),
         (["study.csv", "--columns", "audio"], BadOption, "'audio' is not understood"),
         (["study.csv", "--columns", "audio=clip"], BadTable, "no column 'clip' for audio"),

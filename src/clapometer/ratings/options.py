@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clapometer.errors import BadOption
-from clapometer.types import option, parse_names, parse_range
+from clapometer.types import option, parse_names, parse_numbers, parse_range
 
 Scale = tuple[float, float]
 
@@ -45,7 +45,10 @@ class RatingOptions:
         None, "Lowest and highest possible rating; default: as the file says.", metavar="LOW,HIGH", parse=parse_range
     )
     missing: tuple[float, ...] = option(
-        (), "Values that mean `not rated`, such as -1 or 99; these ratings are left out.", metavar="VALUE"
+        (),
+        "Values that mean `not rated`, such as `-1,99`; these ratings are left out.",
+        metavar="VALUES",
+        parse=parse_numbers,
     )
     header: tuple[str, ...] = option(
         (),
