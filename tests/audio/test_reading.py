@@ -78,6 +78,16 @@ def test_windows_do_not_share_memory() -> None:
     assert samples.tolist() == list(range(10))
 
 
+@pytest.mark.parametrize("silence", [(0, 4), (4, 0), (2, 3)])
+def test_silent_windows_are_left_out_where_others_are_not(silence: tuple[int, int]) -> None:
+    sound, (before, after) = noise(2), silence
+    padded = np.concatenate([np.zeros(before * RATE, np.float32), sound, np.zeros(after * RATE, np.float32)])
+    found = list(read_windows((padded, RATE), RATE, Window(1.0, 1.0)))
+    np.testing.assert_array_equal(np.stack(found), sound.reshape(2, RATE))
+    assert len(list(read_windows((np.zeros(5 * RATE, np.float32), RATE), RATE, Window(1.0, 1.0)))) == 1
+    assert not next(read_windows((padded, RATE), RATE, Window(1.0, 1.0, long="head"))).any() or not before
+
+
 @pytest.mark.parametrize(("long", "parts"), [("head", 1), ("windows", 3)])
 def test_the_head_is_the_first_window(long: Long, parts: int) -> None:
     samples = noise(2.5)
@@ -366,7 +376,7 @@ def test_one_sound_is_told_from_several() -> None:
 def test_memory_does_not_grow_with_the_length_of_a_clip(write: Writer) -> None:
     peaks = []
     for minutes in (2, 20):
-        path = write("a.flac", np.zeros(minutes * 60 * RATE, np.int16), RATE)
+        path = write("a.flac", np.full(minutes * 60 * RATE, 1000, np.int16), RATE)
         tracemalloc.start()
         count = sum(1 for _ in read_windows(path, 48000, Window(10.0, 10.0)))
         peaks.append(tracemalloc.get_traced_memory()[1])

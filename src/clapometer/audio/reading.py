@@ -55,7 +55,8 @@ def read_sound(sound: Sound, sample_rate: int) -> Samples:
 def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Samples]:
     """The windows of a clip, in order.
 
-    Channels are averaged to mono, and the rate is changed once, by soxr in its HQ setting.
+    Channels are averaged to mono, and the rate is changed once, by soxr in its HQ setting. Windows that are digitally
+    silent are left out where others are not, so that silence around a sound does not weigh as much as the sound.
 
     Args:
         sound: a file that libsndfile reads (wav, flac, ogg, mp3, ...), or `(array, sample_rate)`.
@@ -75,6 +76,19 @@ def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Sam
         samples = read_sound(sound, sample_rate)
         yield samples if len(samples) > size else pad_or_repeat(samples, size, window.short)
         return
+    silent = None
+    is_silent = True
+    for samples in _all_windows(sound, sample_rate, window, size, hop):
+        if samples.any():
+            is_silent = False
+            yield samples
+        else:
+            silent = samples
+    if is_silent and silent is not None:
+        yield silent
+
+
+def _all_windows(sound: Sound, sample_rate: int, window: Window, size: int, hop: int) -> Iterator[Samples]:
     pending = np.zeros(0, np.float32)
     tail = np.zeros(0, np.float32)
     emitted = False

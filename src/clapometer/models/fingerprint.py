@@ -19,7 +19,7 @@ from clapometer.types import Window
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-FORMAT = 1
+FORMAT = 2
 """Raise when the same input would give other vectors, so that stored ones are not taken for new."""
 
 
