@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
 from clapometer.benchmark.tasks.task import TEST, TRAIN, VALIDATION, Clip, Folder
 from clapometer.tables.splits import canonical_split
-from clapometer.voice.corpora.ravdess import parse_name
+from clapometer.voice.corpora import CORPORA
 
 
 def audiocaps(folder: Folder) -> list[Clip]:
@@ -67,10 +68,10 @@ def ravdess(folder: Folder, *, folds: Sequence[Sequence[int]]) -> list[Clip]:
     clips: dict[str, Clip] = {}
     for path in folder.files("**/Actor_*/03-*.wav"):
         name = path.rpartition("/")[2]
-        found = parse_name(name.removesuffix(".wav"))
-        if found is None:
+        found = re.fullmatch(CORPORA["ravdess"].name, name.removesuffix(".wav"))
+        if found is None or int(found["speaker"]) not in fold_of:
             raise folder.error(f"{path} is not named as published, such as 03-01-06-01-02-01-12.wav")
-        label, actor = folder.task.labels[found.emotion - 1], found.actor
+        label, actor = folder.task.labels[int(found["emotion"]) - 1], int(found["speaker"])
         # Some copies hold every file twice, once in a folder of its own.
         clips.setdefault(name, Clip(path, (label,), fold=fold_of[actor], group=f"actor {actor}"))
     return list(clips.values())
