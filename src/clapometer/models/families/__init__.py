@@ -1,21 +1,55 @@
 """Model families, one module each.
 
-A new family is one module, listed in `registry.FAMILIES`: its model cards, a subclass of `Clap` with two methods, and
-what the protocol `Family` asks for. `tests/models/families/test_contract.py` holds for every family.
+A new family is one module, listed in `registry.FAMILIES`: a subclass of `Clap` with two methods, and what the protocol
+`Family` asks for. The cards of published models are in `cards.toml`.
+`tests/models/families/test_contract.py` holds for every family.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from clapometer.models.clap import Clap, Config
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint
 from clapometer.models.weights.tokenizers import Kind
-from clapometer.types import Hub, ModelCard
+from clapometer.types import Hub, ModelCard, Window
+
+_FACTS = tomllib.loads(Path(__file__).with_name("cards.toml").read_text(encoding="utf-8"))
+
+
+def card_text(text: str, seconds: float = 0) -> str:
+    """A text of `cards.toml` with its parts filled in."""
+    while "{" in text:
+        text = text.format(**_FACTS["texts"], seconds=f"{seconds:g}")
+    return text
+
+
+def published(family: str) -> tuple[tuple[ModelCard, ...], Mapping[str, tuple[Hub, ...]], Mapping[str, int]]:
+    """`MODELS`, `DOWNLOADS` and `PARAMETERS` of a family, from `cards.toml`."""
+
+    def fields_of(name: str) -> dict[str, Any]:
+        own = dict(_FACTS["models"][name])
+        return fields_of(own.pop("like")) | own if "like" in own else own
+
+    cards, downloads, parameters = [], {}, {}
+    for name in _FACTS["models"]:
+        fields = fields_of(name)
+        hub, parameters_of = fields.pop("hub", {}), fields.pop("parameters")
+        if fields["family"] != family:
+            continue
+        window = Window(**fields.pop("window"))
+        differences = card_text(fields.pop("differences", ""), window.seconds)
+        cards.append(ModelCard(name=name, window=window, differences=differences, **fields))
+        parameters[name] = parameters_of
+        if hub:
+            downloads[name] = tuple(Hub(repository, tuple(files)) for repository, files in hub.items())
+    return tuple(cards), downloads, parameters
 
 
 @dataclass(frozen=True)

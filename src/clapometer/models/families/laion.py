@@ -26,8 +26,7 @@ from torch.nn import functional
 
 from clapometer.errors import BadOption, CheckpointError
 from clapometer.models.clap import Clap, in_groups
-from clapometer.models.families import Recipe
-from clapometer.models.families.laion_cards import BASE, DOWNLOADS, MODELS, PARAMETERS, PORTED
+from clapometer.models.families import Recipe, card_text, published
 from clapometer.models.families.laion_export import write_transformers
 from clapometer.models.families.laion_state_dict import FRONT_END_NAMES, HUGGING_FACE, ORIGINAL
 from clapometer.models.families.testing import randomize_weights
@@ -38,8 +37,9 @@ from clapometer.models.weights.third_party import ThirdPartyCheckpoint, renamed_
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import FUSED, ModelCard, Window
 
-__all__ = ["CLASS", "DOWNLOADS", "MODELS", "PARAMETERS", "LaionClap", "LaionConfig", "match", "tiny"]
-
+MODELS, DOWNLOADS, PARAMETERS = published("laion")
+BASE = ("laion-music", "laion-music-speech")
+"""Models with HTS-AT base; the others have HTS-AT tiny."""
 TOKENS = 77
 """Tokens that the text tower was trained to read, special tokens included."""
 FRONT_END = DecibelMelConfig(sample_rate=48000, n_fft=1024, hop_length=480, n_mels=64, f_min=50.0, f_max=14000.0)
@@ -186,7 +186,7 @@ def match(checkpoint: ThirdPartyCheckpoint) -> Recipe | None:
         checkpoint,
         summary=f"LAION CLAP ({network}, {'fused' if fused else 'unfused'}, RoBERTa; {layout})",
         cards=cards,
-        differences=PORTED[fused] if ported else cards[0].differences,
+        differences=card_text("{ported-fused}" if fused else "{ported}") if ported else cards[0].differences,
         tokenizer="roberta",
         convert=partial(_from_transformers if ported else _from_original, checkpoint, frontend),
     )

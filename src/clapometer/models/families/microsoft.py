@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from clapometer.models.clap import Clap
-from clapometer.models.families import Recipe
+from clapometer.models.families import Recipe, published
 from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.cnn14 import Cnn14, Cnn14Config
 from clapometer.models.nets.hf_text import TextKind, TextTower, TextTowerConfig
@@ -24,52 +24,11 @@ from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_to
 from clapometer.models.nets.projection import ResidualProjection
 from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights, weights_below
 from clapometer.models.weights.tokenizers import byte_tokenizer
-from clapometer.types import Hub, ModelCard, Window
+from clapometer.types import ModelCard, Window
 
-_DIFFERENCES = (
-    "The published code concatenates the channels of a stereo file in time, and encodes {seconds:g} s of a longer "
-    "clip, drawn at random each time; here channels are averaged, and all windows of {seconds:g} s are encoded and "
-    "their vectors averaged. Other rates than 44.1 kHz are resampled by soxr, not torchaudio. A mono clip of 44.1 kHz "
-    "and at most {seconds:g} s has the published vector"
-)
-MODELS: tuple[ModelCard, ...] = (
-    ModelCard(
-        name="msclap-2022",
-        family="microsoft",
-        summary="Microsoft CLAP of 2022: CNN14 and BERT, trained on 128 thousand pairs",
-        sample_rate=44100,
-        window=Window(seconds=5.0, hop=5.0, short="repeat", long="windows"),
-        embedding_dim=1024,
-        license="MS-PL",
-        source="arXiv 2206.04769; https://huggingface.co/microsoft/msclap, CLAP_weights_2022.pth",
-        differences=_DIFFERENCES.format(seconds=5.0),
-    ),
-    ModelCard(
-        name="msclap-2023",
-        family="microsoft",
-        summary="Microsoft CLAP of 2023: HTS-AT and GPT-2, trained on 4.6 million pairs",
-        sample_rate=44100,
-        window=Window(seconds=7.0, hop=7.0, short="repeat", long="windows"),
-        embedding_dim=1024,
-        license="MS-PL",
-        source="arXiv 2309.05767; https://huggingface.co/microsoft/msclap, CLAP_weights_2023.pth",
-        differences=_DIFFERENCES.format(seconds=7.0),
-    ),
-)
-DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
-    "msclap-2022": (
-        Hub("microsoft/msclap", ("CLAP_weights_2022.pth",)),
-        Hub("google-bert/bert-base-uncased", ("tokenizer.json",)),
-    ),
-    "msclap-2023": (
-        Hub("microsoft/msclap", ("CLAP_weights_2023.pth",)),
-        Hub("openai-community/gpt2", ("tokenizer.json",)),
-    ),
-}
-
+MODELS, DOWNLOADS, PARAMETERS = published("microsoft")
 END = "<|endoftext|>"
 """Appended to a text for GPT-2; its hidden state becomes the embedding."""
-PARAMETERS: Mapping[str, int] = {"msclap-2022": 193_550_273, "msclap-2023": 155_648_409}
 FRONTENDS = {"msclap-2022": DecibelMelConfig(sample_rate=44100), "msclap-2023": DecibelMelConfig(sample_rate=32000)}
 """Front ends of the published files. The code of 2023 builds HTS-AT for 32 kHz and feeds it 44.1 kHz, so its bands are
 1.4 times higher than named: that is what it was trained with. The filterbank in the file is the one that is used.

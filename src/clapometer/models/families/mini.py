@@ -6,7 +6,7 @@ WordPiece vocabulary and a linear projection. Trained by `recipes/mini`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -14,27 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clapometer.models.clap import Clap
-from clapometer.models.families import Recipe
+from clapometer.models.families import Recipe, published
 from clapometer.models.nets.mel import LogMel, LogMelConfig
 from clapometer.models.nets.mobilenet import AudioEncoder, AudioEncoderConfig
 from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint
-from clapometer.types import Hub, ModelCard, Window
+from clapometer.types import ModelCard
 
-MODELS: tuple[ModelCard, ...] = (
-    ModelCard(
-        name="mini",
-        family="mini",
-        summary="small model embedded in the package, trained by this project on real sounds",
-        sample_rate=16000,
-        window=Window(seconds=10.0, hop=10.0, short="keep", long="windows"),
-        embedding_dim=384,
-        license="CC BY-NC 4.0",
-        source="recipes/mini; starts from YAMNet (Apache-2.0) and all-MiniLM-L6-v2 (Apache-2.0)",
-    ),
-)
-DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {}
-PARAMETERS: Mapping[str, int] = {"mini": 13_743_561}
+MODELS, DOWNLOADS, PARAMETERS = published("mini")
 SHORTEST = 15600
 """Samples below which a clip is padded with silence: the 0.975 s of one YAMNet frame."""
 

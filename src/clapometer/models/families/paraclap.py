@@ -14,40 +14,16 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from clapometer.models.clap import Clap
-from clapometer.models.families import Recipe
+from clapometer.models.families import Recipe, published
 from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.projection import ResidualProjection
 from clapometer.models.nets.wav2vec2 import SpeechEncoder, SpeechEncoderConfig, weight_of_factors
 from clapometer.models.weights.third_party import Rules, ThirdPartyCheckpoint, renamed_weights, weights_below
 from clapometer.models.weights.tokenizers import byte_tokenizer
-from clapometer.types import Hub, ModelCard, Window
+from clapometer.types import ModelCard
 
-MODELS: tuple[ModelCard, ...] = (
-    ModelCard(
-        name="paraclap",
-        family="paraclap",
-        summary="ParaCLAP: wav2vec 2.0 and BERT, trained on emotional speech and templates of its properties",
-        sample_rate=16000,
-        window=Window(seconds=30.0, hop=30.0, short="keep", long="windows"),
-        embedding_dim=768,
-        license="Creative Commons, which one is not said (speech tower: CC BY-NC-SA 4.0)",
-        source="arXiv 2406.07203; https://huggingface.co/KeiKinn/paraclap, best.pth.tar",
-        differences=(
-            "The published code encodes a file of any length at once; here clips longer than 30 s are encoded in "
-            "windows, so that memory is bounded, and their vectors averaged. Other rates than 16 kHz are resampled by "
-            "soxr in its HQ setting. A mono clip of 16 kHz and at most 30 s has the published vector"
-        ),
-    ),
-)
-DOWNLOADS: Mapping[str, tuple[Hub, ...]] = {
-    "paraclap": (
-        Hub("KeiKinn/paraclap", ("best.pth.tar",)),
-        Hub("google-bert/bert-base-uncased", ("tokenizer.json",)),
-    )
-}
-PARAMETERS: Mapping[str, int] = {"paraclap": 275_733_505}
-
+MODELS, DOWNLOADS, PARAMETERS = published("paraclap")
 _POSITIONS = "audio_branch.base.encoder.pos_conv_embed.conv."
 _FACTORS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
 """What old and new versions of torch call the factors of the positional weight."""
