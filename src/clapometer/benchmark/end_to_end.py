@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from clapometer.audio.reading import Samples
 from clapometer.benchmark.data import Data, EmbeddedClips
-from clapometer.benchmark.probes import LabelledVectors, labelled_vectors, validation_metric
+from clapometer.benchmark.probes import LabelledVectors, parts_of, validation_metric
 from clapometer.benchmark.results import FloatArray
 from clapometer.benchmark.splits import DataSplit
 from clapometer.benchmark.tasks.task import Template
@@ -25,6 +25,7 @@ from clapometer.embedding.pipeline import Progress, embed_files
 from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.training.audio_data import Sounds, amplified, decoded, fitted, masked, windows
+from clapometer.training.captions import indices_of_step
 from clapometer.training.loop import train
 from clapometer.training.objective import Objective, PrecomputedFeatures
 from clapometer.training.options import Augmentation, TrainOptions
@@ -105,7 +106,7 @@ def finetune_and_score(
     a random excerpt as long as the window (the whole clip if the window is fused), a random gain, and masking.
     """
     tags = data.task.metric == "map"
-    parts = [labelled_vectors(data, embedded, some) for some in (split.train, split.validation, split.tested)]
+    parts = parts_of(data, split, embedded)
     words = [data.task.word(label) for label in data.labels]
     classes = torch.from_numpy(class_vectors(clap, words, [template.text for template in templates]))
     sounds = decoded([data.path(index) for index in parts[0].indices], clap.card.sample_rate)
@@ -143,7 +144,8 @@ def _run(
         nonlocal epochs
         metric = validation_metric(data, validation, _scores(clap, head, data, validation, window))
         if not best or metric > best[0][0]:
-            best[:] = [(metric, epochs, _copied(clap), _copied(head))]
+            weights = [{name: one.cpu().clone() for name, one in of.state_dict().items()} for of in (clap, head)]
+            best[:] = [(metric, epochs, weights[0], weights[1])]
         epochs += 1
         return {data.task.metric: metric}
 
@@ -167,10 +169,7 @@ class _Batches:
         self.no_text = PrecomputedFeatures(list(torch.zeros(grid.batch_size, 1, dimension)))
 
     def __call__(self, step: int) -> ClassBatch:
-        count, batch = len(self.sounds), self.grid.batch_size
-        positions = [divmod(position, count) for position in range(step * batch, (step + 1) * batch)]
-        orders = {epoch: np.random.default_rng((self.grid.seed, 0, epoch)).permutation(count) for epoch, _ in positions}
-        indices = [int(orders[epoch][position]) for epoch, position in positions]
+        indices = indices_of_step(step, self.grid.batch_size, len(self.sounds), self.grid.seed)
         random = np.random.default_rng((self.grid.seed, 1, step))
         clips = [self.sounds[index] for index in indices]
         if self.window.long not in FUSED:
@@ -178,7 +177,7 @@ class _Batches:
             size = min(size, max(map(len, clips)))  # longer than all clips, it would be mostly silence
             clips = [fitted(samples, size, random) for samples in clips]
         parts = [self._windows(samples, random) for samples in clips]
-        return ClassBatch(parts, self.truth[indices], [""] * batch, self.no_text)
+        return ClassBatch(parts, self.truth[indices], [""] * len(indices), self.no_text)
 
     def _windows(self, samples: Samples, random: np.random.Generator) -> list[Tensor]:
         samples = masked(samples, self.sounds.sample_rate, AUGMENTATION, random)
@@ -205,7 +204,3 @@ def _scores(clap: Clap, head: Head, data: Data, clips: LabelledVectors, window: 
     with torch.no_grad():
         logits = head.linear(torch.from_numpy(embedded.vectors).to(head.linear.weight.device))
     return np.asarray(logits.double().cpu().numpy())
-
-
-def _copied(module: nn.Module) -> dict[str, Any]:
-    return {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}

@@ -18,6 +18,13 @@ RESAMPLES = Resamples(number=1000)
 """Of clips or groups."""
 
 
+def metrics_of(predictions: Predictions, metric: str, resamples: Resamples = RESAMPLES) -> BenchmarkMetrics:
+    """Metrics of a task by the name of its metric: `map` for tags, others for one class each."""
+    if metric == "map":
+        return tagging_metrics(predictions, resamples)
+    return classification_metrics(predictions, metric, resamples)
+
+
 def classification_metrics(predictions: Predictions, metric: str, resamples: Resamples = RESAMPLES) -> BenchmarkMetrics:
     """Metrics of a task whose clips have one class each.
 

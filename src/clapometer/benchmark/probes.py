@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from clapometer.benchmark.data import Data, EmbeddedClips
-from clapometer.benchmark.metrics import classification_metrics, tagging_metrics
+from clapometer.benchmark.metrics import metrics_of
 from clapometer.benchmark.results import FloatArray, Predictions
 from clapometer.benchmark.splits import DataSplit
 from clapometer.errors import BadOption
@@ -217,9 +217,7 @@ def validation_metric(data: Data, clips: LabelledVectors, scores: FloatArray) ->
     predictions = Predictions(
         [data.clips[index] for index in clips.indices], data.labels, scores, ["all"] * len(clips.indices)
     )
-    if data.task.metric == "map":
-        return float(tagging_metrics(predictions, QUICK).value.value)
-    return float(classification_metrics(predictions, data.task.metric, QUICK).value.value)
+    return float(metrics_of(predictions, data.task.metric, QUICK).value.value)
 
 
 def linear_probe(data: Data, split: DataSplit, embedded: EmbeddedClips) -> tuple[FloatArray, list[int], dict[str, Any]]:
@@ -229,7 +227,7 @@ def linear_probe(data: Data, split: DataSplit, embedded: EmbeddedClips) -> tuple
     training and validation clips together.
     """
     tags = data.task.metric == "map"
-    train, validation, tested = _parts(data, split, embedded)
+    train, validation, tested = parts_of(data, split, embedded)
     metrics: dict[float, float] = {}
     fit: LinearClassifier | None = None
     for penalty in PENALTIES:
@@ -247,7 +245,7 @@ def mlp_probe(
 ) -> tuple[FloatArray, list[int], dict[str, Any]]:
     """Fit an MLP: as `linear_probe`; learning rate, weight decay and number of epochs are chosen."""
     tags = data.task.metric == "map"
-    train, validation, tested = _parts(data, split, embedded)
+    train, validation, tested = parts_of(data, split, embedded)
 
     def validate(network: MlpClassifier) -> float:
         return validation_metric(data, validation, network.scores(validation.vectors))
@@ -267,5 +265,6 @@ def mlp_probe(
     return final.scores(tested.vectors), tested.indices, {**asdict(best), "validation": metrics}
 
 
-def _parts(data: Data, split: DataSplit, embedded: EmbeddedClips) -> list[LabelledVectors]:
+def parts_of(data: Data, split: DataSplit, embedded: EmbeddedClips) -> list[LabelledVectors]:
+    """The readable clips for training, validation and test."""
     return [labelled_vectors(data, embedded, some) for some in (split.train, split.validation, split.tested)]

@@ -21,7 +21,7 @@ from clapometer.benchmark.exclusion import (
     with_unseen_texts,
     without_clips,
 )
-from clapometer.benchmark.metrics import RESAMPLES, classification_metrics, tagging_metrics
+from clapometer.benchmark.metrics import RESAMPLES, metrics_of
 from clapometer.benchmark.published_results import compare_with_published, format_estimate
 from clapometer.benchmark.results import BenchmarkMetrics, BenchmarkResult, Predictions
 from clapometer.benchmark.splits import DataSplit, data_splits, without_copies
@@ -182,11 +182,11 @@ def run_benchmark(
             details["unseen_texts"] = _as_json(retrieval_metrics(clap, data, embedded.only(unseen), **options)[0])
     elif spec.setup == "zeroshot":
         predictions, details["prompts"] = classify_clips(clap, data, embedded, spec.templates, batch_size)
-        metrics = _metrics(data, predictions)
+        metrics = metrics_of(predictions, data.task.metric)
     else:
         predictions, details["splits"] = _supervised(clap, spec, embedded, seed, grid, window, progress)
         details["seed"] = seed
-        metrics = _metrics(data, predictions)
+        metrics = metrics_of(predictions, data.task.metric)
     size = batch_size or clap.default_batch_size
     compared = compare_with_published(
         data, spec.setup, metrics, clap.card.name, spec.templates, len(embedded.failed), len(copies)
@@ -207,12 +207,6 @@ def run_benchmark(
     }
     record["tested"]["copies_of_training"] = copies
     return BenchmarkResult(data.task, spec.setup, metrics, predictions, record, embedded.failed)
-
-
-def _metrics(data: Data, predictions: Predictions) -> BenchmarkMetrics:
-    if data.task.metric == "map":
-        return tagging_metrics(predictions)
-    return classification_metrics(predictions, data.task.metric)
 
 
 def _supervised(

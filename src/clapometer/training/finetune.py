@@ -201,8 +201,14 @@ def _read(
     data = read_rating_data(given, options, seen=base)
     clips, notes = _captions(options.replay, data) if options.replay.captions else ((), ())
     data = replace(data, notes=(*data.notes, *notes))
-    for line in (*_summary(data), *data.notes):
-        tell(line)
+    for step in data.steps:
+        tell(f"{step.rule}: {step.ratings} ratings removed ({step.about})")
+    tell(
+        f"{len(data.train)} pairs for training ({len(data.train.ratings)} ratings), {len(data.validation)} for "
+        f"validation, {len(data.test) if data.test else 0} for the test"
+    )
+    for note in data.notes:
+        tell(note)
     return data, clips
 
 
@@ -215,16 +221,6 @@ def _timed(options: TrainOptions, pairs: int) -> TrainOptions:
     options = options.with_steps(pairs)
     warmup = min(options.warmup_steps, options.steps // 2)
     return replace(options, validate_every=one, save_every=one, warmup_steps=warmup)
-
-
-def _summary(data: RatingData) -> list[str]:
-    train, validation, test = data.train, data.validation, data.test
-    held_out = f"{len(test) if test else 0} for the test"
-    lines = [f"{step.rule}: {step.ratings} ratings removed ({step.about})" for step in data.steps]
-    return [
-        *lines,
-        f"{len(train)} pairs for training ({len(train.ratings)} ratings), {len(validation)} for validation, {held_out}",
-    ]
 
 
 def _captions(replay: ReplayOptions, data: RatingData) -> tuple[tuple[Clip, ...], tuple[str, ...]]:
@@ -313,15 +309,17 @@ def _record(
     clap: Clap,
 ) -> dict[str, Any]:
     """The record that identifies this run, and from which it is repeated."""
-    tables = [] if data.split.path == IN_MEMORY else [os.fspath(data.split.path)]
+    split = data.split
+    tables = [] if split.path == IN_MEMORY else [os.fspath(split.path)]
     tables += options.replay.captions
+    columns = [column.tolist() for column in (split.audio, split.text, split.listener, split.rating, split.split)]
     return {
         "command": "finetune",
-        "ratings": os.fspath(ratings) if isinstance(ratings, (str, os.PathLike)) else os.fspath(data.split.path),
+        "ratings": os.fspath(ratings if isinstance(ratings, (str, os.PathLike)) else split.path),
         "model": os.fspath(model),
         "arguments": options.as_record(),
         "hashes": {path: file_hash(Path(path)) for path in tables},
-        "split_sha256": _split_hash(data),
+        "split_sha256": hashlib.sha256(repr(columns).encode("utf-8", "replace")).hexdigest(),
         "weights": weights,
         "pairs": {
             "train": len(data.train),
@@ -333,9 +331,3 @@ def _record(
         "device": clap.device.type,
         "versions": versions(),
     }
-
-
-def _split_hash(data: RatingData) -> str:
-    """SHA-256 of the ratings with their splits, wherever they come from."""
-    columns = (data.split.audio, data.split.text, data.split.listener, data.split.rating, data.split.split)
-    return hashlib.sha256(repr([column.tolist() for column in columns]).encode("utf-8", "replace")).hexdigest()

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,7 +96,10 @@ def read_rating_data(ratings: Ratings, options: FinetuneOptions | None = None, *
     targets = options.targets
     if targets != "mean" and not ratings.has_listeners:
         raise BadOption(f"targets: {ratings.path.name} has no column of listeners; use mean, or name it")
-    notes = [*ratings.notes, *_problems(ratings)]
+    notes = list(ratings.notes)
+    for kind, count in ratings.problem_counts().items():
+        first = next(problem for problem in ratings.problems if problem.kind == kind)
+        notes.append(f"{count} rows: {kind}; {ratings.unit} {first.line}: {first.message}")
     split = ratings.canonical_split
     if not split.astype(bool).any():
         split[:] = TRAIN
@@ -160,12 +163,6 @@ def _check_one_split(ratings: Ratings) -> None:
             f"{ratings.path}: one pair is in two splits, {ratings.split[first]} ({ratings.where(first)}) and "
             f"{ratings.split[number]} ({ratings.where(number)}); give all of its ratings one"
         )
-
-
-def _problems(ratings: Ratings) -> Iterable[str]:
-    for kind, count in ratings.problem_counts().items():
-        first = next(problem for problem in ratings.problems if problem.kind == kind)
-        yield f"{count} rows: {kind}; {ratings.unit} {first.line}: {first.message}"
 
 
 def _clips(ratings: Ratings, audio_root: str) -> list[tuple[Path, bytes]]:

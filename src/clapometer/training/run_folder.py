@@ -62,16 +62,16 @@ def claim_run(folder: Path, run: dict[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadOption(f"{path} is damaged ({error}); remove it, or choose another folder") from error
-    changed = [f"{name}: {before.get(name)} there, {run.get(name)} now" for name in _differences(before, run)]
+    changed = [
+        f"{name}: {before.get(name)} there, {run.get(name)} now"
+        for name in {**before, **run}
+        if before.get(name) != run.get(name)
+    ]
     if changed:
         raise BadOption(
             f"{folder} holds another run ({'; '.join(changed[:3])}); use the same options to resume it, "
             "or choose another folder"
         )
-
-
-def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    return [name for name in {**before, **now} if before.get(name) != now.get(name)]
 
 
 @dataclass(frozen=True)

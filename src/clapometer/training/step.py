@@ -64,7 +64,11 @@ def gradients(
         group.gathered(torch.cat(vectors), own, size).requires_grad_() for vectors in zip(*made, strict=True)
     )
     terms: dict[str, Tensor] = objective(audio, text, clap.logit_scale, batch)
-    _backward(terms, step)
+    loss = torch.stack(list(terms.values())).sum()
+    if not torch.isfinite(loss):
+        shown = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
+        raise TrainingFailed(f"the loss is not finite at step {step + 1} ({shown}); take a lower learning rate")
+    loss.backward()  # type: ignore[no-untyped-call]
     for part, some in enumerate(parts):
         again = made[part] if whole else _vectors(clap, batch, some, options, step, first + part)
         learning = [
@@ -77,14 +81,6 @@ def gradients(
     seen_by_all = {id(clap.logit_scale), *map(id, objective.parameters())}
     group.sum_gradients([weight for weight in weights if id(weight) not in seen_by_all])
     return terms
-
-
-def _backward(terms: dict[str, Tensor], step: int) -> None:
-    loss = torch.stack(list(terms.values())).sum()
-    if not torch.isfinite(loss):
-        shown = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-        raise TrainingFailed(f"the loss is not finite at step {step + 1} ({shown}); take a lower learning rate")
-    loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _vectors(
