@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from clapometer.errors import BadOption
+from clapometer.audio.files import audio_files_below
+from clapometer.errors import BadAudio, BadOption
 from clapometer.tables import atomic_write, format_of, write_rows
 
 _FACTS = tomllib.loads(Path(__file__).with_name("corpora.toml").read_text(encoding="utf-8"))
 WORDS: dict[str, str] = _FACTS["words"]
 """Adjectives for emotions; an emotion that is not here is its own adjective."""
-ENDINGS = (".wav", ".flac", ".mp3", ".ogg")
-"""Extensions of sounds: a corpus may have been converted."""
 Codes = Mapping[str, Mapping[str, str]]
 """For a field, the meaning of each code."""
 
@@ -141,7 +140,11 @@ class Corpus:
         root = self._root(folder)
         labels = self.labels.read(root) if self.labels else {}
         clips, skipped = [], {}
-        for path in _sounds(root):
+        try:
+            sounds = audio_files_below(root)
+        except BadAudio:
+            sounds = []
+        for path in (sound.relative_to(root) for sound in sounds):
             found = self._clip(path, labels)
             if isinstance(found, SpeechClip):
                 clips.append(found)
@@ -229,16 +232,3 @@ def write_corpus(table: SpeechTable, output: Path) -> None:
     form, columns = format_of(output), table.columns
     with atomic_write(output) as file:
         write_rows(file, form, columns, list(table.rows(output.parent)), dict.fromkeys(columns, str))
-
-
-def _sounds(root: Path) -> list[Path]:
-    """Sorted relative paths of the sounds in a folder and its subfolders, without hidden ones as macOS leaves them."""
-    found = []
-    for parent, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        found += [
-            (Path(parent) / name).relative_to(root)
-            for name in files
-            if name.lower().endswith(ENDINGS) and not name.startswith(".")
-        ]
-    return sorted(found)
