@@ -1,0 +1,18 @@
+"""The examples in docstrings run and return what they show."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src"
+MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if ">>>" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_examples_of_docstrings(path: Path) -> None:
+    module = importlib.import_module(".".join(path.relative_to(SOURCE).with_suffix("").parts))
+    assert doctest.testmod(module).failed == 0
