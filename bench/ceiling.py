@@ -1,12 +1,14 @@
-"""The noise ceiling in every design, against what the true means reach: a Markdown table.
+"""The noise ceiling in every design, against what the true means reach: Markdown tables, the first one as JSON, too.
 
-python bench/ceiling.py [--runs 200] [--only TEXT]
+python bench/ceiling.py [--runs 200] [--only TEXT] [--out bench/results/ceiling.json]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -23,16 +25,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=200, help="studies per design; twice as many without a signal")
     parser.add_argument("--only", default="", help="designs whose names contain this")
+    parser.add_argument("--out", type=Path, help="where the first table goes as JSON")
     given = parser.parse_args()
-    print(
-        "| design | " + " | ".join(f"{name.upper()} reported / reached / covered" for name in NAMES) + " | withheld |"
-    )
+    print("| design | " + " | ".join(f"{name.upper()} reported, reached (covered)" for name in NAMES) + " | withheld |")
     print("| --- " * 6 + "|")
+    rows = []
     for name, made in DESIGNS.items():
         if given.only in name:
             reported, reached, held, withheld = measured(made, given.runs)
-            cells = [f"{a:.3f} / {b:.3f} / {c:.3f}" for a, b, c in zip(reported, reached, held, strict=True)]
+            cells = [f"{a:.3f}, {b:.3f} ({c:.3f})" for a, b, c in zip(reported, reached, held, strict=True)]
             print(f"| {name} | {' | '.join(cells)} | {withheld:.3f} |", flush=True)
+            rows.append([name, *cells])
+    if given.out is not None:
+        given.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     print("\n| design | " + " | ".join(f"{name.upper()}: holds 0, or withheld" for name in NAMES[:3]) + " |")
     print("| --- " * 4 + "|")
     for name, made in NOTHING.items():

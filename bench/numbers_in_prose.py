@@ -3,7 +3,8 @@
     python bench/numbers_in_prose.py [--check]
 
 `numbers_in_prose.toml` lists sentences with `{}` where a number goes, and where its value is. A sentence that is not on
-its page, or is there twice, is an error; so is, with `--check`, a number that differs from its source.
+its page, or is there twice, is an error; so is, with `--check`, a number that differs from its source. The rows of a
+table behind `<!-- table: FILE -->` are those of the JSON file: a list of rows, each a list of cells or an object.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Path(__file__).with_suffix(".toml")
 CARD = ROOT / "src" / "clapometer" / "models" / "bundled" / "mini" / "CARD.md"
+TABLE_MARK = re.compile(r"(?P<head><!-- table: (?P<file>\S+) -->\n\|.*\n\|.*\n)(?:\|.*\n)*")
 NUMBER = r"([-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)"
 
 
@@ -43,6 +45,8 @@ def main() -> None:
     for sentence in sentences():
         page = pages.setdefault(sentence.page, sentence.page.read_text(encoding="utf-8"))
         pages[sentence.page] = rewritten(page, sentence)
+    for path in (ROOT / "README.md", ROOT / "bench" / "RESULTS.md", *sorted((ROOT / "docs").glob("*.md"))):
+        pages[path] = with_tables(pages.get(path) or path.read_text(encoding="utf-8"))
     pages[CARD] = card()
     stale = [path for path, text in pages.items() if text != path.read_text(encoding="utf-8")]
     for path in stale:
@@ -75,6 +79,17 @@ def rewritten(page: str, sentence: Sentence) -> str:
     return page
 
 
+def with_tables(page: str) -> str:
+    """A page with the rows of its marked tables from their sources."""
+
+    def table(found: re.Match[str]) -> str:
+        rows = json.loads((ROOT / found["file"]).read_text(encoding="utf-8"))
+        lines = (list(row.values()) if isinstance(row, dict) else row for row in rows)
+        return found["head"] + "".join(f"| {' | '.join(map(str, cells))} |\n" for cells in lines)
+
+    return TABLE_MARK.sub(table, page)
+
+
 def value_of(source: str) -> str:
     """A number of a JSON file as it is written."""
     place, _, form = source.partition("|")
@@ -84,6 +99,8 @@ def value_of(source: str) -> str:
         value = value[int(key)] if isinstance(value, list) else value[key]
     if form == "millions":
         return f"{value / 1e6:.1f}"
+    if form == "seconds":  # of milliseconds
+        return f"{value / 1000:.2g}"
     return format(value, form).replace("e-0", "e-")
 
 

@@ -1,6 +1,6 @@
-"""What screening costs honest listeners, and what it makes of random clickers: two Markdown tables.
+"""What screening costs honest listeners, and what it makes of random clickers: Markdown tables, the first as JSON, too.
 
-    python bench/screening.py [--runs 100]
+    python bench/screening.py [--runs 100] [--out bench/results/screening.json]
 
 Reliability and ceiling are those of the ratings that each rule keeps, which the product does not use after a rule that
 selects by agreement; the truth stands beside.
@@ -9,7 +9,9 @@ selects by agreement; the truth stands beside.
 from __future__ import annotations
 
 import argparse
+import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -36,13 +38,18 @@ MANY = 40
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100, help="studies per row")
-    runs = parser.parse_args().runs
+    parser.add_argument("--out", type=Path, help="where the first table goes as JSON")
+    asked = parser.parse_args()
+    runs, rows = asked.runs, []
     print("Honest listeners (200 pairs, 4 ratings each, noise of SD 2 on a scale of 0 to 10, nobody inattentive):\n")
     print("| rule | ratings kept | ICC(1) of those | their LCC ceiling | LCC with the truth | SRCC of a score |")
     print("| --- " * 6 + "|")
     for rule in RULES:
         cells = np.nanmean([row(honest(np.random.default_rng(seed)), rule, seed) for seed in range(runs)], axis=0)
-        print(f"| {rule} | {cells[0]:.2f} | {' | '.join(f'{cell:.3f}' for cell in cells[1:])} |", flush=True)
+        rows.append([rule, f"{cells[0]:.2f}", *(f"{cell:.3f}" for cell in cells[1:])])
+        print(f"| {' | '.join(rows[-1])} |", flush=True)
+    if asked.out is not None:
+        asked.out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     print("\nRandom clickers, on whom nothing can agree (ICC 0):\n")
     print("| rule | ratings kept | ICC(1) of those | its interval excludes 0 | so do at most, of those in use |")
     print("| --- " * 5 + "|")

@@ -39,3 +39,11 @@ def test_a_number_that_differs_is_rewritten(numbers, tmp_path: Path) -> None:
 def test_a_sentence_must_be_on_its_page_once(numbers, page: str) -> None:
     with pytest.raises(SystemExit, match="there must be one"):
         numbers.rewritten(page, numbers.Sentence(ROOT / "README.md", "accuracy {}", ("x.json:a|.3f",)))
+
+
+def test_rows_of_a_marked_table_are_those_of_its_source(numbers, tmp_path: Path) -> None:
+    source = tmp_path / "rows.json"
+    source.write_text(json.dumps([["dog", "0.9"], {"label": "cat", "accuracy": 0.8}]))
+    head = f"Before.\n\n<!-- table: {source} -->\n| label | accuracy |\n| --- | --- |\n"
+    page = numbers.with_tables(f"{head}| dog | 0.1 |\n\nBehind.")
+    assert page == f"{head}| dog | 0.9 |\n| cat | 0.8 |\n\nBehind."
