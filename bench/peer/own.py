@@ -66,7 +66,7 @@ def floor(folder: Path) -> dict[str, float]:
     clap = clapometer.load(folder / "laion" / "laion.pt", device="cpu")
     count = FlopCounterMode(display=False)
     with torch.no_grad(), count:
-        clap.encode_clips([[torch.zeros(480000)]])
+        clap.encode_clips([[(torch.zeros(480000), 1.0)]])
     audio = count.get_total_flops()
     count = FlopCounterMode(display=False)
     with torch.no_grad(), count:

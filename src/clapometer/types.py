@@ -19,6 +19,7 @@ BoolArray: TypeAlias = "npt.NDArray[np.bool_]"
 StrArray: TypeAlias = "npt.NDArray[np.object_]"
 Short = Literal["keep", "pad", "repeat", "repeatpad"]
 Long = Literal["windows", "head", "fused", "fused-all"]
+Channels = Literal["mean", "first", "loudest"]
 FUSED: tuple[Long, ...] = ("fused", "fused-all")
 """Treatments that only a model with a fusion path knows."""
 BackendName = Literal["torch", "openvino", "openvino-int8"]
@@ -124,13 +125,15 @@ class Window:
     the `head`, the first window; or `fused`: the whole clip at once, by models that encode a shrunk spectrogram of
     it and three chunks from its start, middle and end. With `fused-all` a clip that fits the window is encoded like
     that, too, as transformers does for a single clip."""
+    channels: Channels = "mean"
+    """What becomes of several channels: their `mean`, the `first` one, or the `loudest` one by energy."""
 
     def __post_init__(self) -> None:
         if not 0 < self.seconds < math.inf:
             raise BadOption(f"window: seconds must be positive and finite, not {self.seconds}")
         if not 0 < self.hop <= self.seconds:
             raise BadOption(f"window: hop must be positive and at most the window's {self.seconds} s, not {self.hop}")
-        for name, kind in (("short", Short), ("long", Long)):
+        for name, kind in (("short", Short), ("long", Long), ("channels", Channels)):
             value, allowed = getattr(self, name), get_args(kind)
             if value not in allowed:
                 raise BadOption(f"window: {name} must be one of {', '.join(allowed)}, not {value!r}")
@@ -166,7 +169,7 @@ class Window:
                     changes[name] = float(value)
                 except ValueError:
                     raise BadOption(f"window: {name} must be a number of seconds, not {value!r}") from None
-            elif name in ("short", "long"):
+            elif name in ("short", "long", "channels"):
                 changes[name] = value
             else:
                 known = ", ".join(field.name for field in fields(self))
@@ -176,7 +179,8 @@ class Window:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        return f"seconds={self.seconds:.12g},hop={self.hop:.12g},short={self.short},long={self.long}"
+        channels = "" if self.channels == "mean" else f",channels={self.channels}"
+        return f"seconds={self.seconds:.12g},hop={self.hop:.12g},short={self.short},long={self.long}{channels}"
 
 
 @dataclass(frozen=True)
@@ -230,3 +234,7 @@ class Score:
     seen: str = ""
     """The training data of the model in this pair, such as `audio:train`; see `clapometer.seen`. Empty where nothing is
     listed."""
+    silent_windows: int = 0
+    """Windows of the clip that are digitally silent; left out where others are not."""
+    note: str = ""
+    """What is unusual about the clip, such as its being near-silent; empty where nothing is."""

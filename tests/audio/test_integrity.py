@@ -8,9 +8,10 @@ import pytest
 import soundfile
 from conftest import Writer, noise
 
-from clapometer.audio.integrity import mp3_samples, truncation_reason
-from clapometer.audio.reading import Samples, read_sound
+from clapometer.audio.integrity import mp3_samples, truncation
+from clapometer.audio.reading import Reading, Samples, read_sound, read_windows
 from clapometer.errors import BadAudio
+from clapometer.types import Window
 
 
 def pages(ogg: bytes) -> list[int]:
@@ -34,7 +35,7 @@ def checksum(page: bytes) -> int:
 
 
 def reason(path: Path, seconds: float = 1.0) -> str:
-    return truncation_reason(path, soundfile.info(path).format, seconds)
+    return truncation(path, soundfile.info(path).format, seconds).problem
 
 
 def wav(*chunks: tuple[bytes, int, bytes]) -> bytes:
@@ -51,12 +52,15 @@ FMT = (b"fmt ", 16, struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16))
 def test_an_ogg_file_that_ends_with_any_page_but_the_last_is_cut_off(options: dict[str, str], write: Writer) -> None:
     path = write("a.ogg", noise(20), **options)
     whole = path.read_bytes()
-    assert reason(path) == ""
+    assert truncation(path, "OGG", 1.0) == ("", "")
     starts = pages(whole)
     assert len(starts) > 4
     for start in starts[3:]:
         path.write_bytes(whole[:start])
-        assert truncation_reason(path, "OGG", 1.0) == "the page that ends an ogg stream is missing"
+        assert truncation(path, "OGG", 1.0) == ("", "the page that ends an ogg stream is missing")
+        read = Reading()
+        assert len([*read_windows(path, RATE, Window(60.0, 60.0), read)]) == 1
+        assert read.note == "the page that ends an ogg stream is missing"
 
 
 @pytest.mark.parametrize("left", [1, 5, 26, 27, 30, -100, -1])
@@ -64,10 +68,7 @@ def test_an_ogg_file_that_ends_within_a_page_is_cut_off(left: int, write: Writer
     path = write("a.ogg", noise(20))
     whole = path.read_bytes()
     path.write_bytes(whole[: pages(whole)[-1] + left] if left > 0 else whole[:left])
-    assert truncation_reason(path, "OGG", 1.0) in (
-        "its last page is incomplete",
-        "the page that ends an ogg stream is missing",
-    )
+    assert truncation(path, "OGG", 1.0).problem == "its last page is incomplete"
 
 
 def test_ogg_streams_one_after_another_are_whole(write: Writer) -> None:
@@ -82,13 +83,13 @@ def test_the_sign_of_a_page_within_a_page_is_not_taken_for_one(tmp_path: Path) -
     page[22:26] = checksum(bytes(page)).to_bytes(4, "little")
     path = tmp_path / "a.ogg"
     path.write_bytes(page)
-    assert truncation_reason(path, "OGG", 1.0) == ""
+    assert truncation(path, "OGG", 1.0).problem == ""
 
 
 @pytest.mark.parametrize("data", [b"", b"OggS", bytes(200_000)])
 def test_what_is_no_ogg_file_is_incomplete(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.ogg").write_bytes(data)
-    assert truncation_reason(tmp_path / "a.ogg", "OGG", 1.0) in (
+    assert truncation(tmp_path / "a.ogg", "OGG", 1.0).problem in (
         "it has no page of an ogg stream",
         "its last page is incomplete",
     )
@@ -115,7 +116,7 @@ def test_a_missing_page_is_an_error(write: Writer) -> None:
     whole = path.read_bytes()
     starts = pages(whole)
     path.write_bytes(whole[: starts[3]] + whole[starts[4] :])
-    assert "pages are missing before byte" in truncation_reason(path, "OGG", 1.0)
+    assert "pages are missing before byte" in truncation(path, "OGG", 1.0).problem
 
 
 def test_joined_ogg_files_are_read_to_their_end(write: Writer) -> None:
@@ -178,7 +179,7 @@ def test_an_mp3_file_is_never_read_in_part(write: Writer) -> None:
 def test_a_wav_file_from_a_pipe_does_not_know_its_length(length: int, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav(FMT, (b"data", length, bytes(100))))
-    assert truncation_reason(path, "WAV", 1.0) == ""
+    assert truncation(path, "WAV", 1.0).problem == ""
     assert read_sound(path, 16000).shape == (50,)
 
 
@@ -187,7 +188,8 @@ def test_a_wav_file_is_held_to_its_length(length: int, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(wav(FMT, (b"data", length, bytes(100))))
     assert (
-        truncation_reason(path, "WAV", 0.003) == f"its header promises {length} bytes of audio, 100 are present: 0.00 s"
+        truncation(path, "WAV", 0.003).problem
+        == f"its header promises {length} bytes of audio, 100 are present: 0.00 s"
     )
 
 
@@ -205,12 +207,35 @@ def test_other_chunks_are_passed_over(tmp_path: Path) -> None:
 def test_relatives_of_wav_are_held_to_their_length_too(options: dict[str, str], write: Writer) -> None:
     path = write("a.wav", noise(1), **options)
     assert reason(path) == ""
-    path.write_bytes(path.read_bytes()[:-2])
-    assert reason(path).startswith("its header promises 32000 bytes of audio, 31998 are present")
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert reason(path).startswith("its header promises 32000 bytes of audio, 30000 are present")
+
+
+@pytest.mark.parametrize("missing", [1, 16, 36, 1024])
+def test_a_header_that_promises_a_few_bytes_too_many_costs_a_note(missing: int, write: Writer) -> None:
+    path = write("a.wav", noise(1))
+    path.write_bytes(path.read_bytes()[:-missing])
+    read = Reading()
+    ((samples, _),) = read_windows(path, RATE, Window(1.0, 1.0), read)
+    assert len(samples) == RATE - -(-missing // 2)
+    assert read.note == f"its header promises 32000 bytes of audio, {32000 - missing} are present"
+
+
+@pytest.mark.parametrize("riff", [0, 36])
+def test_a_recording_that_was_not_finished_is_read_with_a_note(riff: int, write: Writer) -> None:
+    path = write("a.wav", noise(1))
+    whole = read_sound(path, RATE)
+    content = bytearray(path.read_bytes())
+    content[4:8], content[40:44] = riff.to_bytes(4, "little"), bytes(4)
+    path.write_bytes(content)
+    read = Reading()
+    ((samples, _),) = read_windows(path, RATE, Window(1.0, 1.0), read)
+    np.testing.assert_array_equal(samples, whole)
+    assert "recording was not finished" in read.note
 
 
 def test_other_formats_are_not_judged(write: Writer) -> None:
     for name in ("a.flac", "a.mp3", "a.aiff"):
         path = write(name, noise(1))
         path.write_bytes(path.read_bytes()[:-10])
-        assert truncation_reason(path, soundfile.info(path).format, 1.0) == ""
+        assert reason(path) == ""

@@ -18,9 +18,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clapometer.audio import reading
-from clapometer.audio.reading import Samples, Sound, check_file, is_one_sound, read_sound, read_windows
+from clapometer.audio.reading import Reading, Samples, Sound, check_file, is_one_sound, read_sound, read_windows
 from clapometer.errors import BadAudio
-from clapometer.types import Long, Short, Window
+from clapometer.types import Channels, Long, Short, Window
 
 RATE = 16000
 
@@ -64,15 +64,17 @@ def test_windows_are_those_of_the_definition(
     samples = np.arange(1, length + 1, dtype=np.float32)
     blocks = (samples[start : start + block] for start in range(0, length, block))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_resampled", lambda sound, rate: blocks)
+        patch.setattr(reading, "_resampled", lambda *_: blocks)
         found = list(read_windows("a stub", RATE, Window(size / RATE, hop / RATE, short, long)))
-    assert [window.tolist() for window in found] == windows_by_definition(samples, size, hop, short, long)
-    assert all(window.dtype == np.float32 for window in found)
+    assert [window.samples.tolist() for window in found] == windows_by_definition(samples, size, hop, short, long)
+    assert all(window.samples.dtype == np.float32 for window in found)
+    if long == "windows" and length > size:  # together they add the whole clip
+        assert sum(window.weight for window in found) == pytest.approx(length / size)
 
 
 def test_windows_do_not_share_memory() -> None:
     samples = np.arange(10, dtype=np.float32)
-    first, second, third = read_windows((samples, 4000), 4000, Window(0.001, 0.00075))
+    first, second, third = (one.samples for one in read_windows((samples, 4000), 4000, Window(0.001, 0.00075)))
     first[:] = second[:] = -1
     assert third.tolist() == [6, 7, 8, 9]
     assert samples.tolist() == list(range(10))
@@ -82,16 +84,48 @@ def test_windows_do_not_share_memory() -> None:
 def test_silent_windows_are_left_out_where_others_are_not(silence: tuple[int, int]) -> None:
     sound, (before, after) = noise(2), silence
     padded = np.concatenate([np.zeros(before * RATE, np.float32), sound, np.zeros(after * RATE, np.float32)])
-    found = list(read_windows((padded, RATE), RATE, Window(1.0, 1.0)))
+    read = Reading()
+    found = [one.samples for one in read_windows((padded, RATE), RATE, Window(1.0, 1.0), read)]
+    windows = f"{sum(silence)} of {2 + sum(silence)} windows"
+    assert (read.silent_windows, read.note) == (sum(silence), f"{windows} are digital silence and left out")
     np.testing.assert_array_equal(np.stack(found), sound.reshape(2, RATE))
     assert len(list(read_windows((np.zeros(5 * RATE, np.float32), RATE), RATE, Window(1.0, 1.0)))) == 1
-    assert not next(read_windows((padded, RATE), RATE, Window(1.0, 1.0, long="head"))).any() or not before
+    assert not next(read_windows((padded, RATE), RATE, Window(1.0, 1.0, long="head"))).samples.any() or not before
+
+
+@pytest.mark.parametrize(
+    ("sound", "note"),
+    [
+        (noise(1) * np.float32(1e-4), "near-silent (peak -8"),
+        (np.zeros(RATE, np.float32), "the clip is digital silence"),
+        (noise(0.05), "the clip has 0.05 s"),
+        (np.stack([noise(1), -noise(1)]), "the channels cancel out: their mean is 99 dB below them; see --channels"),
+        (np.stack([noise(1), -0.9 * noise(1)]), "the channels cancel out: their mean is 2"),
+        (np.stack([noise(1), noise(1, seed=1)]), ""),
+        (np.stack([noise(1), 0 * noise(1)]), ""),
+        (noise(1), ""),
+    ],
+)
+def test_what_is_unusual_about_a_clip_is_noted(sound: Samples, note: str) -> None:
+    read = Reading()
+    list(read_windows((sound, RATE), RATE, Window(1.0, 1.0), read))
+    assert note in read.note
+    assert bool(note) == bool(read.note)
+
+
+@pytest.mark.parametrize(("channels", "chosen"), [("first", 0), ("loudest", 1)])
+def test_a_channel_is_chosen(channels: Channels, chosen: int, write: Writer) -> None:
+    sound = np.stack([0.5 * noise(1), -noise(1)])
+    ((samples, _),) = read_windows((sound, RATE), RATE, Window(1.0, 1.0, channels=channels))
+    np.testing.assert_array_equal(samples, sound[chosen])
+    path = write("a.wav", sound.T, subtype="FLOAT")
+    np.testing.assert_array_equal(read_sound(path, RATE, channels), sound[chosen])
 
 
 @pytest.mark.parametrize(("long", "parts"), [("head", 1), ("windows", 3)])
 def test_the_head_is_the_first_window(long: Long, parts: int) -> None:
     samples = noise(2.5)
-    found = list(read_windows((samples, RATE), RATE, Window(1.0, 1.0, long=long)))
+    found = [one.samples for one in read_windows((samples, RATE), RATE, Window(1.0, 1.0, long=long))]
     assert len(found) == parts
     np.testing.assert_array_equal(found[0], samples[:RATE])
     np.testing.assert_array_equal(found[-1], samples[-RATE:] if long == "windows" else samples[:RATE])
@@ -112,7 +146,7 @@ def test_windows_and_hops_below_a_sample_come_to_an_end(short: Short) -> None:
 
 
 def test_a_sample_that_is_resampled_to_nothing_is_a_window_of_silence() -> None:
-    (window,) = read_windows((np.ones(1, np.float32), 192000), RATE, Window(0.001, 0.001, "pad"))
+    ((window, _),) = read_windows((np.ones(1, np.float32), 192000), RATE, Window(0.001, 0.001, "pad"))
     assert window.shape == (16,)
     assert np.isfinite(window).all()
 
@@ -302,7 +336,7 @@ def test_a_name_with_a_zero_byte_is_refused() -> None:
         read_sound("a\0b.wav", RATE)
 
 
-@pytest.mark.parametrize("where", [0.01, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("where", [0.01, 0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -18,7 +18,7 @@ from clapometer.benchmark.run import plan_benchmark, run_benchmark, warnings_of
 from clapometer.benchmark.tasks import TASKS, find_task
 from clapometer.classification.classifier import classify
 from clapometer.errors import BadOption
-from clapometer.models.clap import Clap
+from clapometer.models.clap import Clap, EncodedSound
 from clapometer.provenance import file_hash
 from clapometer.seen import NOTHING
 
@@ -129,7 +129,7 @@ def test_retrieval_by_a_perfect_model(clap, grown, monkeypatch):
     files = {clip.audio.rpartition("/")[2]: number for number, clip in enumerate(clips)}
 
     def hear(sounds, **_):
-        return [torch.eye(8)[files[str(path).rpartition("/")[2]]] for path in sounds]
+        return [EncodedSound(torch.eye(8)[files[str(path).rpartition("/")[2]]]) for path in sounds]
 
     monkeypatch.setattr(clap, "try_embed_audio", hear)
     metrics = benchmark(clap, "clotho", place).metrics.estimates

@@ -42,7 +42,8 @@ def test_arrays_are_classified_with_provenance(clap: MiniClap, tmp_path: Path) -
     write_classified_table(found, tmp_path / "labels.csv")
     written = read_table(tmp_path / "labels.csv", required=())
     assert written.columns == (
-        "audio", "predicted", "probability", "cosine", "predicted_2", "probability_2", "cosine_2", "error",
+        "audio", "predicted", "probability", "cosine", "predicted_2", "probability_2", "cosine_2", "silent_windows",
+        "note", "error",
     )  # fmt: skip
     assert [row["predicted"] for row in written.rows] == [clip.labels[0] for clip in found.clips]
     assert json.loads((tmp_path / "labels.json").read_text())["summary"] == found.record["summary"]

@@ -106,7 +106,7 @@ def test_files_to_a_table_with_provenance(classify, clips, tmp_path):
     classify(clips / "z.wav", clips / "a.WAV", "--top-k", 2, "-o", tmp_path / "out.csv")
     rows = written(tmp_path / "out.csv")
     names = ["predicted", "probability", "cosine"]
-    assert list(rows[0]) == ["audio", *names, *(f"{name}_2" for name in names), "error"]
+    assert list(rows[0]) == ["audio", *names, *(f"{name}_2" for name in names), "silent_windows", "note", "error"]
     assert [row["audio"] for row in rows] == [str(clips / "z.wav"), str(clips / "a.WAV")]
     for row in rows:
         first, second = float(row["probability"]), float(row["probability_2"])

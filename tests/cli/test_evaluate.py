@@ -193,7 +193,7 @@ def test_a_calibrated_model_gives_ratings(run, tmp_path, model):
 
     assert CliRunner().invoke(app, score).exit_code == 0
     rows = read(tmp_path / "s.csv")
-    assert list(rows[0]) == ["audio", "text", "score", "cosine", "rating", "seen", "error"]
+    assert list(rows[0]) == ["audio", "text", "score", "cosine", "rating", "seen", "silent_windows", "note", "error"]
     knots = beside["mapping"]
     expected = np.interp([float(row["cosine"]) for row in rows], knots["x"], knots["y"])
     assert [float(row["rating"]) for row in rows] == pytest.approx(expected, abs=2e-3)

@@ -330,11 +330,13 @@ def test_what_stands_beside_the_scores(run: Run, model: Path, tmp_path: Path) ->
         "score",
         "cosine",
         "seen",
+        "silent_windows",
+        "note",
         "error",
     }
     assert "called input_score" in ended.err
     said = record(tmp_path / "o.csv")
-    assert said["window"] == {"seconds": 10.0, "hop": 5.0, "short": "keep", "long": "windows"}
+    assert said["window"] == {"seconds": 10.0, "hop": 5.0, "short": "keep", "long": "windows", "channels": "mean"}
     assert said["renamed_columns"] == {"score": "input_score"}
     assert {"clapometer", "python", "torch", "numpy", "soundfile", "libsndfile", "soxr"} == said["versions"].keys()
     for part in ("made", "formula", "sound", "device", "precision", "batch_size", "input", "output", "summary"):

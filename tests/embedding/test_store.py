@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clapometer.embedding.store import VectorStore, cache_folder, partial_store, shared_store, store_for
+from clapometer.embedding.store import Stored, VectorStore, cache_folder, partial_store, shared_store, store_for
 
 DIMENSION = 16
 
@@ -28,12 +28,12 @@ def vector(number: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 
 
 def fill(store: VectorStore, numbers: range) -> None:
-    store.add({key(number): vector(number) for number in numbers})
+    store.add({key(number): Stored(vector(number)) for number in numbers})
 
 
 def holds(store: VectorStore, numbers: range) -> bool:
     found = store.get([key(number) for number in numbers], DIMENSION)
-    return len(found) == len(numbers) and all(np.array_equal(found[key(n)], vector(n)) for n in numbers)
+    return len(found) == len(numbers) and all(np.array_equal(found[key(n)].vector, vector(n)) for n in numbers)
 
 
 class Told(list[str]):
@@ -54,11 +54,43 @@ def test_what_is_added_is_found_again(tmp_path: Path) -> None:
         assert store.get([key(5000)], DIMENSION) == {}
 
 
+def test_a_note_is_kept_with_its_vector(tmp_path: Path) -> None:
+    with VectorStore(tmp_path / "v.sqlite") as store:
+        store.add({key(0): Stored(vector(0), '[1, "n\u00f6te"]')})
+    with VectorStore(tmp_path / "v.sqlite") as store:
+        assert store.get([key(0)], DIMENSION)[key(0)].note == '[1, "n\u00f6te"]'
+        assert store.get([key(0)], DIMENSION - 1) == {}
+
+
+def test_vectors_are_written_once_a_second_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("clapometer.embedding.store.time.monotonic", lambda: now[0])
+
+    def in_the_file() -> int:
+        db = sqlite3.connect(tmp_path / "v.sqlite")
+        try:
+            return int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+        finally:
+            db.close()
+
+    store = VectorStore(tmp_path / "v.sqlite")
+    fill(store, range(3))
+    assert in_the_file() == 0
+    assert holds(store, range(3))  # whoever asks finds all that was added
+    fill(store, range(3, 5))
+    now[0] = 1.0
+    fill(store, range(5, 6))
+    assert in_the_file() == 6
+    fill(store, range(6, 9))
+    store.close()
+    assert in_the_file() == 9
+
+
 def test_wrong_vectors_are_ignored_counted_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "v.sqlite"
     with VectorStore(path) as store:
         fill(store, range(5))
-        store.add({key(5): np.full(DIMENSION, np.nan, np.float32)})
+        store.add({key(5): Stored(np.full(DIMENSION, np.nan, np.float32))})
     db = sqlite3.connect(path)
     with db:
         blob = bytearray(vector(0).tobytes())
@@ -96,7 +128,7 @@ def test_a_damaged_file_is_set_aside(damage: str, tmp_path: Path) -> None:
     told = Told()
     with VectorStore(path, log=told) as store:
         found = store.get([key(n) for n in range(500)], DIMENSION)
-        assert all(np.array_equal(found[key(n)], vector(n)) for n in range(500) if key(n) in found)
+        assert all(np.array_equal(found[key(n)].vector, vector(n)) for n in range(500) if key(n) in found)
         fill(store, range(500))
         assert store.usable
         assert holds(store, range(500))
@@ -130,6 +162,7 @@ def test_a_file_that_is_locked_too_long_is_left_alone(tmp_path: Path, monkeypatc
     other = sqlite3.connect(tmp_path / "v.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     fill(store, range(3))
+    store.flush()
     other.close()
     assert not store.usable
     assert "locked" in told[0]
@@ -160,6 +193,7 @@ from embedding.test_store import VectorStore, fill
 with VectorStore(Path({path!r})) as store:
     for number in range({start}, {stop}, 5):
         fill(store, range(number, number + 5))
+        store.flush()
         print(number, flush=True)
 """
 
@@ -209,7 +243,7 @@ def test_the_store_of_a_run_is_closed_and_its_file_goes_when_the_output_is_there
     def stop() -> None:
         with store_for(output, cache=False) as store:
             assert store is not None
-            store.add({b"key": np.ones(2, np.float32)})
+            store.add({b"key": Stored(np.ones(2, np.float32))})
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

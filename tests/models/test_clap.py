@@ -19,9 +19,10 @@ from torch import Tensor
 
 from clapometer.audio.reading import Sound
 from clapometer.errors import BadAudio, BadOption
-from clapometer.models.clap import Clap, _batches
+from clapometer.models.clap import Clap, EncodedSound, _batches
 from clapometer.models.families.mini import MiniClap
 from clapometer.models.nets.sentence_encoder import TextEncoderConfig
+from clapometer.models.registry import load
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import ModelCard, Window
 
@@ -100,9 +101,31 @@ def test_the_first_bad_sound_is_raised_and_others_go_on_where_asked(clap: MiniCl
         good, late, missing, same = clap.try_embed_audio(sounds, batch_size=batch_size)
         assert isinstance(late, BadAudio)
         assert isinstance(missing, BadAudio)
-        assert isinstance(good, Tensor)
-        assert isinstance(same, Tensor)
-        torch.testing.assert_close(good, same)
+        assert isinstance(good, EncodedSound)
+        assert isinstance(same, EncodedSound)
+        torch.testing.assert_close(good.vector, same.vector)
+
+
+def test_one_sample_more_than_a_multiple_of_the_window_hardly_moves_a_vector() -> None:
+    clap = load("mini", device="cpu")
+    sound = np.concatenate([noise(10), 0.1 * np.sin(np.arange(21 * RATE, dtype=np.float32) / 20)]).astype(np.float32)
+    for windows in (1, 2, 3):
+        samples = windows * 10 * RATE
+        before, exact, behind = clap.embed_audio([(sound[: samples + more], RATE) for more in (-1, 0, 1)])
+        assert before @ exact > 1 - 1e-6
+        assert exact @ behind > 1 - 1e-6
+
+
+def test_a_padded_batch_with_lengths_is_the_list_of_its_clips(clap: MiniClap) -> None:
+    batch = np.zeros((2, 3 * RATE), np.float32)
+    batch[0, :RATE], batch[1] = noise(1), noise(3, seed=1)
+    expected = clap.embed_audio([(batch[0, :RATE], RATE), (batch[1], RATE)])
+    for lengths in ([RATE, 3 * RATE], torch.tensor([RATE, 3 * RATE])):
+        torch.testing.assert_close(clap.embed_audio((batch, RATE), lengths=lengths), expected)
+        torch.testing.assert_close(clap.embed_audio((torch.from_numpy(batch), RATE), lengths=lengths), expected)
+    for wrong in ([RATE], [0, RATE], [RATE, 3 * RATE + 1]):
+        with pytest.raises(BadOption, match="lengths"):
+            clap.embed_audio((batch, RATE), lengths=wrong)
 
 
 def test_an_answer_that_is_not_finite_is_an_error_and_no_score(clap: MiniClap, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +133,7 @@ def test_an_answer_that_is_not_finite_is_an_error_and_no_score(clap: MiniClap, m
     monkeypatch.setattr(clap, "_encode_waveforms", lambda batch: encode(batch) / (batch.abs().amax() < 9).float())
     loud = (np.full(RATE, 10, np.float32), RATE)
     good, bad = clap.try_embed_audio([(noise(1), RATE), loud])
-    assert isinstance(good, Tensor)
+    assert isinstance(good, EncodedSound)
     assert isinstance(bad, BadAudio)
     assert "bring the samples into -1..1" in str(bad)
 
@@ -127,10 +150,11 @@ def test_batches_hold_equal_lengths_in_order_and_lose_nothing(lengths: list[int]
         for number, length in enumerate(lengths):
             pulled += 1
             most = max(most, pulled - given_out)
-            yield number, torch.full((length,), float(number))
+            yield number, torch.full((length,), float(number)), number / 2
 
     seen: list[int] = []
-    for numbers, waveforms in _batches(windows(), size):
+    for numbers, waveforms, weights in _batches(windows(), size):
+        assert weights == [number / 2 for number in numbers]
         assert 1 <= len(numbers) == len(waveforms) <= size
         assert len({len(waveform) for waveform in waveforms}) == 1
         assert [int(waveform[0]) for waveform in waveforms] == numbers == sorted(numbers)

@@ -46,7 +46,7 @@ def vectors(clap: Clap, clips: list[Samples], captions: list[str]) -> tuple[Tens
     """Embeddings before they are brought to unit length, of clips that fit the window."""
     rate, window, audio = clap.card.sample_rate, clap.card.window, []
     for clip in clips:
-        (samples,) = read_windows((clip, rate), rate, window)
+        ((samples, _),) = read_windows((clip, rate), rate, window)
         audio.append(clap._encode_waveforms(torch.from_numpy(samples)[None]))
     return torch.cat(audio), torch.cat([clap._encode_texts([caption]) for caption in captions])
 

@@ -46,7 +46,7 @@ def vectors(clap: LaionClap, clips: list[Samples], captions: list[str]) -> tuple
     """As the reference gives them, of unit length."""
     audio = []
     for clip in clips:
-        (samples,) = read_windows((clip, RATE), RATE, clap.card.window)
+        ((samples, _),) = read_windows((clip, RATE), RATE, clap.card.window)
         audio.append(clap._encode_waveforms(torch.from_numpy(samples)[None]))
     unit = torch.nn.functional.normalize
     return unit(torch.cat(audio), dim=-1), unit(torch.cat([clap._encode_texts([text]) for text in captions]), dim=-1)

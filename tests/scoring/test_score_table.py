@@ -95,7 +95,7 @@ def test_arrays_are_scored_with_provenance(clap: MiniClap, rows: list[dict[str, 
     assert list(tmp_path.glob("*.json")) == []
     write_scored_table(found, tmp_path / "scores.csv")
     written = read_table(tmp_path / "scores.csv")
-    assert written.columns == ("audio", "text", "score", "cosine", "seen", "error")
+    assert written.columns == ("audio", "text", "score", "cosine", "seen", "silent_windows", "note", "error")
     assert [float(row["cosine"]) for row in written.rows] == [row["cosine"] for row in found.to_records()]
     assert json.loads((tmp_path / "scores.json").read_text())["counts"] == record["counts"]
 

@@ -158,7 +158,7 @@ def test_every_clip_is_heard_once_a_round_and_every_text_in_the_end(write: Write
 
 def test_without_mixing_a_sound_is_its_clip(write: Writer) -> None:
     batch = batches(write)(0)
-    for (waveform,), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
+    for ((waveform, _),), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
         assert sources == (int(text.split()[1]),)
         torch.testing.assert_close(waveform, torch.full((800,), (sources[0] + 1) / 10), rtol=1e-3, atol=1e-4)
 
@@ -168,7 +168,7 @@ def test_a_mixture_says_what_it_is_made_of(write: Writer) -> None:
     followed = together = 0
     for step in range(30):
         batch = source(step)
-        for (waveform,), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
+        for ((waveform, _),), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
             assert len(sources) == 2
             assert str(sources[0]) in text
             assert str(sources[1]) in text
@@ -199,7 +199,7 @@ def test_the_background_is_the_quieter_one(write: Writer) -> None:
     found = 0
     for step in range(60):
         batch = source(step)
-        for (waveform,), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
+        for ((waveform, _),), text, sources in zip(batch.windows, batch.texts, batch.sources, strict=True):
             if ("background" in text or "distance" in text) and set(sources) == {0, 1}:
                 front, back = (torch.from_numpy(source.sounds[number]) for number in sources)
                 weights = torch.linalg.lstsq(torch.stack([front, back], 1), waveform[:, None]).solution[:, 0]
@@ -274,16 +274,16 @@ def test_for_a_fused_model_sounds_are_whole(write: Writer) -> None:
     assert sorted(batch.texts) == ["sound 1", "sound 2", "sound 3", "sound 4"]
     for windows, text in zip(batch.windows, batch.texts, strict=True):
         number = int(text.split()[1])
-        assert [len(window) for window in windows] == [max(1600, 960 * number)]
+        assert [len(window) for window, _ in windows] == [max(1600, 960 * number)]
         samples = 960 * number
-        torch.testing.assert_close(windows[0][:samples], torch.full((samples,), number / 10), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(windows[0][0][:samples], torch.full((samples,), number / 10), rtol=1e-3, atol=1e-4)
 
 
 def test_for_a_fused_model_a_mixture_is_as_long_as_its_first_sound(write: Writer) -> None:
     source = whole(write, mix=1.0)
     for step in range(10):
         batch = source(step)
-        for (window,), sources in zip(batch.windows, batch.sources, strict=True):
+        for ((window, _),), sources in zip(batch.windows, batch.sources, strict=True):
             assert len(window) == max(1600, 960 * (1 + sources[0]))
 
 
@@ -308,7 +308,7 @@ def test_the_window_applies_to_random_stretches(window: str, seconds: float, len
         seed=3,
         augmentation=NO_AUGMENTATION,
     )(0)
-    assert [[len(one) for one in windows] for windows in batch.windows] == [lengths] * 2
+    assert [[len(one) for one, _ in windows] for windows in batch.windows] == [lengths] * 2
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from clapometer.errors import BadOption, CheckpointError, TrainingFailed
+from clapometer.models.clap import WeightedWindow
 from clapometer.models.families.mini import MiniClap, tiny
 from clapometer.models.registry import load, save
 from clapometer.training.distributed import Processes
@@ -29,7 +30,7 @@ OPTIONS = TrainOptions(
 
 @dataclass(frozen=True)
 class Batch:
-    windows: list[list[Tensor]]
+    windows: list[list[WeightedWindow]]
     texts: list[str]
     audio_features: PrecomputedFeatures | None = None
     text_features: PrecomputedFeatures | None = None
@@ -40,7 +41,7 @@ def batches(step: int) -> Batch:
     time = np.arange(1600) / 16000
     sounds = [np.sin(2 * np.pi * (200 + 150 * step + 1500 * number) * time).astype(np.float32) for number in range(4)]
     return Batch(
-        [[torch.from_numpy(sound)] for sound in sounds], [f"{'low high'[number:]} {step}" for number in range(4)]
+        [[(torch.from_numpy(sound), 1.0)] for sound in sounds], [f"{'low high'[number:]} {step}" for number in range(4)]
     )
 
 

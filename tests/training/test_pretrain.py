@@ -23,7 +23,7 @@ from torch import nn
 import clapometer
 from clapometer import Window, load, save
 from clapometer.errors import BadAudio, BadOption, BadTable
-from clapometer.models.clap import Clap
+from clapometer.models.clap import Clap, EncodedSound
 from clapometer.models.families import laion
 from clapometer.models.families.mini import tiny
 from clapometer.text import text_hash
@@ -232,8 +232,8 @@ class Known(nn.Module):
         self.axis, self.text = audio, text
         self.card = replace(clap.card, embedding_dim=size)
 
-    def try_embed_audio(self, paths: Sequence[str], **_: object) -> list[torch.Tensor]:
-        return [torch.eye(self.card.embedding_dim)[self.axis[Path(path).name]] for path in paths]
+    def try_embed_audio(self, paths: Sequence[str], **_: object) -> list[EncodedSound]:
+        return [EncodedSound(torch.eye(self.card.embedding_dim)[self.axis[Path(path).name]]) for path in paths]
 
     def embed_text(self, texts: Sequence[str], **_: object) -> torch.Tensor:
         return torch.stack([torch.eye(self.card.embedding_dim)[self.text[text]] for text in texts])

@@ -49,11 +49,11 @@ def test_every_pair_is_heard_once_before_one_comes_again(pairs: RatedPairs) -> N
     heard = [text for step in range(4) for text in source(step).texts]
     assert sorted(heard) == sorted(pairs.texts)
     first = source(0)
-    for text, (waveform,), rating in zip(first.texts, first.windows, first.ratings, strict=True):
+    for text, ((waveform, _),), rating in zip(first.texts, first.windows, first.ratings, strict=True):
         number = pairs.texts.index(text)
         assert rating == pytest.approx(pairs.mean[number])
         torch.testing.assert_close(waveform.numpy(), Sounds([pairs.audio[number]], 16000)[0])
-    for (one,), (other,) in zip(source(3).windows, batches(pairs)(3).windows, strict=True):
+    for ((one, _),), ((other, _),) in zip(source(3).windows, batches(pairs)(3).windows, strict=True):
         assert torch.equal(one, other)
 
 
@@ -151,7 +151,7 @@ def test_augmentation_changes_sounds_and_nothing_else(pairs: RatedPairs) -> None
     plain, changed = batches(pairs)(0), batches(pairs, augmentation=Augmentation(mix=0.0))(0)
     assert plain.texts == changed.texts
     assert torch.equal(plain.ratings, changed.ratings)
-    for (one,), (other,) in zip(plain.windows, changed.windows, strict=True):
+    for ((one, _),), ((other, _),) in zip(plain.windows, changed.windows, strict=True):
         assert len(one) == len(other)
         assert not torch.equal(one, other)
 
@@ -195,12 +195,14 @@ def test_of_sounds_that_are_known_nothing_is_read(pairs: RatedPairs) -> None:
     random = torch.Generator().manual_seed(0)
     head = nn.Linear(2, 3)
     items = tuple(torch.randn(1 + number % 3, 2, generator=random) for number in range(len(pairs)))
-    batch = RatedBatches(pairs, None, size=6, window=KEEP, seed=1, audio=PrecomputedFeatures(items, head))(3)
+    shares = tuple(torch.rand(len(item), generator=random) for item in items)
+    features = PrecomputedFeatures(items, head, [share.tolist() for share in shares])
+    batch = RatedBatches(pairs, None, size=6, window=KEEP, seed=1, audio=features)(3)
     assert batch.text_features is None
     assert batch.windows == []
     assert batch.audio_features is not None
     rows = torch.tensor([4, 1, 3])
-    some = [items[pairs.texts.index(batch.texts[row])] for row in rows]
-    assert len({len(one) for one in some}) > 1
-    expected = torch.stack([normalize(head(one), dim=-1).sum(0) for one in some])  # all windows of each
+    numbers = [pairs.texts.index(batch.texts[row]) for row in rows]
+    assert len({len(items[number]) for number in numbers}) > 1
+    expected = torch.stack([shares[number] @ normalize(head(items[number]), dim=-1) for number in numbers])
     torch.testing.assert_close(batch.audio_features.vectors(rows, torch.device("cpu")), expected)

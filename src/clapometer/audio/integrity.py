@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 OGG_PAGE = b"OggS\0"
 OGG_LAST_PAGE = 4
@@ -15,8 +16,23 @@ OPEN_ENDED = (range(0x7FFF0000, 0x80000000), range(0xFFFF0000, 0x100000000))
 """Lengths that programs write to a pipe while the length is still unknown: close to the largest number."""
 
 
-def truncation_reason(path: Path, kind: str, seconds: float) -> str:
-    """Why a file is known to be truncated; empty if nothing indicates it.
+SPARE = 1024
+"""Bytes by which the header of a wav file may promise too much: writers that count wrong are known, and so few do not
+matter."""
+_UNFINISHED_MOST = 2**31
+
+
+class Truncation(NamedTuple):
+    """Whether a file ends early."""
+
+    problem: str = ""
+    """Why it is known to be truncated; empty if nothing indicates it."""
+    note: str = ""
+    """What is unusual about its end, though all of it may be there; empty if nothing is."""
+
+
+def truncation(path: Path, kind: str, seconds: float) -> Truncation:
+    """Whether a file ends early, as far as its container shows.
 
     Args:
         path: the file.
@@ -28,7 +44,7 @@ def truncation_reason(path: Path, kind: str, seconds: float) -> str:
         return _ogg(path)
     if kind in ("WAV", "WAVEX", "RF64"):
         return _wav(path, seconds)
-    return ""
+    return Truncation()
 
 
 def ogg_streams(path: Path) -> list[int]:
@@ -48,14 +64,14 @@ class _Page:
     problem: str
 
 
-def _ogg(path: Path) -> str:
+def _ogg(path: Path) -> Truncation:
     page = None
     for page in _ogg_pages(path):
         if page.problem:
-            return page.problem
+            return Truncation(page.problem)
     if page is None:
-        return "it has no page of an ogg stream"
-    return "" if page.ends_stream else "the page that ends an ogg stream is missing"
+        return Truncation("it has no page of an ogg stream")
+    return Truncation(note="" if page.ends_stream else "the page that ends an ogg stream is missing")
 
 
 def _ogg_pages(path: Path) -> Iterator[_Page]:
@@ -171,7 +187,33 @@ def _synchsafe(value: bytes) -> int:
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(value)))
 
 
-def _wav(path: Path, seconds: float) -> str:
+def unfinished_wav(path: Path) -> io.BytesIO | None:
+    """A wav file of a recording that was not finished, with its lengths filled in; None for any other file.
+
+    Recorders write a length of 0 first, and the true one at the end.
+    """
+    with path.open("rb") as file:
+        head = file.read(2**16)
+        if not head.startswith(b"RIFF") or head[8:12] != b"WAVE":
+            return None
+        place = 12
+        while place + 8 <= len(head) and head[place : place + 4] != b"data":
+            length = int.from_bytes(head[place + 4 : place + 8], "little")
+            place += 8 + length + length % 2
+        if head[place : place + 4] != b"data" or any(head[place + 4 : place + 8]):
+            return None
+        file.seek(0, 2)
+        left = file.tell() - place - 8
+        if not 0 < left < _UNFINISHED_MOST:
+            return None
+        file.seek(0)
+        content = bytearray(file.read())
+    content[4:8] = (len(content) - 8).to_bytes(4, "little")
+    content[place + 4 : place + 8] = left.to_bytes(4, "little")
+    return io.BytesIO(bytes(content))
+
+
+def _wav(path: Path, seconds: float) -> Truncation:
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
@@ -185,8 +227,11 @@ def _wav(path: Path, seconds: float) -> str:
             if name == b"data":
                 left = size - file.tell()
                 promised = long_length if long_length is not None and length == 0xFFFFFFFF else length
-                if promised <= left or any(promised in lengths for lengths in OPEN_ENDED):
-                    return ""
-                return f"its header promises {promised} bytes of audio, {left} are present: {seconds:.2f} s"
+                if promised <= left or not promised or any(promised in lengths for lengths in OPEN_ENDED):
+                    return Truncation()
+                what = f"its header promises {promised} bytes of audio, {left} are present"
+                if promised - left <= SPARE and left > SPARE:
+                    return Truncation(note=what)
+                return Truncation(f"{what}: {seconds:.2f} s")
             file.seek(length + length % 2, 1)
-    return ""
+    return Truncation()

@@ -10,18 +10,19 @@ import math
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
 
-from clapometer.audio.integrity import mp3_samples, ogg_streams, truncation_reason
+from clapometer.audio.integrity import mp3_samples, ogg_streams, truncation, unfinished_wav
 from clapometer.errors import BadAudio
-from clapometer.types import FUSED, Short, Window
+from clapometer.types import FUSED, Channels, Short, Window
 
 Samples = npt.NDArray[np.float32]
 Sound = str | os.PathLike[str] | tuple[Any, int]
@@ -31,9 +32,60 @@ RATES = (1_000, 1_000_000)
 """Lowest and highest sample rate, Hz; a header with another one is damaged."""
 LOUDEST = 10_000.0
 """Largest sample; floats in the range of 16-bit integers, which would give other embeddings, are beyond it."""
+NEAR_SILENT = 1e-3
+"""Peak below which a clip is noted as near-silent: -60 dB of full scale."""
+SHORTEST_SECONDS = 0.1
+"""Length below which a clip is noted as short."""
+CANCELLED = 0.1
+"""Energy of the mean of the channels, relative to the channels' mean energy, below which a clip is noted: -10 dB. Equal
+channels have 1, and n independent ones 1 / n."""
 BLOCK_SECONDS = 10.0
 BLOCK_VALUES = 480_000
 """A block is no longer than this either, over all channels: high rates and many channels do not cost memory."""
+
+
+class SoundWindow(NamedTuple):
+    """A window of a clip."""
+
+    samples: Samples
+    """float32 (samples,)."""
+    weight: float
+    """Samples that it adds to those of the windows before it, as a share of a whole window: 0..1."""
+
+
+@dataclass
+class Reading:
+    """What was found while a clip was read; complete when its last window was taken."""
+
+    channels: Channels = "mean"
+    seconds: float = 0.0
+    peak: float = 0.0
+    energy: float = 0.0
+    """Of what the channels became."""
+    energy_of_channels: float = 0.0
+    """Mean of the channels' energies."""
+    windows: int = 0
+    silent_windows: int = 0
+    remarks: list[str] = field(default_factory=list)
+    """On the file."""
+
+    @property
+    def note(self) -> str:
+        """What is unusual about the clip, joined by semicolons; empty where nothing is."""
+        found = list(self.remarks)
+        if self.seconds < SHORTEST_SECONDS:
+            found.append(f"the clip has {self.seconds:.3g} s")
+        if self.energy < CANCELLED * self.energy_of_channels:
+            lost = 10 * math.log10(self.energy_of_channels / max(self.energy, 1e-30))
+            what = "the channels cancel out: their mean" if self.channels == "mean" else f"the {self.channels} channel"
+            found.append(f"{what} is {min(lost, 99):.0f} dB below them; see --channels")
+        elif self.peak == 0:
+            found.append("the clip is digital silence")
+        elif self.peak < NEAR_SILENT:
+            found.append(f"the clip is near-silent (peak {20 * math.log10(self.peak):.0f} dB of full scale)")
+        if 0 < self.silent_windows < self.windows:
+            found.append(f"{self.silent_windows} of {self.windows} windows are digital silence and left out")
+        return "; ".join(found)
 
 
 def is_one_sound(value: object) -> TypeGuard[Sound]:
@@ -43,59 +95,66 @@ def is_one_sound(value: object) -> TypeGuard[Sound]:
     return isinstance(value, (str, os.PathLike))
 
 
-def read_sound(sound: Sound, sample_rate: int) -> Samples:
+def read_sound(sound: Sound, sample_rate: int, channels: Channels = "mean") -> Samples:
     """A whole clip, mono, at `sample_rate`; float32 (samples,).
 
     Raises:
         BadAudio: as `read_windows`.
     """
-    return np.concatenate(list(_resampled(sound, sample_rate)))
+    return np.concatenate(list(_resampled(sound, sample_rate, channels, Reading())))
 
 
-def read_windows(sound: Sound, sample_rate: int, window: Window) -> Iterator[Samples]:
+def read_windows(
+    sound: Sound, sample_rate: int, window: Window, reading: Reading | None = None
+) -> Iterator[SoundWindow]:
     """The windows of a clip, in order.
 
-    Channels are averaged to mono, and the rate is changed once, by soxr in its HQ setting. Windows that are digitally
-    silent are left out where others are not, so that silence around a sound does not weigh as much as the sound.
+    Channels become one, and the rate is changed once, by soxr in its HQ setting. Windows that are digitally silent are
+    left out where others are not, so that silence around a sound does not weigh as much as the sound.
 
     Args:
         sound: a file that libsndfile reads (wav, flac, ogg, mp3, ...), or `(array, sample_rate)`.
         sample_rate: rate of the windows, in Hz.
-        window: their length and distance, and what happens to short and long clips.
+        window: their length and distance, and what happens to short and long clips and to several channels.
+        reading: receives what is found.
 
     Yields:
-        float32 (samples,); all as long as the window, but for a short clip under `short="keep"`, and for a longer clip
-        that is to be `fused`, which comes whole.
+        Samples and weight; all as long as the window, but for a short clip under `short="keep"`, and for a longer clip
+        that is to be `fused`, which comes whole. The weight of a window is the share that it adds: that of the last
+        one, which is flush with the end, is small where it overlaps the one before by much.
 
     Raises:
         BadAudio: the file is missing, empty, truncated or not audio; a sample is not finite; there are no samples.
     """
     size = max(1, round(window.seconds * sample_rate))
     hop = max(1, round(window.hop * sample_rate))
+    reading = reading or Reading()
+    reading.channels = window.channels
+    blocks = _resampled(sound, sample_rate, window.channels, reading)
     if window.long in FUSED:
-        samples = read_sound(sound, sample_rate)
-        yield samples if len(samples) > size else pad_or_repeat(samples, size, window.short)
+        samples = np.concatenate(list(blocks))
+        yield SoundWindow(samples if len(samples) > size else pad_or_repeat(samples, size, window.short), 1.0)
         return
     silent = None
-    is_silent = True
-    for samples in _all_windows(sound, sample_rate, window, size, hop):
-        if samples.any():
-            is_silent = False
-            yield samples
+    for one in _all_windows(blocks, window, size, hop):
+        reading.windows += 1
+        if one.samples.any():
+            yield one
         else:
-            silent = samples
-    if is_silent and silent is not None:
+            reading.silent_windows += 1
+            silent = one
+    if silent is not None and reading.silent_windows == reading.windows:
         yield silent
 
 
-def _all_windows(sound: Sound, sample_rate: int, window: Window, size: int, hop: int) -> Iterator[Samples]:
+def _all_windows(blocks: Iterator[Samples], window: Window, size: int, hop: int) -> Iterator[SoundWindow]:
     pending = np.zeros(0, np.float32)
     tail = np.zeros(0, np.float32)
     emitted = False
-    for block in _resampled(sound, sample_rate):
+    for block in blocks:
         pending = np.concatenate([pending, block])
         while len(pending) >= size:
-            yield pending[:size].copy()
+            yield SoundWindow(pending[:size].copy(), hop / size if emitted else 1.0)
             emitted = True
             if window.long == "head":
                 return
@@ -103,9 +162,9 @@ def _all_windows(sound: Sound, sample_rate: int, window: Window, size: int, hop:
             tail = pending[:size]
             pending = pending[hop:]
     if not emitted:
-        yield pad_or_repeat(pending, size, window.short)
+        yield SoundWindow(pad_or_repeat(pending, size, window.short), 1.0)
     elif len(pending) > size - hop:
-        yield np.concatenate([tail[:hop], pending])[-size:]
+        yield SoundWindow(np.concatenate([tail[:hop], pending])[-size:], (len(pending) - (size - hop)) / size)
 
 
 def pad_or_repeat(samples: Samples, size: int, short: Short) -> Samples:
@@ -118,10 +177,15 @@ def pad_or_repeat(samples: Samples, size: int, short: Short) -> Samples:
     return np.pad(np.tile(samples, times), (0, size - times * len(samples)))
 
 
-def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
+def _resampled(sound: Sound, sample_rate: int, channels: Channels, reading: Reading) -> Iterator[Samples]:
     if not is_one_sound(sound):
         raise BadAudio(f"a {type(sound).__name__} is not audio; give a file or (array, sample_rate)")
-    rate, blocks = _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound))
+
+    def opened(reading: Reading) -> tuple[int, Iterator[Samples]]:
+        return _array_blocks(*sound) if isinstance(sound, tuple) else _file_blocks(Path(sound), reading)
+
+    chosen = _loudest(opened(Reading())[1]) if channels == "loudest" else 0
+    rate, blocks = opened(reading)
     name = "the array" if isinstance(sound, tuple) else str(sound)
     if not RATES[0] <= rate <= RATES[1]:
         raise BadAudio(f"{name}: has a sample rate of {rate:g} Hz; audio has {RATES[0]:,} to {RATES[1]:,} Hz")
@@ -129,7 +193,7 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
     position = produced = 0
     for block in blocks:
         with np.errstate(over="ignore", invalid="ignore"):  # reported below
-            mono = _mono(block)
+            mono = _mono(block) if channels == "mean" else block[:, chosen]
         if not np.isfinite(mono).all():
             first = position + int(np.argmin(np.isfinite(mono)))
             raise BadAudio(f"{name}: not a finite number (NaN or infinity) at {first / rate:.3f} s; render it again")
@@ -138,6 +202,7 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
                 f"{name}: has samples of {peak:.3g}, and full scale is 1; divide integers by their range, such as 32768"
             )
         position += len(mono)
+        _measure(reading, block, mono, rate)
         part = mono if stream is None else stream.resample_chunk(mono)
         produced += len(part)
         yield part
@@ -146,6 +211,23 @@ def _resampled(sound: Sound, sample_rate: int) -> Iterator[Samples]:
     if stream is not None:
         rest = stream.resample_chunk(np.zeros(0, np.float32), last=True)
         yield rest if produced or len(rest) else np.zeros(1, np.float32)  # a sample or two, resampled far down
+
+
+def _loudest(blocks: Iterator[Samples]) -> int:
+    """The channel with the most energy; the first of equal ones."""
+    with np.errstate(over="ignore", invalid="ignore"):  # such samples are reported where they are read
+        energies = [np.square(block, dtype=np.float64).sum(axis=0) for block in blocks]
+        return int(np.argmax(np.sum(energies, axis=0))) if energies else 0
+
+
+def _measure(reading: Reading, block: Samples, mono: Samples, rate: float) -> None:
+    reading.seconds += len(mono) / rate
+    if len(mono):
+        reading.peak = max(reading.peak, float(mono.max()), -float(mono.min()))
+    if block.shape[1] > 1:
+        flat, columns = mono.reshape(-1), block.reshape(-1)
+        reading.energy += float(np.dot(flat, flat))
+        reading.energy_of_channels += float(np.dot(columns, columns)) / block.shape[1]
 
 
 def _mono(block: Samples) -> Samples:
@@ -216,22 +298,25 @@ def encodable(path: Path) -> Path | bytes:
     return path
 
 
-def _file_blocks(path: Path) -> tuple[int, Iterator[Samples]]:
+def _file_blocks(path: Path, reading: Reading) -> tuple[int, Iterator[Samples]]:
     check_file(path)
     try:
-        file = soundfile.SoundFile(encodable(path))
+        repaired = unfinished_wav(path)
+        if repaired is not None:
+            reading.remarks.append("the recording was not finished: its header does not say how long it is")
+        file = soundfile.SoundFile(encodable(path) if repaired is None else repaired)
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         other = _other_content(path) or f"not a readable audio file ({reason}); wav, flac, ogg and mp3 can"
         raise BadAudio(f"{path}: {other}") from error
     if file.format == "OGG" and len(starts := ogg_streams(path)) > 1:
-        return file.samplerate, _joined_streams(file, path, starts)
-    return file.samplerate, _decoded(file, path)
+        return file.samplerate, _joined_streams(file, path, starts, reading)
+    return file.samplerate, _decoded(file, path, reading)
 
 
-def _joined_streams(first: soundfile.SoundFile, path: Path, starts: list[int]) -> Iterator[Samples]:
+def _joined_streams(first: soundfile.SoundFile, path: Path, starts: list[int], reading: Reading) -> Iterator[Samples]:
     """The streams of a chained ogg file, one after another."""
-    yield from _decoded(first, path)
+    yield from _decoded(first, path, reading)
     content = path.read_bytes()
     for start, end in zip(starts[1:], [*starts[2:], len(content)], strict=True):
         try:
@@ -240,7 +325,7 @@ def _joined_streams(first: soundfile.SoundFile, path: Path, starts: list[int]) -
             raise BadAudio(f"{path}: the stream at byte {start:,} cannot be read ({error.error_string})") from error
         if (file.samplerate, file.channels) != (first.samplerate, first.channels):
             raise BadAudio(f"{path}: joined streams of different sample rates or channels; split or convert it")
-        yield from _decoded(file, path)
+        yield from _decoded(file, path, Reading())
 
 
 def _other_content(path: Path) -> str:
@@ -264,11 +349,12 @@ def _other_content(path: Path) -> str:
     return ""
 
 
-def _decoded(file: soundfile.SoundFile, path: Path) -> Iterator[Samples]:
+def _decoded(file: soundfile.SoundFile, path: Path, reading: Reading) -> Iterator[Samples]:
     with file:
-        truncated = truncation_reason(path, file.format, file.frames / file.samplerate)
-        if truncated:
-            raise BadAudio(f"{path}: the file is truncated ({truncated}); copy or render it again")
+        found = truncation(path, file.format, file.frames / file.samplerate)
+        if found.problem:
+            raise BadAudio(f"{path}: the file is truncated ({found.problem}); copy or render it again")
+        reading.remarks += filter(None, [found.note])
         size = max(1, min(int(BLOCK_SECONDS * file.samplerate), BLOCK_VALUES // file.channels))
         decoded = 0
         try:

@@ -23,7 +23,7 @@ from clapometer.benchmark.tasks.task import Template
 from clapometer.classification.classifier import class_vectors
 from clapometer.embedding.pipeline import Progress, embed_files
 from clapometer.errors import BadOption
-from clapometer.models.clap import Clap
+from clapometer.models.clap import Clap, WeightedWindow
 from clapometer.training.audio_data import Sounds, amplified, decoded, fitted, masked, windows
 from clapometer.training.captions import indices_of_step
 from clapometer.training.loop import train
@@ -63,7 +63,7 @@ class FinetuneGrid:
 class ClassBatch:
     """Sounds with their classes; the text tower gets constant inputs."""
 
-    windows: list[list[Tensor]]
+    windows: list[list[WeightedWindow]]
     truth: Tensor
     """(n, labels), 1 where a sound has a label."""
     texts: list[str]
@@ -179,7 +179,7 @@ class _Batches:
         parts = [self._windows(samples, random) for samples in clips]
         return ClassBatch(parts, self.truth[indices], [""] * len(indices), self.no_text)
 
-    def _windows(self, samples: Samples, random: np.random.Generator) -> list[Tensor]:
+    def _windows(self, samples: Samples, random: np.random.Generator) -> list[WeightedWindow]:
         samples = masked(samples, self.sounds.sample_rate, AUGMENTATION, random)
         samples = amplified(samples, random.uniform(-AUGMENTATION.gain, AUGMENTATION.gain))
         return windows(samples, self.sounds.sample_rate, self.window)

@@ -44,6 +44,9 @@ class Classification:
     """Why the clip could not be classified; empty if it could."""
     cosines: tuple[float, ...] = ()
     """Cosine similarities with these labels, -1..1: unlike probabilities they do not depend on the other labels."""
+    silent_windows: int = 0
+    note: str = ""
+    """As in `clapometer.types.Score`."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,9 @@ def classify(
     clips = [
         Classification(audio_name(sound), (), (), error)
         if error
-        else Classification(audio_name(sound), best, shares, cosines=similar)
-        for sound, (best, shares, similar), error in zip(sounds, found, embedded.errors, strict=True)
+        else Classification(audio_name(sound), best, shares, "", similar, *note)
+        for sound, (best, shares, similar), error, note in zip(
+            sounds, found, embedded.errors, embedded.notes, strict=True
+        )
     ]
     return ClassifiedSounds(clips, Counts.of(embedded))

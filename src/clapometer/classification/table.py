@@ -20,7 +20,7 @@ from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption, BadTable
 from clapometer.labels import checked_labels, true_labels
 from clapometer.models.fingerprint import provenance
-from clapometer.scoring.score_table import rounded, store_notes
+from clapometer.scoring.score_table import NOTE_COLUMNS, rounded, sound_notes, store_notes
 from clapometer.stats.grouped import GroupedMetrics, check_apart, grouped_metrics
 from clapometer.tables import Row, extended_rows, read_table, write_extended
 from clapometer.types import Window
@@ -90,7 +90,7 @@ class ClassifiedTable:
         for number in range(1, self.inputs.options.top_k + 1):
             end = f"_{number}" * (number > 1)
             columns |= {f"predicted{end}": str, f"probability{end}": float, f"cosine{end}": float}
-        return columns | {"error": str}
+        return columns | NOTE_COLUMNS | {"error": str}
 
     def rows(self) -> Iterator[Row]:
         """The rows of the table with the added columns; a column of that name in the table becomes `input_...`."""
@@ -108,7 +108,8 @@ class ClassifiedTable:
             pairs = zip(clip.labels, clip.probabilities, clip.cosines, strict=True)
             values = [value for label, *numbers in pairs for value in (label, *map(rounded, numbers))]
             row: Row = dict.fromkeys(self.columns)
-            yield row | dict(zip(self.columns, values, strict=False)) | {"error": clip.error}
+            row |= dict(zip(self.columns, values, strict=False))
+            yield row | {name: getattr(clip, name) for name in (*NOTE_COLUMNS, "error")}
 
 
 def read_classify_inputs(
@@ -178,7 +179,7 @@ def classify_table(
         inputs = table
     else:
         inputs = read_classify_inputs(table, labels, options=options, audio_root=audio_root)
-    window = clap.window_of(embedding.window)
+    window = clap.window_of(embedding.changed_window)
     classified = classify(
         clap,
         [inputs.audio.audio[number] for number in inputs.audio.valid],
@@ -194,7 +195,8 @@ def classify_table(
     clips = [_above(clip, inputs.options.min_score) for clip in _in_place(inputs.audio, classified.clips)]
     metrics = _metrics(inputs, clips)
     record = _record(clap, inputs, clips, classified, metrics, window, embedding)
-    return ClassifiedTable(inputs, clips, metrics, [*inputs.notes, *store_notes(store)], record)
+    notes = [*inputs.notes, *store_notes(store), *sound_notes(inputs.audio, [clip.note for clip in clips])]
+    return ClassifiedTable(inputs, clips, metrics, notes, record)
 
 
 def write_classified_table(result: ClassifiedTable, output: str | os.PathLike[str]) -> None:

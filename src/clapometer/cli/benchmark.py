@@ -117,7 +117,7 @@ def benchmark(
                 clap,
                 spec,
                 model=options.model,
-                window=clap.window_of(options.window),
+                window=clap.window_of(options.changed_window),
                 batch_size=options.batch_size,
                 workers=options.workers,
                 store=store,

@@ -56,14 +56,14 @@ def index(
         raise BadOption(f"{output}: is a file; name a folder for the index")
     record = None if rebuild else storage.read_record(output)
     chosen = model or (record["model"]["asked_for"] if record is not None else MINI)
-    clap = load_model(replace(options, model=chosen))
+    clap, changes = load_model(replace(options, model=chosen)), options.changed_window
     with store_for(output, cache=options.cache, log=console.say) as store:
         found = index_folder(
             clap,
             sounds,
             output,
             model=_lasting(chosen),
-            window=clap.window_of(options.window) if options.window or record is None else Window(**record["window"]),
+            window=clap.window_of(changes) if changes or record is None else Window(**record["window"]),
             batch_size=options.batch_size,
             workers=options.workers,
             store=store,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clapometer.errors import BadOption
-from clapometer.types import Window, option
+from clapometer.types import Channels, Window, option
 
 
 def check_counts(batch_size: int | None, workers: int | None) -> None:
@@ -34,6 +34,7 @@ class EmbedOptions:
         metavar="CHANGES",
         parse=str,
     )
+    channels: Channels = option("mean", "Several channels become their `mean`, the `first`, or the `loudest` one.")
     batch_size: int | None = option(
         None, "Windows or texts per forward pass; default: 1 on a CPU, where more costs memory and time, 32 on a GPU."
     )
@@ -41,8 +42,18 @@ class EmbedOptions:
 
     def __post_init__(self) -> None:
         check_counts(self.batch_size, self.workers)
-        if self.window and not isinstance(self.window, Window):  # the model's own is not known yet
-            Window.check(self.window)
+        changes = self.changed_window
+        if changes and not isinstance(changes, Window):  # the model's own is not known yet
+            Window.check(changes)
+
+    @property
+    def changed_window(self) -> Window | str:
+        """The window, or the changes to the model's, with the treatment of channels."""
+        if self.channels == "mean":
+            return self.window
+        if isinstance(self.window, Window):
+            return replace(self.window, channels=self.channels)
+        return ",".join(filter(None, (self.window, f"channels={self.channels}")))
 
 
 DEFAULTS = EmbedOptions()

@@ -6,11 +6,12 @@ Torch is imported only through the model that is passed in, so that a command ca
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from clapometer.audio.files import Content, content_of, without_name
 from clapometer.audio.reading import Sound
 from clapometer.audio.workers import completed, default_workers
 from clapometer.embedding.options import check_counts
-from clapometer.embedding.store import Vector, VectorStore
+from clapometer.embedding.store import Stored, Vector, VectorStore
 from clapometer.errors import BadAudio
 from clapometer.models.fingerprint import fingerprint
 from clapometer.types import Window
@@ -34,6 +35,22 @@ TEXTS_PER_UNIT, UNITS_PER_THREAD = 32, 4
 """Texts are quick: this many are handed to a thread, and stored, at a time; fewer if threads would be idle."""
 
 
+class SoundNote(NamedTuple):
+    """What was noticed as a sound was read; see `clapometer.types.Score`."""
+
+    silent_windows: int = 0
+    note: str = ""
+
+    def stored(self) -> str:
+        """As the store keeps it; empty where there is nothing."""
+        return json.dumps(self) if any(self) else ""
+
+    @classmethod
+    def of(cls, stored: str) -> SoundNote:
+        """The inverse of `stored`."""
+        return cls(*json.loads(stored)) if stored else cls()
+
+
 @dataclass(frozen=True)
 class Embedded:
     """The vectors of a list of audio files or texts.
@@ -45,6 +62,7 @@ class Embedded:
         computed: contents that went through the model, whether it could encode them or not.
         reused: contents whose vector was stored before.
         digests: for each audio file its SHA-256, hexadecimal; empty if it could not be read, for arrays and for texts.
+        notes: for each sound what was noticed as it was read; empty for texts.
     """
 
     unique: Vector
@@ -53,6 +71,7 @@ class Embedded:
     computed: int
     reused: int
     digests: tuple[str, ...] = ()
+    notes: tuple[SoundNote, ...] = ()
 
     @property
     def vectors(self) -> Vector:
@@ -69,7 +88,7 @@ class Failure:
     reason: str
 
 
-Result = Vector | Failure
+Result = Stored | Failure
 Contents = Mapping[Hashable, bytes | Failure]
 """The content of each item, by which it is looked up: a digest or a text; or why it has none."""
 
@@ -122,8 +141,10 @@ def embed_files(
         some = [sources[digest] for digest in digests]
         vectors = clap.try_embed_audio([one.audio for one in some], window=window, batch_size=run.batch_size)
         return [
-            Failure(without_name(one.name, str(vector))) if isinstance(vector, BadAudio) else _finite(vector.numpy())
-            for one, vector in zip(some, vectors, strict=True)
+            Failure(without_name(one.name, str(found)))
+            if isinstance(found, BadAudio)
+            else _finite(found.vector.numpy(), SoundNote(found.silent_windows, found.note).stored())
+            for one, found in zip(some, vectors, strict=True)
         ]
 
     embedded = run.embedded("audio", keys, contents, order, embed, run.batch_size, f"{window} batch={run.batch_size}")
@@ -215,9 +236,11 @@ class _Run:
         results = self._results(kind, order, embed, unit, settings)
         good = {content: found for content in order if not isinstance(found := results.of[content], Failure)}
         rows = {content: row for row, content in enumerate(good)}
-        unique = np.array(list(good.values()), np.float32).reshape(len(good), self.clap.card.embedding_dim)
+        unique = np.array([found.vector for found in good.values()], np.float32).reshape(
+            len(good), self.clap.card.embedding_dim
+        )
         index = np.full(len(items), -1, np.intp)
-        errors = [""] * len(items)
+        errors, notes = [""] * len(items), [SoundNote()] * len(items)
         for number, item in enumerate(items):
             content = contents[item]
             found = content if isinstance(content, Failure) else results.of[content]
@@ -225,7 +248,8 @@ class _Run:
                 errors[number] = found.reason
             else:
                 index[number] = rows[content]  # type: ignore[index]
-        return Embedded(unique, index, errors, len(order) - results.reused, results.reused)
+                notes[number] = SoundNote.of(found.note)
+        return Embedded(unique, index, errors, len(order) - results.reused, results.reused, notes=tuple(notes))
 
     def _results(
         self,
@@ -290,5 +314,7 @@ def _text_content(text: str) -> bytes | Failure:
         return Failure("the text contains half of a surrogate pair; save the table as UTF-8")
 
 
-def _finite(vector: Vector) -> Result:
-    return vector if np.isfinite(vector).all() else Failure("the model's output is not finite; check its weights")
+def _finite(vector: Vector, note: str = "") -> Result:
+    if np.isfinite(vector).all():
+        return Stored(vector, note)
+    return Failure("the model's output is not finite; check its weights")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,22 @@ import numpy.typing as npt
 Vector = npt.NDArray[np.float32]
 T = TypeVar("T")
 
+COMMIT_SECONDS = 1.0
+"""Added vectors are written about this often: a transaction for each would take longer than many models do."""
 BUSY_SECONDS = 60.0
 """How long to wait for another process that writes."""
 _KEYS_PER_QUERY = 500
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a file that is not our database; SQLITE_ERROR: its table has other columns."""
+
+
+class Stored(NamedTuple):
+    """What is stored under a key."""
+
+    vector: Vector
+    """float32 (dimension,)."""
+    note: str = ""
+    """What belongs to it, a JSON list; empty where there is nothing."""
 
 
 def _warn(message: str) -> None:
@@ -106,6 +117,8 @@ class VectorStore:
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._waiting: list[tuple[bytes, bytes, bytes]] = []
+        self._written = time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -118,36 +131,50 @@ class VectorStore:
         """Whether vectors can be stored here."""
         return self._db is not None
 
-    def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, Vector]:
+    def get(self, keys: Sequence[bytes], dimension: int) -> dict[bytes, Stored]:
         """The stored vectors among these, float32 (dimension,), by key."""
-        found: dict[bytes, Vector] = {}
+        self.flush()
+        found: dict[bytes, Stored] = {}
         for start in range(0, len(keys), _KEYS_PER_QUERY):
             some = keys[start : start + _KEYS_PER_QUERY]
             nothing: list[tuple[bytes, object, object]] = []
             for key, blob, checksum in self._guarded(_selected(some), nothing):
-                vector = _checked(key, blob, checksum, dimension)
-                if vector is None:
+                stored = _checked(key, blob, checksum, dimension)
+                if stored is None:
                     self.ignored += 1
                 else:
-                    found[key] = vector
+                    found[key] = stored
         return found
 
-    def add(self, vectors: Mapping[bytes, Vector]) -> None:
-        """Store vectors: all of them or, if the process is killed, none."""
-        blobs = [(key, np.ascontiguousarray(vector, "<f4").tobytes()) for key, vector in vectors.items()]
-        rows = [(key, blob, _checksum(key, blob)) for key, blob in blobs]
-        if rows:
-            self._guarded(lambda db: _insert(db, rows), None)
+    def add(self, vectors: Mapping[bytes, Stored]) -> None:
+        """Store vectors. They are in the file after `flush`, `close` or about a second; the process being killed costs
+        no more than these.
+        """
+        blobs = [
+            (key, np.ascontiguousarray(one.vector, "<f4").tobytes() + one.note.encode()) for key, one in vectors.items()
+        ]
+        with self._lock:
+            self._waiting += [(key, blob, _checksum(key, blob)) for key, blob in blobs]
+            if time.monotonic() - self._written >= COMMIT_SECONDS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what was added."""
+        with self._lock:
+            rows, self._waiting = self._waiting, []
+            if rows:
+                self._guarded(lambda db: _insert(db, rows), None)
+            self._written = time.monotonic()
 
     def __len__(self) -> int:
+        self.flush()
         return self._guarded(lambda db: int(db.execute("SELECT count(*) FROM vectors").fetchone()[0]), 0)
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what was added, and close the file."""
         with self._lock:
-            if self._db is not None:
-                self._db.close()
-                self._db = None
+            self.flush()
+            self._disconnect()
 
     def remove(self) -> None:
         """Close and delete the file."""
@@ -189,7 +216,7 @@ class VectorStore:
 
     def _moved_aside(self, error: BaseException) -> bool:
         """Rename the file; False if that is not possible."""
-        self.close()
+        self._disconnect()
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
         try:
             status = self.path.stat()
@@ -207,8 +234,13 @@ class VectorStore:
         self._file = None
         return True
 
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
     def _give_up(self, error: BaseException) -> None:
-        self.close()
+        self._disconnect()
         self._log(
             f"{self.path}: vectors cannot be stored here ({error}); continuing without. "
             "Free the file or name another folder in CLAPOMETER_CACHE"
@@ -251,11 +283,14 @@ def _checksum(key: bytes, blob: bytes) -> bytes:
     return hashlib.blake2b(key + blob, digest_size=8).digest()
 
 
-def _checked(key: bytes, blob: object, checksum: object, dimension: int) -> Vector | None:
-    if not isinstance(blob, bytes) or len(blob) != 4 * dimension or checksum != _checksum(key, blob):
+def _checked(key: bytes, blob: object, checksum: object, dimension: int) -> Stored | None:
+    size = 4 * dimension
+    if not isinstance(blob, bytes) or len(blob) < size or checksum != _checksum(key, blob):
         return None
-    vector = np.frombuffer(blob, "<f4").astype(np.float32)
-    return vector if np.isfinite(vector).all() else None
+    if blob[size : size + 1] not in (b"", b"["):  # a longer vector
+        return None
+    vector = np.frombuffer(blob[:size], "<f4").astype(np.float32)
+    return Stored(vector, blob[size:].decode(errors="replace")) if np.isfinite(vector).all() else None
 
 
 def _is_damage(error: BaseException) -> bool:

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clapometer.audio.reading import Sound, is_one_sound, read_windows
+from clapometer.audio.reading import Reading, Sound, is_one_sound, read_windows
 from clapometer.errors import BadAudio, BadOption, BadText, WeightsMismatch
 from clapometer.models.weights.tokenizers import check_tokenizer, token_batch
 from clapometer.seen import TRAINING_DATA_UNKNOWN, Seen
@@ -56,6 +56,21 @@ class Config(Protocol):
     @property
     def text(self) -> TextConfig:
         """Sizes of the text tower."""
+
+
+@dataclass(frozen=True)
+class EncodedSound:
+    """A clip as a vector."""
+
+    vector: Tensor
+    """Float32 (embedding_dim,), of unit length."""
+    silent_windows: int = 0
+    note: str = ""
+    """As in `clapometer.types.Score`."""
+
+
+WeightedWindow = tuple[Tensor, float]
+"""The samples of a window, (samples,), and its weight; see `clapometer.audio.reading.SoundWindow`."""
 
 
 @dataclass(frozen=True)
@@ -233,19 +248,20 @@ class Clap(nn.Module, ABC):
         self.check_window(window)
         return window
 
-    def encode_clips(self, clips: Sequence[Sequence[Tensor]]) -> Tensor:
+    def encode_clips(self, clips: Sequence[Sequence[WeightedWindow]]) -> Tensor:
         """Encode clips for training, by the path of `embed_audio`: with gradients, and in the mode the model is in.
 
         Args:
-            clips: the windows of each, (samples,) at the card's sample rate, as `read_windows` makes them by the card's
-                window.
+            clips: the windows of each, (samples,) at the card's sample rate, with their weights, as `read_windows`
+                makes them by the card's window.
 
         Returns:
             (clips, embedding_dim), on the model's device, not normalized; normalized, they are those of `embed_audio`.
         """
         numbers = [number for number, windows in enumerate(clips) for _ in windows]
-        windows = [window for windows in clips for window in windows]
-        return summed(self._encode_windows(windows, self.card.window), numbers, len(clips))
+        windows = [samples for windows in clips for samples, _ in windows]
+        weights = [weight for windows in clips for _, weight in windows]
+        return summed(self._encode_windows(windows, self.card.window), numbers, weights, len(clips))
 
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Encode texts for training, as `encode_clips` does clips: (texts, embedding_dim)."""
@@ -276,18 +292,26 @@ class Clap(nn.Module, ABC):
         return 1 if self.device.type == "cpu" else 32
 
     def embed_audio(
-        self, sounds: Sound | Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
+        self,
+        sounds: Sound | Sequence[Sound],
+        *,
+        lengths: Sequence[int] | Tensor | None = None,
+        window: Window | None = None,
+        batch_size: int | None = None,
     ) -> Tensor:
         """Embed clips.
 
         Args:
             sounds: a file or `(array, sample_rate)`, or a list of them; arrays are (samples,) or (channels, samples).
+                With `lengths`, one `(array, sample_rate)` whose array is a padded batch, (clips, samples).
+            lengths: samples of each clip of a padded batch; what is behind them is padding.
             window: treatment of short and long clips; default: the card's.
             batch_size: windows per forward pass; default: `default_batch_size`.
 
         Returns:
             Unit vectors, float32 on the CPU, (clips, embedding_dim), in the order given. The vector of a clip with
-            several windows is the normalized mean of their unit vectors.
+            several windows is the normalized mean of their unit vectors, weighted by the share of the clip that each
+            adds; windows of digital silence are left out where others are not.
 
         Raises:
             BadAudio: a clip cannot be read.
@@ -295,27 +319,32 @@ class Clap(nn.Module, ABC):
         """
         several = isinstance(sounds, Iterable) and not is_one_sound(sounds)
         listed = list(cast("Sequence[Sound]", sounds)) if several else [cast("Sound", sounds)]
-        vectors = self.try_embed_audio(listed, window=window, batch_size=batch_size)
-        for vector in vectors:
-            if isinstance(vector, BadAudio):
-                raise vector
-        return torch.stack(cast("list[Tensor]", vectors)) if vectors else torch.zeros(0, self.card.embedding_dim)
+        if lengths is not None:
+            listed = unpadded(listed, lengths)
+        vectors = []
+        for found in self.try_embed_audio(listed, window=window, batch_size=batch_size):
+            if isinstance(found, BadAudio):
+                raise found
+            vectors.append(found.vector)
+        return torch.stack(vectors) if vectors else torch.zeros(0, self.card.embedding_dim)
 
     @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def try_embed_audio(
         self, sounds: Sequence[Sound], *, window: Window | None = None, batch_size: int | None = None
-    ) -> list[Tensor | BadAudio]:
-        """As `embed_audio`, with the error in place of the vector of a clip that cannot be read."""
+    ) -> list[EncodedSound | BadAudio]:
+        """As `embed_audio`, with notes, and with the error in place of the vector of a clip that cannot be read."""
         window = window or self.card.window
         self.check_window(window)
         size = _checked(self.default_batch_size if batch_size is None else batch_size)
         sums = [torch.zeros(self.card.embedding_dim) for _ in sounds]
         errors: dict[int, BadAudio] = {}
-        for numbers, windows in _batches(self._windows(sounds, window, errors), size):
-            with self._inference():
+        readings = [Reading() for _ in sounds]
+        for numbers, windows, weights in _batches(self._windows(sounds, window, errors, readings), size):
+            with self.inference():
                 vectors = self._encode_windows(windows, window)
-            add_windows(sums, numbers, vectors.cpu())
-        return [errors.get(number) or _sound_vector(total) for number, total in enumerate(sums)]
+            add_windows(sums, numbers, weights, vectors.cpu())
+        whole = zip(sums, readings, strict=True)
+        return [errors.get(number) or _encoded(total, reading) for number, (total, reading) in enumerate(whole)]
 
     @torch.no_grad()  # and not inference mode, whose tensors cannot go into a later training
     def embed_text(self, texts: str | Sequence[str], *, batch_size: int | None = None) -> Tensor:
@@ -342,7 +371,7 @@ class Clap(nn.Module, ABC):
         vectors = torch.zeros(len(texts), self.card.embedding_dim)
         for start in range(0, len(order), size):
             numbers = order[start : start + size]
-            with self._inference():
+            with self.inference():
                 vectors[numbers] = _unit(self._encode_texts([texts[number] for number in numbers]))
         return vectors
 
@@ -370,17 +399,17 @@ class Clap(nn.Module, ABC):
         return self.embed_audio(sounds) @ self.embed_text(texts).T
 
     def _windows(
-        self, sounds: Sequence[Sound], window: Window, errors: dict[int, BadAudio]
-    ) -> Iterator[tuple[int, Tensor]]:
+        self, sounds: Sequence[Sound], window: Window, errors: dict[int, BadAudio], readings: Sequence[Reading]
+    ) -> Iterator[tuple[int, Tensor, float]]:
         for number, sound in enumerate(sounds):
             try:
-                for samples in read_windows(sound, self.card.sample_rate, window):
-                    yield number, torch.from_numpy(samples if samples.flags.writeable else samples.copy())
+                for samples, weight in read_windows(sound, self.card.sample_rate, window, readings[number]):
+                    yield number, torch.from_numpy(samples if samples.flags.writeable else samples.copy()), weight
             except BadAudio as error:
                 errors[number] = error
 
     @contextmanager
-    def _inference(self) -> Iterator[None]:
+    def inference(self) -> Iterator[None]:
         """Evaluation mode, whatever mode the model is in (nothing random of training may reach a score), in the chosen
         precision. Threads take turns on an accelerator, whose memory holds one batch at a time.
         """
@@ -441,23 +470,53 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
     model.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
 
 
-def summed(vectors: Tensor, numbers: Sequence[int], count: int) -> Tensor:
-    """The sums of the unit vectors of the windows of each clip: (windows, embedding_dim) -> (clips, embedding_dim).
+def unpadded(sounds: Sequence[Sound], lengths: Sequence[int] | Tensor) -> list[Sound]:
+    """The clips of a padded batch.
+
+    Args:
+        sounds: one `(array, sample_rate)`, the array (clips, samples).
+        lengths: samples of each clip.
+
+    Raises:
+        BadOption: it is not such a batch, or a length is not from 1 to that of the batch.
+    """
+    array: Any = None
+    if len(sounds) == 1 and isinstance(sounds[0], tuple):
+        array, sample_rate = sounds[0]
+    shape = tuple(getattr(array, "shape", ()))
+    if len(shape) != 2 or len(lengths) != shape[0]:
+        given = f"an array {shape}" if shape else f"{len(sounds)} sounds"
+        raise BadOption(
+            "lengths: give one (array, sample_rate) with an array (clips, samples) and as many lengths as clips, not "
+            f"{len(lengths)} lengths for {given}"
+        )
+    counts = [int(length) for length in lengths]
+    if bad := [length for length in counts if not 1 <= length <= shape[1]]:
+        raise BadOption(f"lengths: {bad[0]} is not from 1 to {shape[1]}, the samples of the batch")
+    return [(array[number, :length], sample_rate) for number, length in enumerate(counts)]
+
+
+def summed(vectors: Tensor, numbers: Sequence[int], weights: Sequence[float], count: int) -> Tensor:
+    """The weighted sums of the unit vectors of the windows of each clip: (windows, dim) -> (clips, dim).
 
     Args:
         vectors: of windows, of any length.
         numbers: for each window the number of its clip.
+        weights: of each window.
         count: clips.
     """
     sums = [vectors.new_zeros(vectors.shape[1], dtype=torch.float32)] * count
-    add_windows(sums, numbers, vectors)
+    add_windows(sums, numbers, weights, vectors)
     return torch.stack(sums)
 
 
-def add_windows(sums: list[Tensor], numbers: Sequence[int], vectors: Tensor) -> None:
-    """Add unit vectors of windows to the sums of their clips, in place: the direction of a sum is its clip's vector."""
-    for number, vector in zip(numbers, functional.normalize(vectors.float(), dim=-1), strict=True):
-        sums[number] = sums[number] + vector
+def add_windows(sums: list[Tensor], numbers: Sequence[int], weights: Sequence[float], vectors: Tensor) -> None:
+    """Add weighted unit vectors of windows to the sums of their clips, in place: the direction of a sum is the vector
+    of its clip.
+    """
+    unit = functional.normalize(vectors.float(), dim=-1)
+    for number, weight, vector in zip(numbers, weights, unit, strict=True):
+        sums[number] = sums[number] + weight * vector
 
 
 def in_groups(items: Sequence[Tensor], apply: Callable[[Tensor], Tensor]) -> list[Tensor]:
@@ -481,20 +540,23 @@ def _unit(vectors: Tensor) -> Tensor:
     return functional.normalize(vectors.float(), dim=-1).cpu()
 
 
-def _sound_vector(total: Tensor) -> Tensor | BadAudio:
+def _encoded(total: Tensor, reading: Reading) -> EncodedSound | BadAudio:
     if torch.isfinite(total).all():
-        return _unit(total)
+        return EncodedSound(_unit(total), reading.silent_windows, reading.note)
     return BadAudio("the model's answer is not finite; bring the samples into -1..1, or take --precision fp32")
 
 
-def _batches(windows: Iterator[tuple[int, Tensor]], size: int) -> Iterator[tuple[list[int], list[Tensor]]]:
+def _batches(
+    windows: Iterator[tuple[int, Tensor, float]], size: int
+) -> Iterator[tuple[list[int], list[Tensor], list[float]]]:
     """Groups of up to `size` windows; windows of unlike length never share one, so none is padded."""
-    waiting: dict[int, tuple[list[int], list[Tensor]]] = {}
+    waiting: dict[int, tuple[list[int], list[Tensor], list[float]]] = {}
     held = 0
-    for number, waveform in windows:
-        numbers, waveforms = waiting.setdefault(len(waveform), ([], []))
+    for number, waveform, weight in windows:
+        numbers, waveforms, weights = waiting.setdefault(len(waveform), ([], [], []))
         numbers.append(number)
         waveforms.append(waveform)
+        weights.append(weight)
         held += 1
         if len(numbers) == size:
             held -= size

@@ -19,7 +19,7 @@ from clapometer.types import Window
 if TYPE_CHECKING:
     from clapometer.models.clap import Clap
 
-FORMAT = 2
+FORMAT = 3
 """Raise when the same input would give other vectors, so that stored ones are not taken for new."""
 
 
@@ -57,7 +57,7 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": {"asked_for": model, "weights": weights_hash(clap), **card},
         "window": asdict(window),
-        "sound": f"channels averaged, resampled once by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
+        "sound": f"channels: {window.channels}, resampled by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
         "device": device,
         "precision": clap.precision,
         "backend": clap.backend,

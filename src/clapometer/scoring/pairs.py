@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,9 +121,10 @@ def score_pairs(
         name, cosine, error = audio_name(audio[number]), cosines[number], sounds.errors[number] or read.errors[number]
         if error:
             scores.append(Score(name, text, None, None, error))
-        else:
-            rating = None if calibration is None else calibration.rating(cosine)
-            scores.append(Score(name, text, clap_score_of(cosine), cosine, rating=rating, seen=seen[number]))
+            continue
+        rating = None if calibration is None else calibration.rating(cosine)
+        score = Score(name, text, clap_score_of(cosine), cosine, rating=rating, seen=seen[number])
+        scores.append(replace(score, **sounds.notes[number]._asdict()))
     valid = dict.fromkeys(text for text, error in zip(texts, read.errors, strict=True) if not error)
     return ScoredPairs(scores, Counts.of(sounds), Counts.of(read), [text for text in valid if clap.is_truncated(text)])
 

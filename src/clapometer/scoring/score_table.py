@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 STATISTICS = ("n", "failed", "mean", "q1", "median", "q3")
 """What a summary of scores consists of."""
+NOTE_COLUMNS = {"silent_windows": int, "note": str}
+"""Columns on the sounds, beside `error`."""
 SHOWN_LINES = 20
 """Lines that a note names."""
 
@@ -60,14 +62,14 @@ class ScoredTable:
     def columns(self) -> dict[str, type]:
         """The columns that are added to those of the table; `rating` only if the model is calibrated."""
         rating = {"rating": float} if "calibration" in self.record else {}
-        return {"score": float, "cosine": float, **rating, COLUMN: str, "error": str}
+        return {"score": float, "cosine": float, **rating, COLUMN: str, **NOTE_COLUMNS, "error": str}
 
     def rows(self) -> Iterator[Row]:
         """The rows of the table with the added columns; a column of that name in the table becomes `input_...`."""
         return extended_rows(self.inputs.table, self.columns, self._added())
 
     def to_records(self) -> list[Row]:
-        """For each row audio, text, score, cosine, rating, seen and error."""
+        """For each row audio, text, score, cosine, rating, seen, silent_windows, note and error."""
         return [
             {"audio": score.audio, "text": score.text, **added}
             for score, added in zip(self.scores, self._added(), strict=True)
@@ -116,7 +118,7 @@ def score_table(
         (1, 2, 'text is empty; describe the sound in words')
     """
     inputs = table if isinstance(table, AudioInputs) else read_pairs(table, audio_root=audio_root)
-    window = clap.window_of(options.window)
+    window = clap.window_of(options.changed_window)
     calibration, notes = calibration_of(clap, window)
     texts = inputs.table.texts("text")
     scored = score_pairs(
@@ -132,7 +134,7 @@ def score_table(
     scores = _in_place(inputs, scored.scores)
     record = _record(clap, inputs, scores, scored, calibration, window, options)
     notes += store_notes(store)
-    notes += _notes(inputs, record)
+    notes += [*_notes(inputs, record), *sound_notes(inputs, [score.note for score in scores])]
     return ScoredTable(inputs, scores, notes, record)
 
 
@@ -175,6 +177,15 @@ def store_notes(store: VectorStore | None) -> list[str]:
     if store is None or not store.ignored:
         return []
     return [f"{store.path}: {store.ignored} stored vectors were damaged and have been computed again"]
+
+
+def sound_notes(inputs: AudioInputs, notes: Sequence[str]) -> list[str]:
+    """A sentence on rows whose sounds have notes; none where no sound has one."""
+    noted = [number for number, note in enumerate(notes) if note]
+    if not noted:
+        return []
+    first = f"{inputs.where(noted[0])}: {notes[noted[0]]}"
+    return [f"{len(noted)} of {len(notes)} sounds have notes (column note), the first {first}"]
 
 
 def rounded(value: float | None) -> float | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from clapometer.audio.reading import Samples, read_sound, read_windows
 from clapometer.audio.workers import completed, default_workers
 from clapometer.embedding.pipeline import Progress
 from clapometer.errors import BadAudio, first_of
+from clapometer.models.clap import WeightedWindow
 from clapometer.training.options import Augmentation
 from clapometer.types import Window
 
@@ -95,9 +95,10 @@ def decoded(paths: Sequence[Path], sample_rate: int, progress: Progress | None =
     return sounds
 
 
-def windows(samples: Samples, sample_rate: int, window: Window) -> list[Tensor]:
-    """The windows of a sound in memory, (samples,) each, as scoring cuts them."""
-    return [torch.from_numpy(one) for one in read_windows((samples, sample_rate), sample_rate, window)]
+def windows(samples: Samples, sample_rate: int, window: Window) -> list[WeightedWindow]:
+    """The windows of a sound in memory, (samples,) each, with their weights, as scoring cuts them."""
+    found = read_windows((samples, sample_rate), sample_rate, window)
+    return [(torch.from_numpy(one.samples), one.weight) for one in found]
 
 
 def fitted(samples: Samples, size: int, random: np.random.Generator) -> Samples:

@@ -17,6 +17,7 @@ from torch import Tensor
 from clapometer.audio.files import resolve_audio_path
 from clapometer.audio.reading import Samples
 from clapometer.errors import BadTable, first_of
+from clapometer.models.clap import WeightedWindow
 from clapometer.provenance import file_hashes
 from clapometer.tables import read_table
 from clapometer.text import text_key
@@ -74,7 +75,7 @@ class CaptionBatch:
         audio_features, text_features: as in `clapometer.training.objective.Batch`.
     """
 
-    windows: list[list[Tensor]]
+    windows: list[list[WeightedWindow]]
     texts: list[str]
     positives: Tensor
     sources: list[tuple[int, ...]]

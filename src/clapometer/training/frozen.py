@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from clapometer.audio.reading import read_windows
 from clapometer.embedding.pipeline import Embedded, Progress, embed_files, embed_texts
 from clapometer.errors import BadAudio, BadInput, BadText
 from clapometer.models.clap import Clap
@@ -24,7 +25,15 @@ def precomputed_audio(
         BadAudio: a sound cannot be read.
     """
     if "audio projection" in trainable and "audio" not in trainable:
-        return _before_projection(clap, "audio", sounds, clap.embed_audio, progress and progress("sounds", len(sounds)))
+
+        def encode(sound: str | os.PathLike[str]) -> list[float]:
+            weights = []
+            for samples, weight in read_windows(sound, clap.card.sample_rate, clap.card.window):
+                clap.encode_clips([[(torch.from_numpy(samples), weight)]])
+                weights.append(weight)
+            return weights
+
+        return _before_projection(clap, "audio", sounds, encode, progress and progress("sounds", len(sounds)))
     if "audio" in trainable:
         return None
     return PrecomputedFeatures(_rows(embed_files(clap, sounds, progress=progress), BadAudio))
@@ -35,7 +44,12 @@ def precomputed_texts(
 ) -> PrecomputedFeatures | None:
     """As `precomputed_audio`, of texts and the text tower."""
     if "text projection" in trainable and "text" not in trainable:
-        return _before_projection(clap, "text", texts, clap.embed_text, progress and progress("texts", len(texts)))
+
+        def encode(text: str) -> list[float]:
+            clap.encode_texts([text])
+            return [1.0]
+
+        return _before_projection(clap, "text", texts, encode, progress and progress("texts", len(texts)))
     if "text" in trainable:
         return None
     return PrecomputedFeatures(_rows(embed_texts(clap, texts, progress=progress), BadText))
@@ -53,22 +67,32 @@ def _before_projection(
     clap: Clap,
     side: str,
     items: Sequence[Any],
-    embed: Callable[[Any], Tensor],
+    encode: Callable[[Any], list[float]],
     count: Callable[[int], None] | None,
 ) -> PrecomputedFeatures:
-    """What goes into the projection of a side, which is what the tower made, in every family."""
+    """What goes into the projection of a side, which is what the tower made, in every family.
+
+    Args:
+        clap: the model.
+        side: `audio` or `text`.
+        items: sounds or texts.
+        encode: encodes one, and returns the weights of its windows.
+        count: called with the number of finished items.
+    """
     head = clap.parts()[f"{side} projection"]
     seen: list[Tensor] = []
-    found: dict[Any, Tensor] = {}
+    found: dict[Any, tuple[Tensor, list[float]]] = {}
     hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().float().cpu()))
     try:
         for item in items:
             if item not in found:
                 seen.clear()
-                embed(item)
-                found[item] = torch.cat(seen)
+                with torch.no_grad(), clap.inference():
+                    weights = encode(item)
+                found[item] = torch.cat(seen), weights
             if count:
                 count(1)
     finally:
         hook.remove()
-    return PrecomputedFeatures(tuple(found[item] for item in items), head)
+    features, weights_of = zip(*(found[item] for item in items), strict=True)
+    return PrecomputedFeatures(features, head, weights_of)

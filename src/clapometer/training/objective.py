@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from clapometer.models.clap import summed
+from clapometer.models.clap import WeightedWindow, summed
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,17 @@ class PrecomputedFeatures:
     Attributes:
         features: (windows, features) of each of n sounds or texts.
         head: the projection that makes vectors of them, and is trained; None where each of the n is one vector.
+        weights: of the windows of each of the n; needed with a head.
     """
 
     features: Sequence[Tensor]
     head: nn.Module | None = None
+    weights: Sequence[Sequence[float]] = ()
 
     def take(self, numbers: Sequence[int]) -> PrecomputedFeatures:
         """The features of some of the n."""
-        return PrecomputedFeatures([self.features[number] for number in numbers], self.head)
+        weights = [self.weights[number] for number in numbers] if self.weights else ()
+        return PrecomputedFeatures([self.features[number] for number in numbers], self.head, weights)
 
     def vectors(self, rows: Tensor, device: torch.device) -> Tensor:
         """Vectors of some of the n, (rows, dimension), not of unit length; windows are averaged as in scoring."""
@@ -34,14 +37,16 @@ class PrecomputedFeatures:
         features = torch.cat(some).to(device)
         if self.head is None:
             return features
-        return summed(self.head(features), [number for number, one in enumerate(some) for _ in one], len(some))
+        numbers = [number for number, one in enumerate(some) for _ in one]
+        weights = [weight for row in rows.tolist() for weight in self.weights[row]]
+        return summed(self.head(features), numbers, weights, len(some))
 
 
 class Batch(Protocol):
     """What the loop needs of a batch; an objective may look for more."""
 
     @property
-    def windows(self) -> Sequence[Sequence[Tensor]]:
+    def windows(self) -> Sequence[Sequence[WeightedWindow]]:
         """Of each of n sounds its windows, as `Clap.encode_clips` takes them; unused with `audio_features`."""
         ...
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from clapometer.models.clap import WeightedWindow
 from clapometer.text import text_key
 from clapometer.training.audio_data import Sounds, amplified, masked, windows
 from clapometer.training.captions import CaptionBatches, indices_of_step
@@ -27,7 +28,7 @@ class RatedBatch:
     """Sounds with texts and their ratings.
 
     Attributes:
-        windows: of each of n + m sounds its windows, (samples,), -1..1, those of the m pairs of captions last; empty
+        windows: of each of n + m sounds its windows, -1..1, those of the m pairs of captions last; empty
             where the sounds are known.
         texts: n + m texts.
         ratings: (n,), 0..1.
@@ -36,7 +37,7 @@ class RatedBatch:
         audio_features, text_features: as in `clapometer.training.objective.Batch`.
     """
 
-    windows: list[list[Tensor]]
+    windows: list[list[WeightedWindow]]
     texts: list[str]
     ratings: Tensor
     positives: Tensor
@@ -112,8 +113,8 @@ class RatedBatches:
             None if self.text is None else self.text.take(numbers),
         )
 
-    def windows_of(self, number: int, random: np.random.Generator) -> list[Tensor]:
-        """The windows of a pair's sound, (samples,) each."""
+    def windows_of(self, number: int, random: np.random.Generator) -> list[WeightedWindow]:
+        """The windows of a pair's sound."""
         assert self.sounds is not None
         samples = self.sounds[number]
         if self.augmentation.time_mask or self.augmentation.frequency_mask:

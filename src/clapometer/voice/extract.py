@@ -14,7 +14,7 @@ import soxr
 from clapometer.audio.files import content_of, without_name
 from clapometer.audio.reading import read_sound
 from clapometer.audio.workers import MOST_WORKERS, completed, processors
-from clapometer.embedding.store import Vector, VectorStore
+from clapometer.embedding.store import Stored, Vector, VectorStore
 from clapometer.errors import BadAudio, BadOption
 from clapometer.voice.extractors import OWN, Source
 from clapometer.voice.features import NAMES, RATE, Features
@@ -94,7 +94,7 @@ def extract(
     done: dict[bytes, Vector | str] = {}
     if store is not None:
         stored = store.get(list(keys.values()), len(source.names))
-        done = {content: stored[key] for content, key in keys.items() if key in stored}
+        done = {content: stored[key].vector for content, key in keys.items() if key in stored}
     reused, left = len(done), [content for content in files if content not in done]
     tick = progress("voices", len(left)) if progress else None
 
@@ -105,7 +105,7 @@ def extract(
     for some, fresh in completed(outcomes, units, workers):
         done.update(fresh)
         if store is not None:
-            store.add({keys[content]: found for content, found in fresh.items() if not isinstance(found, str)})
+            store.add({keys[content]: Stored(found) for content, found in fresh.items() if not isinstance(found, str)})
         if tick:
             tick(len(some))
     values, errors = np.full((len(names), len(source.names)), np.nan, np.float32), [""] * len(names)

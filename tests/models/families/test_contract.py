@@ -182,13 +182,14 @@ def test_stereo_is_the_mean_of_its_channels(clap: Clap) -> None:
     assert largest_difference(both[:1], both[1:]) < 1e-5
 
 
-def test_a_long_clip_is_the_mean_of_its_windows(clap: Clap) -> None:
+def test_a_long_clip_is_the_weighted_mean_of_its_windows(clap: Clap) -> None:
     rate = clap.card.sample_rate
     window, samples = Window(1.0, 0.5), noise(2.3, rate)
     starts = [0, rate // 2, rate, len(samples) - rate]
     parts = clap.embed_audio([(samples[start : start + rate], rate) for start in starts], window=window)
     whole = clap.embed_audio((samples, rate), window=window)[0]
-    torch.testing.assert_close(whole, torch.nn.functional.normalize(parts.mean(0), dim=0), rtol=0, atol=1e-6)
+    shares = torch.tensor([1.0, 0.5, 0.5, 0.3])  # what each adds to those before it
+    torch.testing.assert_close(whole, torch.nn.functional.normalize(shares @ parts, dim=0), rtol=0, atol=1e-6)
 
 
 # Texts of every kind ------------------------------------------------------------------------------------------------
@@ -228,7 +229,7 @@ def test_gradients_reach_every_part(clap: Clap) -> None:
     window = clap.card.window
     seconds = 1.2 * window.seconds if window.long in FUSED else 1.0  # so that the fusion learns, too
     waveforms = torch.from_numpy(np.stack([noise(seconds, clap.card.sample_rate, seed) for seed in range(4)]))
-    audio, text = clap.encode_clips([[waveform] for waveform in waveforms]), clap.encode_texts(TEXTS[:4])
+    audio, text = clap.encode_clips([[(waveform, 1.0)] for waveform in waveforms]), clap.encode_texts(TEXTS[:4])
     assert audio.shape == text.shape == (4, clap.card.embedding_dim)
     unit = torch.nn.functional.normalize
     logits = clap.logit_scale.exp() * unit(audio, dim=-1) @ unit(text, dim=-1).T
