@@ -51,7 +51,7 @@ def main() -> None:
         os.environ["CLAPOMETER_CACHE"] = str(folder / "cache")
         _generate(folder, options)
         first, again = _run(folder, options), _run(folder, options)
-        record = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / "scores.csv.json").read_text(encoding="utf-8"))
     counts = record["counts"]
     reused = counts["sounds"]["reused"] + counts["texts"]["reused"]
     assert reused == counts["sounds"]["unique"] + counts["texts"]["unique"], "the second run embedded something again"

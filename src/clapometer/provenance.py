@@ -39,6 +39,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_of(texts: Iterable[str]) -> str:
+    """SHA-256 of some texts in their order, hexadecimal."""
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def file_hashes(paths: Iterable[Path]) -> dict[Path, str | OSError]:
     """SHA-256 of files, hexadecimal, by several threads; or why a file cannot be read."""
 

@@ -46,7 +46,7 @@ def test_arrays_are_classified_with_provenance(clap: MiniClap, tmp_path: Path) -
         "note", "error",
     )  # fmt: skip
     assert [row["predicted"] for row in written.rows] == [clip.labels[0] for clip in found.clips]
-    assert json.loads((tmp_path / "labels.json").read_text())["summary"] == found.record["summary"]
+    assert json.loads((tmp_path / "labels.csv.json").read_text())["summary"] == found.record["summary"]
 
 
 def test_the_cosine_is_that_of_the_score_and_a_minimum_predicts_none(clap: MiniClap) -> None:

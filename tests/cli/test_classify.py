@@ -114,7 +114,7 @@ def test_files_to_a_table_with_provenance(classify, clips, tmp_path):
         assert first >= second
         assert row["predicted"] != row["predicted_2"]
         assert row["error"] == ""
-    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "out.csv.json").read_text(encoding="utf-8"))
     assert record["command"] == "classify"
     assert record["labels"] == ["rain", "dog bark", "bell"]
     assert record["templates"] == ["the sound of {}"]
@@ -197,7 +197,7 @@ def test_two_runs_and_another_batch_size_agree(classify, clips, tmp_path):
     one, many = written(tmp_path / "0.csv"), written(tmp_path / "2.csv")
     for name in ("probability", "probability_2", "probability_3"):
         assert [float(row[name]) for row in one] == pytest.approx([float(row[name]) for row in many], abs=1e-5)
-    record = json.loads((tmp_path / "1.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "1.csv.json").read_text(encoding="utf-8"))
     assert record["counts"]["sounds"] == {"unique": 3, "computed": 0, "reused": 3}
     assert not list(tmp_path.glob("*.partial"))
 

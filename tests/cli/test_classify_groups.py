@@ -49,7 +49,7 @@ def test_intervals_are_over_groups(
     low, high = figures["intervals"]["balanced_accuracy"]
     assert low <= figures["balanced_accuracy"] <= high
     assert set(figures["intervals"]) == {"accuracy", "balanced_accuracy", "macro_f1"}
-    assert json.loads(out.with_suffix(".json").read_text())["summary"]["intervals"] == figures["intervals"]
+    assert json.loads(out.with_name(f"{out.name}.json").read_text())["summary"]["intervals"] == figures["intervals"]
     assert run(monkeypatch, *arguments) == 0
     shown = capsys.readouterr().out
     assert "groups            3, resampled with all their clips for the 95 % intervals\n" in shown

@@ -144,7 +144,7 @@ def test_a_word_list_of_ones_own(run, tmp_path):
         (["good.csv", "-o", "none/report"], BadOption, "make it first"),
         (["good.csv", "--audio-root", "none"], BadOption, "--audio-root none: no such folder"),
         (["good.csv", "bad.csv", "--calibrate", "."], BadOption, "needs the scores of one model"),
-        (["good.csv", "--calibrate", "."], BadOption, "needs a column `cosine` and, beside it, good.json"),
+        (["good.csv", "--calibrate", "."], BadOption, "needs a column `cosine` and, beside it, good.csv.json"),
     ],
 )
 def test_what_cannot_be_done_is_refused(arguments, error, message, run):
@@ -197,7 +197,7 @@ def test_a_calibrated_model_gives_ratings(run, tmp_path, model):
     knots = beside["mapping"]
     expected = np.interp([float(row["cosine"]) for row in rows], knots["x"], knots["y"])
     assert [float(row["rating"]) for row in rows] == pytest.approx(expected, abs=2e-3)
-    record = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "s.csv.json").read_text(encoding="utf-8"))
     assert record["calibration"]["weights"] == record["model"]["weights"] == beside["weights"]
     told = figures(run("s.csv", "--json", "--score-column", "rating"))
     assert told["score_scale"] == [0, 10]
@@ -237,7 +237,7 @@ def test_a_calibration_of_other_weights_gives_no_ratings(run, tmp_path, model):
 
 def test_a_calibration_goes_to_the_model_that_gave_the_scores(run, tmp_path, model):
     record = {"command": "score", "model": {"name": "another", "weights": "w"}, "window": {}}
-    (tmp_path / "good.json").write_text(json.dumps(record), encoding="utf-8")
+    (tmp_path / "good.csv.json").write_text(json.dumps(record), encoding="utf-8")
     done = run("good.csv", "--calibrate", "model", status=2)
     assert re.search(r"is the model '.*', and the scores are those of 'another'", str(done.exception))
     assert not (model / "calibration.json").exists()

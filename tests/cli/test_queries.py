@@ -75,7 +75,7 @@ def test_queries_are_true_and_can_be_trained_on(
     clips = read_captions([out])
     assert [clip.audio.name for clip in clips] == [f"{number}.wav" for number in range(10)]
     assert {len(clip.texts) for clip in clips} == {3}
-    record = json.loads(out.with_suffix(".json").read_text())
+    record = json.loads(out.with_name(f"{out.name}.json").read_text())
     assert record["counts"] == {"rows": 10, "unreadable": 0, "with_notes": 0, "with_queries": 10, "queries": 30}
     assert sum(one["times"] for one in record["used"]) == sum(len(row["says"].split("; ")) for row in rows)
 

@@ -121,7 +121,7 @@ def test_one_row_a_pair(ratings: Command, study: Path, tmp_path: Path) -> None:
     assert float(rows[0]["sd"]) == pytest.approx(np.std(own, ddof=1), abs=1e-6)
     assert rows[0]["text"] == "text 0, [red]雨"
     assert rows[0]["count"] == "3"
-    record = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    record = json.loads((tmp_path / "out.csv.json").read_text(encoding="utf-8"))
     assert (record["command"], record["pairs"], record["ratings"]) == ("ratings", 20, 60)
     assert record["left_out"] == {"of other splits": 120}
     assert record["standardised"]["sd"] > 0
@@ -268,7 +268,7 @@ def test_standardising_warns(ratings: Command, study: Path, tmp_path: Path) -> N
     assert "warning" not in ratings(study, "-o", tmp_path / "a.csv", "--standardise").err
     done = ratings(study, "-o", tmp_path / "b.csv", "--standardise", "--split", "test")
     assert "warning: standardised: half of the listeners gave 5 ratings or fewer; below 8" in done.err
-    [warning] = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))["standardised"]["warnings"]
+    [warning] = json.loads((tmp_path / "b.csv.json").read_text(encoding="utf-8"))["standardised"]["warnings"]
     assert "adds more noise than it removes" in warning
 
 

@@ -98,7 +98,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def record(path: Path) -> dict[str, Any]:
-    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 # One sound -------------------------------------------------------------------------------------------------------

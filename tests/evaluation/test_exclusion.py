@@ -27,7 +27,7 @@ def labelled(path: Path, labels: tuple[str, ...] = LABELS, *, known: bool = True
     rows = read(scores(path))
     found = table(path, [{**row, "seen": labels[number % len(labels)]} for number, row in enumerate(rows)])
     record = {"command": "score", "model": {"name": path.stem}, "seen": {"known": known, "datasets": ["esc50:1"]}}
-    path.with_suffix(".json").write_text(json.dumps(record))
+    path.with_name(f"{path.name}.json").write_text(json.dumps(record))
     return found
 
 

@@ -31,11 +31,11 @@ def test_cosines_stand_beside_scores_where_there_are_some(tmp_path):
 
 def test_the_record_beside_the_scores_is_read(tmp_path):
     path = table(tmp_path / "s.csv", [{"audio": "a", "text": "x", "score": 1}])
-    (tmp_path / "s.json").write_text('{"command": "score", "model": {"name": "mini"}}', encoding="utf-8")
+    (tmp_path / "s.csv.json").write_text('{"command": "score", "model": {"name": "mini"}}', encoding="utf-8")
     assert read_scores(str(path)).model == "mini"
-    (tmp_path / "s.json").write_text("[1]", encoding="utf-8")
+    (tmp_path / "s.csv.json").write_text("[1]", encoding="utf-8")
     assert read_scores(str(path)).model == ""
-    (tmp_path / "s.json").write_text("{", encoding="utf-8")
+    (tmp_path / "s.csv.json").write_text("{", encoding="utf-8")
     with pytest.raises(BadTable, match=r"should say how the scores of s\.csv were made"):
         read_scores(str(path))
 

@@ -322,7 +322,7 @@ def test_scores_of_a_model_are_never_read_as_ratings(tmp_path: Path) -> None:
     rows = [(f"{n}.wav", f"text {n}", n / 10, n / 10, n) for n in range(11)]
     calibrated = written(tmp_path / "s.csv", ("audio", "text", "score", "cosine", "rating"), rows)
     reduced = written(tmp_path / "t.csv", ("audio", "text", "score"), [row[:3] for row in rows])
-    (tmp_path / "t.json").write_text('{"command": "score"}')
+    (tmp_path / "t.csv.json").write_text('{"command": "score"}')
     for path, columns in ((calibrated, None), (calibrated, {"rating": "score"}), (reduced, {"rating": "score"})):
         with pytest.raises(BadTable, match="scores are not ratings"):
             read_ratings(path, columns=columns, scale=(0, 10))

@@ -102,7 +102,7 @@ def test_aggregated_ratings_are_written_only_when_asked(
     assert table.record["input"]["sha256"] is None
     write_aggregated(table, tmp_path / "pairs.csv")
     assert len(read_ratings(tmp_path / "pairs.csv")) == 40
-    assert (tmp_path / "pairs.json").is_file()
+    assert (tmp_path / "pairs.csv.json").is_file()
 
 
 def test_names_of_splits_are_found_by_case_and_synonym(records: list[dict[str, Any]]) -> None:

@@ -97,7 +97,7 @@ def test_arrays_are_scored_with_provenance(clap: MiniClap, rows: list[dict[str, 
     written = read_table(tmp_path / "scores.csv")
     assert written.columns == ("audio", "text", "score", "cosine", "seen", "silent_windows", "note", "error")
     assert [float(row["cosine"]) for row in written.rows] == [row["cosine"] for row in found.to_records()]
-    assert json.loads((tmp_path / "scores.json").read_text())["counts"] == record["counts"]
+    assert json.loads((tmp_path / "scores.csv.json").read_text())["counts"] == record["counts"]
 
 
 def test_bad_rows_keep_their_error_and_columns_of_the_same_name_are_renamed(

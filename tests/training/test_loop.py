@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -305,6 +307,34 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
         run(tmp_path, run={"captions": "b"})
     with pytest.raises(BadOption, match="another run"):
         run(tmp_path, options=replace(OPTIONS, seed=6), run={"captions": "a"})
+
+
+def test_the_option_that_differs_and_the_way_on_are_named(tmp_path: Path) -> None:
+    run(tmp_path, run={"captions": {"a.csv": "hash"}, "sounds": "one"})
+    assert run(tmp_path, run={"captions": {"renamed.csv": "hash"}, "sounds": "one"}).steps == 7
+    with pytest.raises(BadOption, match=r"\(options.seed: 5 there, 6 now\).*--model .*/last -o NEW"):
+        run(tmp_path, options=replace(OPTIONS, seed=6), run={"captions": {"a.csv": "hash"}, "sounds": "one"})
+    with pytest.raises(BadOption, match="sounds: one there, other now"):
+        run(tmp_path, run={"captions": {"a.csv": "hash"}, "sounds": "other"})
+
+
+def test_ctrl_c_saves_the_step_and_the_run_resumes_there(tmp_path: Path) -> None:
+    whole = run(tmp_path / "whole")
+
+    def interrupted(step: int) -> Batch:
+        if step == 4:  # made while step 3 or earlier is trained
+            os.kill(os.getpid(), signal.SIGINT)
+        return batches(step)
+
+    said: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(new(), interrupted, Plain(), replace(OPTIONS, save_every=100), tmp_path / "cut", tell=said.append)
+    resumed = train(new(), batches, Plain(), replace(OPTIONS, save_every=100), tmp_path / "cut", tell=said.append)
+    assert 1 <= resumed.resumed_from < 7
+    assert f"step {resumed.resumed_from}: interrupted; the state is saved in {tmp_path / 'cut'}" in said
+    assert f"resuming behind step {resumed.resumed_from} of 7" in said
+    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    assert whole.steps == resumed.steps
 
 
 def test_a_model_of_another_origin_is_not_replaced(tmp_path: Path) -> None:

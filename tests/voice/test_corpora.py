@@ -242,7 +242,9 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "2 clips of 2 speakers" in shown.out
     assert "boredom" in shown.out
     assert "2 sounds are left out:\n  wav/99a01Fa.wav: its name is not one of emodb" in shown.err
-    assert run(monkeypatch, "emodb", folder, "-o", tmp_path / "emodb.csv", "--json") == 0
+    assert run(monkeypatch, "emodb", folder, "-o", tmp_path / "emodb.csv") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert run(monkeypatch, "emodb", folder, "-o", tmp_path / "emodb.csv", "--overwrite", "--json") == 0
     figures = json.loads(capsys.readouterr().out)
     assert (figures["clips"], figures["skipped"], figures["gender"]) == (2, 2, {"female": 1, "male": 1})
     assert run(monkeypatch, "emodb", tmp_path / "nowhere", "-o", tmp_path / "x.csv") == 2

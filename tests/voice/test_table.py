@@ -37,7 +37,7 @@ def test_records_have_queries_which_are_written_only_when_asked(
     assert [one.get("emotion") for one in says] == ["anger", None, "joy"] * 2
     write_queries(found, Path("q.csv"))
     assert [row["text"] for row in read_table("q.csv").rows] == [query.text for query in found.queries]
-    assert Path("q.json").is_file()
+    assert Path("q.csv.json").is_file()
     write_measures(found, Path("m.csv"))
     again = queries_for_table(records, options=QueryTableOptions(mode="all", number=1, features="m.csv"))
     assert again.queries == found.queries

@@ -60,6 +60,7 @@ def main() -> None:
     """Run the command line. Exit status: 0 all well, 1 some rows failed, 2 bad input."""
     # The matrices of numpy and scipy are small here: threads of theirs only wait for each other, and beside torch's.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    console.plain_where_needed()
     try:
         app()
     except ClapometerError as error:

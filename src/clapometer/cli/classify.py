@@ -16,6 +16,7 @@ from clapometer.cli.options import (
     InferenceOptions,
     JsonOption,
     OutputOption,
+    OverwriteOption,
     QuietOption,
     RootOption,
     load_model,
@@ -63,6 +64,7 @@ def classify(
     *,
     options: ClassifyOptions,
     inference: InferenceOptions,
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -85,7 +87,8 @@ def classify(
 
     inputs = table.read_classify_inputs(given, read_labels(labels), options=options, audio_root=audio_root)
     if output is not None:
-        check_output(output, inputs.audio.table.path)
+        made_from = {"command": "classify", "input": inputs.audio.as_record(), "model": {"asked_for": inference.model}}
+        check_output(output, inputs.audio.table.path, made_from=made_from, overwrite=overwrite)
     picture = _picture(picture, output, inputs)
     console.note_other_files(map(Path, given), quiet=quiet)
     console.print_problems(inputs.audio.where, inputs.audio.problems, "cannot be classified")

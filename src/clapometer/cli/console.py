@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
+import atexit
+import codecs
+import io
 import json
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from clapometer.tables import Table, record_path, renamed_columns
+from clapometer.tables import Table, record_path, renamed_columns, write_rows
 
 WIDTH_WITHOUT_TERMINAL = 200
 """Columns of a table that is not printed in a terminal; lines are only as long as they need to be."""
+NARROWEST = 12
+"""Columns of text are no narrower in a terminal."""
 SHOWN_PROBLEMS = 20
 """Lines of a list that are printed."""
+
+
+STREAM = "-"
+STREAM_PATH = Path(STREAM)
+"""Standard input, or output, in place of a table."""
+
+
+def given_table(given: str | Path) -> Path:
+    """The path of a table; one on standard input (`-`), CSV or JSON lines, is in a file while the process lasts."""
+    if str(given) != STREAM:
+        return Path(given)
+    content, folder = sys.stdin.buffer.read(), TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / f"stdin.{'jsonl' if content.lstrip()[:1] == b'{' else 'csv'}"
+    path.write_bytes(content)
+    return path
+
+
+def print_rows(table: Table, added: Mapping[str, type], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table with further columns to standard output, as CSV."""
+    sys.stdout.flush()
+    names = renamed_columns(table, added)
+    columns = [*(names.get(name, name) for name in table.columns), *added]
+    write_rows(sys.stdout.buffer, "csv", columns, rows, added)
+    sys.stdout.buffer.flush()
 
 
 class _Line:
     """Whether the last line on standard error is one that is being rewritten, and has no end yet."""
 
     is_open = False
+
+
+def plain_where_needed() -> None:
+    """Write what the encoding of a stream cannot say in ASCII: a minus as a hyphen, other signs as a question mark."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return "".join(_ASCII.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+_ASCII = {"\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u2500": "-", "\u00a0": " ", "\u00d7": "x"}
+_ASCII |= dict.fromkeys("\u201c\u201d", '"') | dict.fromkeys("\u2018\u2019", "'")
 
 
 def say(message: str) -> None:
@@ -111,13 +159,23 @@ def print_table(
     from rich.table import Table as RichTable
 
     table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="", padding=(0, 2, 0, 0))
-    for column in columns:
-        justify: Literal["left", "right"] = "right" if column in right else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=column not in wrap)
-    for row in rows:
-        # Cells are text, not markup: a file may well be called `[red].wav`.
-        table.add_row(*[str(cell).replace("[", r"\[") for cell in row])
+    cells = [[str(cell) for cell in row] for row in rows]
     console = Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False, soft_wrap=False)
+    widths = [max(len(line[number]) for line in (columns, *cells)) + 2 for number in range(len(columns))]
+    numbers = [column in right for column in columns]
+    # Numbers are never cut, whatever the width of the terminal: text continues on the next line.
+    least = sum(width if number else min(width, NARROWEST) for width, number in zip(widths, numbers, strict=True))
+    console.width = max(console.width, least)
+    is_narrow = sum(widths) > console.width
+    for column, width, number in zip(columns, widths, numbers, strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        no_wrap = number or (column not in wrap and not is_narrow)
+        table.add_column(
+            column, justify=justify, overflow="fold", no_wrap=no_wrap, min_width=width - 2 if number else None
+        )
+    for row in cells:
+        # Cells are text, not markup: a file may well be called `[red].wav`.
+        table.add_row(*[cell.replace("[", r"\[") for cell in row])
     with console.capture() as capture:
         console.print(table)
     print("\n".join(line.rstrip() for line in capture.get().strip("\n").splitlines()))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.options import JsonOption, QuietOption
+from clapometer.cli.options import JsonOption, OverwriteOption, QuietOption
 from clapometer.tables import check_output
 
 COUNTED = ("emotion", "gender", "intensity", "split")
@@ -22,6 +22,7 @@ def corpus(
     ],
     folder: Annotated[Path, typer.Argument(help="Where it is unpacked.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="TABLE", help="Where the table goes.")],
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -34,7 +35,7 @@ def corpus(
     """
     from clapometer.voice.corpora import read_corpus, write_corpus
 
-    check_output(output, None)
+    check_output(output, None, overwrite=overwrite)
     table = read_corpus(name, folder)
     write_corpus(table, output)
     if table.skipped and not quiet:

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
+from clapometer.cli.options import QuietOption
 
 
 def example(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; made where it is missing.")],
+    quiet: QuietOption = False,
 ) -> None:
     """Write sounds, pairs, ratings, captions and labels to try every command on.
 
@@ -22,4 +24,5 @@ def example(
     from clapometer.benchmark.example import write_example
 
     for path in write_example(folder):
-        console.say(f"wrote {path}")
+        if not quiet:
+            console.say(f"wrote {path}")

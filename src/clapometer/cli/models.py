@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.options import JsonOption
+from clapometer.cli.options import JsonOption, QuietOption
 from clapometer.errors import BadOption
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def models(
     examined: Annotated[
         str | None, typer.Argument(metavar="NAME", help="After check: the model to check.", show_default=False)
     ] = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - every command takes it; this one has no notes
     json: JsonOption = False,
 ) -> None:
     """List the models that can be loaded, print the card of one, or check one.

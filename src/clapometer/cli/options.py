@@ -130,7 +130,7 @@ def _parameter(one: Field[Any], hint: Any, default: Any) -> inspect.Parameter:
     flag = _flag(one)
     if hint is bool and default is True and "/" not in flag:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
-    shown: dict[str, Any] = {"help": one.metadata["help"]}
+    shown: dict[str, Any] = {"help": one.metadata["help"].replace("[", r"\[")}  # no markup
     if one.metadata["metavar"]:
         shown["metavar"] = one.metadata["metavar"]
     shown_default = _shown(default) if one.metadata["parse"] is not None else ""
@@ -188,6 +188,10 @@ def _of_inference(name: str) -> Any:
 DeviceOption = Annotated[str, _of_inference("device")]
 CacheOption = Annotated[bool, _of_inference("cache")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an output that exists, whatever it is."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 OutputOption = Annotated[
     Path | None,

@@ -9,7 +9,8 @@ import typer
 
 from clapometer.cli import console
 from clapometer.cli.console import print_problems, print_table
-from clapometer.cli.options import CacheOption, JsonOption, QuietOption, with_options
+from clapometer.cli.options import CacheOption, JsonOption, OverwriteOption, QuietOption, with_options
+from clapometer.provenance import file_hash
 from clapometer.tables import check_output, record_path
 from clapometer.voice.options import QueryTableOptions
 
@@ -33,6 +34,7 @@ def queries(
     save_features: SaveFeatures = None,
     workers: Workers = None,
     cache: CacheOption = True,
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -48,8 +50,10 @@ def queries(
     from clapometer.voice import bins
     from clapometer.voice.table import queries_for_table, write_measures, write_queries
 
-    for place in filter(None, (output, save_features)):
-        check_output(place, given)
+    made_from = {"command": "queries", "input": {"sha256": file_hash(given) if given.is_file() else None}}
+    check_output(output, given, made_from=made_from, overwrite=overwrite)
+    if save_features is not None:
+        check_output(save_features, given, overwrite=True)
     with store_for(output, cache=cache, log=console.say) as store:
         found = queries_for_table(
             given,

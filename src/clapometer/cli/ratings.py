@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from clapometer.cli import console
-from clapometer.cli.options import JsonOption, with_options
+from clapometer.cli.options import JsonOption, OverwriteOption, QuietOption, with_options
 from clapometer.errors import BadOption
+from clapometer.provenance import file_hash
 from clapometer.ratings.options import SummaryOptions
 
 Given = Annotated[Path, typer.Argument(metavar="FILE", help="A table with one rating per row (.csv, .tsv, ...).")]
@@ -30,6 +31,8 @@ def ratings(
     options: SummaryOptions,
     aggregate: Aggregate = None,
     standardise: Standardise = False,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
     """Summarize listeners' ratings: how many, how reliable, and how well they can be predicted at best.
@@ -51,19 +54,20 @@ def ratings(
     if standardise and aggregate is None:
         raise BadOption("--standardise adds a column to --aggregate; give that, too")
     if aggregate is not None:
-        check_output(aggregate, given)
-    found = summarize_ratings(given, options)
+        made_from = {"command": "ratings", "input": {"sha256": file_hash(given) if given.is_file() else None}}
+        check_output(aggregate, given, made_from=made_from, overwrite=overwrite)
+    found = summarize_ratings(console.given_table(given), options)
     if aggregate is not None:
-        table = aggregate_ratings(found, standardised=standardise)
-        for note in table.notes:
+        aggregated = aggregate_ratings(found, standardised=standardise)
+        for note in aggregated.notes:
             console.say(f"warning: {note}")
-        write_aggregated(table, aggregate)
-    print_problems(found.ratings)
+        write_aggregated(aggregated, aggregate)
+    print_problems(found.ratings, quiet=quiet)
     if json:
         written = {} if aggregate is None else {"output": str(aggregate), "provenance": str(record_path(aggregate))}
         console.print_json(finite(found.as_dict() | written))
     else:
         print_summary(found)
-        if aggregate is not None:
+        if aggregate is not None and not quiet:
             console.say(f"wrote {aggregate} and its record {record_path(aggregate)}")
     raise typer.Exit(1 if any(problem.dropped for problem in found.problems) else 0)

@@ -38,7 +38,7 @@ def print_summary(found: RatingsSummary) -> None:
     _print_screening(found)
 
 
-def print_problems(ratings: Ratings) -> None:
+def print_problems(ratings: Ratings, *, quiet: bool = False) -> None:
     """Print problems and notes on standard error: counts of all kinds, and the first twenty rows of each severity."""
     for dropped, what in ((True, "cannot be used and are left out"), (False, "are read otherwise than they say")):
         found = [problem for problem in ratings.problems if problem.dropped == dropped]
@@ -49,7 +49,7 @@ def print_problems(ratings: Ratings) -> None:
         lines = [f"{ratings.path.name} {ratings.unit} {problem.line}: {problem.message}" for problem in found]
         console.say_list(f"{len(found)} rows {what} ({counted}):", lines, more="; --json lists all")
     for note in ratings.notes:
-        console.say(f"note: {note}")
+        console.note(note, quiet=quiet)
 
 
 def _print_head(found: RatingsSummary) -> None:

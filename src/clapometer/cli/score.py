@@ -15,6 +15,7 @@ from clapometer.cli.options import (
     InferenceOptions,
     JsonOption,
     OutputOption,
+    OverwriteOption,
     QuietOption,
     RootOption,
     load_model,
@@ -53,6 +54,7 @@ def score(
     audio_root: RootOption = None,
     *,
     options: InferenceOptions,
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -71,7 +73,7 @@ def score(
 
     Exit status: 0 all scored, 1 some rows failed, 2 bad input.
     """
-    if Path(given).suffix.lower() not in TABLE_EXTENSIONS:
+    if given != console.STREAM and Path(given).suffix.lower() not in TABLE_EXTENSIONS:
         if output is not None or audio_root is not None:
             raise BadOption("--output and --audio-root belong to a table; the scores of files are printed")
         _score_files(*_audio_and_texts([given, *(others or ())], text_file), options, quiet, json)
@@ -79,15 +81,17 @@ def score(
     if others or text_file:
         extra = repr(others[0]) if others else "--texts"
         raise BadOption(f"{given} is a table and takes its texts from its column `text`; leave {extra} out")
-    result = _score_table(given, output, audio_root, options, quiet)
+    result = _score_table(given, output, audio_root, options, quiet, overwrite)
     small = _notes(result, quiet)
-    if json:
+    if output == console.STREAM_PATH:
+        console.print_rows(result.inputs.table, result.columns, result.rows())
+    elif json:
         console.print_json(_summary(result, output, note=small))
     else:
         _print_summary(result)
-    if output is not None:
+    if output is not None and output != console.STREAM_PATH:
         console.wrote(output, result.inputs.table, result.columns, quiet=quiet)
-    elif not json:
+    elif output is None and not json:
         console.note("the scores of the rows are not kept; name a table for them with -o", quiet=quiet)
     raise typer.Exit(1 if result.failed else 0)
 
@@ -165,12 +169,15 @@ def _score_files(sounds: list[str], texts: list[str], options: InferenceOptions,
 
 
 def _score_table(
-    given: str, output: Path | None, audio_root: Path | None, options: InferenceOptions, quiet: bool
+    given: str, output: Path | None, audio_root: Path | None, options: InferenceOptions, quiet: bool, overwrite: bool
 ) -> ScoredTable:
     """The scored table, written if there is an output; problems are printed as they are found."""
+    root = Path() if given == console.STREAM and audio_root is None else audio_root
+    inputs = read_pairs(console.given_table(given), audio_root=root)
+    output = None if output == console.STREAM_PATH else output
     if output is not None:
-        check_output(output, Path(given))
-    inputs = read_pairs(given, audio_root=audio_root)
+        made_from = {"command": "score", "input": inputs.as_record(), "model": {"asked_for": options.model}}
+        check_output(output, Path(given), made_from=made_from, overwrite=overwrite)
     console.print_problems(inputs.where, inputs.problems, "cannot be scored")
 
     from clapometer.scoring.score_table import score_table, write_scored_table

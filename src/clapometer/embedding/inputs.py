@@ -14,7 +14,7 @@ from typing import Any, TypeGuard, get_args
 from clapometer.audio.files import audio_files_below, check_files, resolve_audio_path
 from clapometer.audio.reading import Sound, is_one_sound
 from clapometer.errors import BadAudio, BadOption, BadTable
-from clapometer.provenance import file_hash
+from clapometer.provenance import digest_of, file_hash
 from clapometer.tables import DataFrame, Format, Table, read_table, table_in_memory
 from clapometer.tables.memory import IN_MEMORY
 from clapometer.tables.table import checked
@@ -55,9 +55,9 @@ class AudioInputs:
         return self.table.where(number) if self.is_file else f"row {number + 1}"
 
     def as_record(self) -> dict[str, str]:
-        """The input in the record of a result: file, SHA-256 and audio root; empty if the table is not a file."""
+        """The input in the record of a result: file, SHA-256 and audio root, or a SHA-256 of the names of the audio."""
         if not self.is_file:
-            return {}
+            return {"names_sha256": digest_of(self.names)}
         return {"file": str(self.table.path), "sha256": file_hash(self.table.path), "audio_root": str(self.root)}
 
 

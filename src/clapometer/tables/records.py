@@ -16,30 +16,58 @@ from clapometer.tables.writing import atomic_write, clear_names, write_rows
 
 
 def record_path(output: Path) -> Path:
-    """The JSON record of a table: `scores.json` of `scores.csv`."""
-    return output.with_suffix(".json")
+    """The JSON record of a table: `scores.csv.json` of `scores.csv`."""
+    return output.with_name(f"{output.name}.json")
 
 
-def check_output(output: Path, given: Path | None = None) -> None:
+def check_output(
+    output: Path,
+    given: Path | None = None,
+    *,
+    made_from: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
     """Refuse a path for an output table before any work is done.
 
     Args:
         output: where the table will be written.
         given: the table that is read, if there is one.
+        made_from: parts of the record that identify the run: command, input, model. An existing table is replaced
+            where its record has the same.
+        overwrite: replace an existing table in any case.
 
     Raises:
         BadTable: the extension is not that of a table.
-        BadOption: nothing can be written there, or it is the table that is read.
+        BadOption: nothing can be written there, it is the table that is read, or another table would be replaced.
     """
+    if output.is_dir():
+        raise BadOption(f"{output}: is a folder; name a file in it")
     format_of(output)
     if not output.parent.is_dir():
         raise BadOption(f"{output}: there is no folder {output.parent}; make it first")
-    if output.is_dir():
-        raise BadOption(f"{output}: is a folder; name a file in it")
     if not os.access(output.parent, os.W_OK):
         raise BadOption(f"{output}: the folder {output.parent} is not writable; choose another path")
     if given is not None and given.exists() and output.exists() and given.samefile(output):
         raise BadOption(f"{output}: is the input table itself; give the output another name")
+    if output.exists() and not overwrite and (why := _other_run(output, made_from or {})):
+        raise BadOption(f"{output} exists and {why}; give another name, or --overwrite to replace it")
+
+
+def _other_run(output: Path, made_from: Mapping[str, Any]) -> str:
+    """How a table was made, if otherwise than a run would; empty if by the same."""
+    try:
+        record = json.loads(record_path(output).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "has no record of how it was made"
+    if not made_from or not isinstance(record, dict):
+        return "is another table"
+    for name, part in made_from.items():
+        wanted, there = (part, record.get(name)) if isinstance(part, dict) else ({"": part}, {"": record.get(name)})
+        for key, value in wanted.items():
+            if not isinstance(there, dict) or there.get(key) != value:
+                found = there.get(key) if isinstance(there, dict) else there
+                return f"was made with {name} {key and f'{key} '}{found}, not {value}"
+    return ""
 
 
 def write_with_record(

@@ -15,7 +15,7 @@ from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.clap import Clap
 from clapometer.models.registry import load, resolve
 from clapometer.models.weights.safetensors import weights_hash
-from clapometer.provenance import file_hash, versions
+from clapometer.provenance import digest_of, file_hash, versions
 from clapometer.ratings.reading import RatingsSource, read_ratings
 from clapometer.ratings.writing import write_ratings
 from clapometer.seen import Seen
@@ -313,12 +313,14 @@ def _record(
     tables = [] if split.path == IN_MEMORY else [os.fspath(split.path)]
     tables += options.replay.captions
     columns = [column.tolist() for column in (split.audio, split.text, split.listener, split.rating, split.split)]
+    parts = (data.train, data.validation, data.test)
     return {
         "command": "finetune",
         "ratings": os.fspath(ratings if isinstance(ratings, (str, os.PathLike)) else split.path),
         "model": os.fspath(model),
         "arguments": options.as_record(),
         "hashes": {path: file_hash(Path(path)) for path in tables},
+        "sounds": digest_of(one for pairs in filter(None, parts) for one in pairs.digests),
         "split_sha256": hashlib.sha256(repr(columns).encode("utf-8", "replace")).hexdigest(),
         "weights": weights,
         "pairs": {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +14,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -105,7 +108,13 @@ def train(
         weights = [weight for some in groups for weight in some["params"]]
         state = resume_state(folder / "state.pt", clap, objective, optimizer)
         begun = state.step
-        with Log(folder, begun, writes=group.is_first) as log, _ahead(batches, begun, options) as ready:
+        if begun and not _is_over(state, options):
+            tell(f"resuming behind step {begun} of {options.steps}")
+        with (
+            Log(folder, begun, writes=group.is_first) as log,
+            _ahead(batches, begun, options) as ready,
+            _interrupts() as is_interrupted,
+        ):
             run_folder = RunFolder(
                 folder=folder,
                 state=state,
@@ -140,8 +149,12 @@ def train(
                     )
                 if state.step % options.validate_every == 0 or last:
                     run_folder.validate()
-                if state.step % options.save_every == 0 or _is_over(state, options):
+                stop = is_interrupted()
+                if state.step % options.save_every == 0 or _is_over(state, options) or stop:
                     run_folder.keep()
+                if stop:
+                    tell(f"step {state.step}: interrupted; the state is saved in {folder}")
+                    raise KeyboardInterrupt
                 count(1)
             if begun and begun == state.step:  # killed between the last state and its model, or asked again
                 run_folder.save_last()
@@ -154,6 +167,27 @@ def _is_over(state: State, options: TrainOptions) -> bool:
         return True
     without = (state.step - state.best_step) // options.validate_every
     return bool(options.patience) and state.best is not None and without >= options.patience
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether the user has asked to stop: the first Ctrl-C waits for the end of a step, a second one does not."""
+    if threading.current_thread() is not threading.main_thread() or processes().count > 1:
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked and callable(before):
+            before(number, frame)
+        asked.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from clapometer.labels import DEFAULT_TEMPLATE, checked_templates, class_key
 from clapometer.models.clap import Clap
 from clapometer.models.registry import DEFAULT_MODEL, load, resolve
 from clapometer.models.weights.safetensors import weights_hash
-from clapometer.provenance import file_hash, file_hashes, versions
+from clapometer.provenance import digest_of, file_hash, file_hashes, versions
 from clapometer.seen import NOTHING, Seen, has_seen_text
 from clapometer.stats.classes import classification_metrics
 from clapometer.stats.retrieval import AUDIO_TO_TEXT, TEXT_TO_AUDIO, both_ways
@@ -262,6 +262,7 @@ def pretrain(
         "model": {"name": os.fspath(model), "weights": "random" if options.scratch else begin},
         "captions": {os.fspath(path): file_hash(Path(path)) for path in tables},
         "validation": {os.fspath(path): file_hash(Path(path)) for path in checks},
+        "sounds": digest_of(clip.sha256 for clip in clips),
         "validation_texts": trained_texts,
         "templates": list(options.template),
         "window": str(clap.card.window),

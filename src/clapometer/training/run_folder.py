@@ -28,6 +28,10 @@ Tell = Callable[[str], None]
 """Takes a line for the user."""
 
 
+TABLES = ("captions", "validation", "hashes")
+"""Parts of `run.json` that are SHA-256 by the name of a table."""
+
+
 def ignore(_: object) -> None:
     """No-op callback."""
 
@@ -62,16 +66,30 @@ def claim_run(folder: Path, run: dict[str, Any]) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadOption(f"{path} is damaged ({error}); remove it, or choose another folder") from error
+    there, now = _compared(before), _compared(run)
     changed = [
-        f"{name}: {before.get(name)} there, {run.get(name)} now"
-        for name in {**before, **run}
-        if before.get(name) != run.get(name)
+        f"{name}: {there.get(name)} there, {now.get(name)} now"
+        for name in {**there, **now}
+        if there.get(name) != now.get(name)
     ]
     if changed:
         raise BadOption(
-            f"{folder} holds another run ({'; '.join(changed[:3])}); use the same options to resume it, "
-            "or choose another folder"
+            f"{folder} holds another run ({'; '.join(changed[:3])}); use the same options to resume it, or train its "
+            f"model further in another folder: --model {folder / 'last'} -o NEW"
         )
+
+
+def _compared(run: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """What identifies a run, each value under its full name; of tables the content, not the name."""
+    found: dict[str, Any] = {}
+    for name, value in run.items():
+        if name in TABLES and isinstance(value, dict):
+            found[name] = sorted(map(str, value.values()))
+        elif isinstance(value, dict):
+            found |= _compared(value, f"{before}{name}.")
+        elif name != "ratings":
+            found[f"{before}{name}"] = value
+    return found
 
 
 @dataclass(frozen=True)
