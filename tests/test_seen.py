@@ -19,8 +19,8 @@ from clapometer.seen import (
     has_seen_text,
     is_label,
     read_seen,
+    seen_file,
     seen_of_checkpoint,
-    write_seen,
 )
 from clapometer.text import text_hash
 
@@ -32,7 +32,7 @@ LIST = (
 
 
 def test_a_list_is_written_and_read(tmp_path: Path) -> None:
-    write_seen(LIST, tmp_path)
+    (tmp_path / "seen.csv").write_bytes(seen_file(LIST))
     assert read_seen(tmp_path) == LIST
     lines = (tmp_path / "seen.csv").read_text().splitlines()
     assert lines[0] == "kind,key,part"

@@ -6,11 +6,12 @@ python recipes/mini/seen.py --data ../shared/data --model src/clapometer/models/
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
 from clapometer.provenance import file_hash
-from clapometer.seen import NOTHING, write_seen
+from clapometer.seen import FILE, NOTHING, seen_file
 from sentences import HELD_OUT_FOLD, corpus, trainable_clips, trainable_speech
 
 
@@ -33,7 +34,8 @@ def main() -> None:
     )
     config = options.model / "config.json"
     values = json.loads(config.read_text(encoding="utf-8"))
-    values["seen_sha256"] = write_seen(seen, options.model)
+    (options.model / FILE).write_bytes(seen_file(seen))
+    values["seen_sha256"] = hashlib.sha256(seen_file(seen)).hexdigest()
     config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     kinds = [kind for kind, _ in seen.parts]
     print(", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def versions() -> dict[str, str]:
     """The programs that take part in a number."""
     import torch
 
-    return {
+    found = {
         "clapometer": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
@@ -31,6 +32,8 @@ def versions() -> dict[str, str]:
         "libsndfile": soundfile.__libsndfile_version__,
         "soxr": soxr.__version__,
     }
+    # Of these importing would take seconds, where only some models need them.
+    return found | {name: metadata.version(name) for name in ("scipy", "tokenizers", "transformers", "safetensors")}
 
 
 def file_hash(path: Path) -> str:

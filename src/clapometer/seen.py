@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from clapometer.errors import CheckpointError
-from clapometer.tables import atomic_write
 from clapometer.tables.splits import TEST, TRAIN, Split, canonical_split
 from clapometer.text import text_hash
 
@@ -219,20 +218,13 @@ def check_seen(folder: Path, sha256: str | None) -> None:
         raise CheckpointError(f"{path} is not the file that was saved with the model; restore it")
 
 
-def write_seen(seen: Seen, folder: Path) -> str:
-    """Write the list into a model's folder; returns the SHA-256 of the file.
-
-    Raises:
-        BadOption: it cannot be written.
-    """
+def seen_file(seen: Seen) -> bytes:
+    """The list as the file `seen.csv` of a model's folder."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(_HEADER)
     table.writerows((kind, key, part) for (kind, key), part in sorted(seen.parts.items()))
-    content = text.getvalue().encode()
-    with atomic_write(folder / FILE) as file:
-        file.write(content)
-    return hashlib.sha256(content).hexdigest()
+    return text.getvalue().encode()
 
 
 def _dataset(name: str) -> str:

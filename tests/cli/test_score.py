@@ -338,7 +338,11 @@ def test_what_stands_beside_the_scores(run: Run, model: Path, tmp_path: Path) ->
     said = record(tmp_path / "o.csv")
     assert said["window"] == {"seconds": 10.0, "hop": 5.0, "short": "keep", "long": "windows", "channels": "mean"}
     assert said["renamed_columns"] == {"score": "input_score"}
-    assert {"clapometer", "python", "torch", "numpy", "soundfile", "libsndfile", "soxr"} == said["versions"].keys()
+    libraries = "clapometer python torch numpy scipy transformers tokenizers safetensors soundfile libsndfile soxr"
+    assert set(libraries.split()) == said["versions"].keys()
+    fields = dict(part.split(":", 1) for part in said["signature"].split("|")[1:])
+    assert fields["weights"] == said["model"]["weights"]
+    assert fields["window"] == "seconds=10,hop=5,short=keep,long=windows"
     for part in ("made", "formula", "sound", "device", "precision", "batch_size", "input", "output", "summary"):
         assert said[part]
     assert len(said["model"]["weights"]) == 16
@@ -350,6 +354,7 @@ def test_without_an_output_the_summary_is_printed(run: Run, model: Path, tmp_pat
     ended = run(tmp_path / "t.csv", "--model", model)
     assert ended.status == 0
     assert "median" in ended.out
+    assert "signature clapometer|version:" in ended.out
     assert "with -o" in ended.err
     figures = json.loads(run(tmp_path / "t.csv", "--model", model, "--json").out)
     assert [row["line"] for row in figures["rows"]] == [2, 3, 4]

@@ -119,3 +119,26 @@ def test_ratings_from_standard_input() -> None:
         input="\n".join(["audio,text,listener,rating", *rows]).encode(), capture_output=True, check=True,
     )  # fmt: skip
     assert b'"pairs": 12' in done.stdout
+
+
+def test_ctrl_c_while_the_command_is_imported_is_a_line() -> None:
+    program = (
+        "import sys; from clapometer import __main__\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'clapometer.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop()); __main__.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "clapometer: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_output_is_a_line_and_no_traceback(pairs: Path) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "clapometer", "models"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "cannot write (No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr

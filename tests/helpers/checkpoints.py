@@ -65,7 +65,7 @@ def write(folder: Path, name: str, weights: dict[str, Tensor] | None = None) -> 
     weights = published_weights(clap) if weights is None else weights
     wrappings: dict[str, object] = {"paraclap": weights, "laion": {"epoch": 1, "state_dict": weights}}
     torch.save(wrappings.get(name.removesuffix("-fused"), {"model": weights}), path)
-    clap.save_tokenizer(folder)
+    (folder / "tokenizer.json").write_bytes(clap.tokenizer_file())
     return path
 
 

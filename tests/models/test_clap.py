@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from clapometer.audio.reading import Sound
-from clapometer.errors import BadAudio, BadOption
+from clapometer.errors import BadAudio, BadOption, BadText
 from clapometer.models.clap import Clap, EncodedSound, _batches
 from clapometer.models.families.mini import MiniClap
 from clapometer.models.nets.sentence_encoder import TextEncoderConfig
@@ -153,7 +153,7 @@ def test_batches_hold_equal_lengths_in_order_and_lose_nothing(lengths: list[int]
             yield number, torch.full((length,), float(number)), number / 2
 
     seen: list[int] = []
-    for numbers, waveforms, weights in _batches(windows(), size):
+    for numbers, waveforms, weights in _batches(windows(), size, 4):
         assert weights == [number / 2 for number in numbers]
         assert 1 <= len(numbers) == len(waveforms) <= size
         assert len({len(waveform) for waveform in waveforms}) == 1
@@ -162,6 +162,23 @@ def test_batches_hold_equal_lengths_in_order_and_lose_nothing(lengths: list[int]
         given_out += len(numbers)
     assert sorted(seen) == list(range(len(lengths)))
     assert most <= 2 * size
+
+
+def test_windows_that_are_whole_clips_count_by_their_samples() -> None:
+    windows = [(number, torch.zeros(40), 1.0) for number in range(8)]
+    assert [len(numbers) for numbers, *_ in _batches(iter(windows), 32, 4)] == [4, 4]
+    clips = [(number, torch.zeros(400 + number), 1.0) for number in range(8)]  # of many lengths
+    pulled = []
+    for numbers, *_ in _batches((pulled.append(one) or one for one in clips), 32, 4):  # type: ignore[func-returns-value]
+        assert len(pulled) - numbers[0] <= 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "there is no text"), ([float("nan")], "is a float"), ([b"a dog"], "is a bytes")]
+)
+def test_what_is_no_text_is_named(clap: MiniClap, text: Any, message: str) -> None:
+    with pytest.raises(BadText, match=message):
+        clap.embed_text(text)
 
 
 @pytest.mark.parametrize(("batch_size", "shapes"), [(1, [1] * 7), (3, [3, 3, 1]), (100, [7])])

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
+import platform
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import noise
+from safetensors.torch import load_file, save_file
 
-from clapometer.errors import BadOption, CheckpointError, UnknownModel
+from clapometer.errors import BadOption, CheckpointError, UnknownModel, WeightsMismatch
 from clapometer.models import registry
 from clapometer.models.families.mini import MiniClap
 from clapometer.models.registry import DEFAULT_MODEL, list_models, load, resolve, save
@@ -88,6 +97,9 @@ def test_what_is_no_configuration_is_refused(text: str, tmp_path: Path) -> None:
         ({"window": {"seconds": -1, "hop": 1}}, "window: seconds must be positive"),
         ({"window": None}, "is not the configuration"),
         ({"odd": 1}, "is not the configuration"),
+        ({"name": {}}, "is not the configuration"),
+        ({"sample_rate": True}, "is not the configuration"),
+        ({"window": {"seconds": True, "hop": 1}}, "is not the configuration"),
     ],
 )
 def test_a_card_that_cannot_be_is_refused(
@@ -123,6 +135,82 @@ def test_another_format_is_refused_with_a_remedy(clap: MiniClap, number: object,
     with pytest.raises(CheckpointError, match=message) as caught:
         load(tmp_path)
     assert str(tmp_path / "config.json") in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "nested", "large"])
+def test_a_configuration_that_never_ends_is_refused_at_once(kind: str, clap: MiniClap, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    config = tmp_path / "config.json"
+    config.unlink()
+    if kind == "device":
+        config.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(config)
+    else:
+        config.write_bytes(b"[" * 200_000 if kind == "nested" else bytes(2**24 + 1))
+    begun = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load(tmp_path)
+    assert time.monotonic() - begun < 2
+
+
+def test_weights_of_another_type_are_refused(clap: MiniClap, tmp_path: Path) -> None:
+    save(clap, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["logit_scale"] = weights["logit_scale"].to(torch.int32)
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(WeightsMismatch, match=r"logit_scale has the type torch\.int32, not torch\.float32"):
+        load(tmp_path)
+
+
+def test_files_of_two_models_are_never_taken_for_one(clap: MiniClap, tmp_path: Path) -> None:
+    save(clap, tmp_path / "one")
+    with torch.no_grad():
+        clap.logit_scale += 1
+    save(clap, tmp_path / "two")
+    (tmp_path / "one" / "model.safetensors").replace(tmp_path / "two" / "model.safetensors")
+    with pytest.raises(CheckpointError, match="are not of one model"):
+        load(tmp_path / "two")
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_a_save_that_fails_leaves_the_old_model(
+    failing: int, clap: MiniClap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(clap, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    left = [failing]
+
+    class Full(io.BufferedRandom):
+        def flush(self) -> None:
+            super().flush()
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", **more: Any) -> Any:
+        return Full(io.FileIO(path, "w+")) if mode == "w+b" else opened(path, mode, **more)
+
+    monkeypatch.setattr(Path, "open", full)
+    with torch.no_grad():
+        clap.logit_scale += 1
+    with pytest.raises(BadOption, match="No space left"):
+        save(clap, tmp_path)
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_a_killed_save_left_is_removed_by_the_next(clap: MiniClap, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine, other = (f".config.json.{node}-{ended.pid}.tmp" for node in (platform.node(), "elsewhere"))
+    for name in (mine, other):
+        (tmp_path / name).write_text("half")
+    save(clap, tmp_path)
+    assert not (tmp_path / mine).exists()
+    assert (tmp_path / other).exists()  # a process of another machine may still be writing
 
 
 def test_saving_makes_folders_and_replaces_files(clap: MiniClap, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -65,6 +66,13 @@ def main() -> None:
         app()
     except ClapometerError as error:
         console.say(f"clapometer: {error}")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        # Standard output is full or closed, as by `| head`: what was written to files is whole.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        console.say(f"clapometer: cannot write ({error.strerror}); free some space, or choose another place")
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == STOPPED:

@@ -225,6 +225,7 @@ def _print_summary(result: ScoredTable) -> None:
     record = result.record
     model, window, summary = record["model"], record["window"], record["summary"]
     print(f"model {model['name']}, weights {model['weights']}, window {window['seconds']:g} s, {window['long']}")
+    print(f"signature {record['signature']}")
     groups = {"all": summary, **summary.get("systems", {})}
     rows = [[name or "(no name)", *(_cell(group[one]) for one in STATISTICS)] for name, group in groups.items()]
     console.print_table(("system" if "systems" in summary else "rows", *STATISTICS), rows, right=STATISTICS)

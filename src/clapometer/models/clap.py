@@ -231,9 +231,9 @@ class Clap(nn.Module, ABC):
         """`config` as JSON can hold it."""
         return asdict(self.config)  # type: ignore[call-overload,no-any-return]
 
-    def save_tokenizer(self, folder: Path) -> None:
-        """Write `tokenizer.json` into an existing folder."""
-        self.tokenizer.save(str(folder / "tokenizer.json"))
+    def tokenizer_file(self) -> bytes:
+        """The tokenizer as the file `tokenizer.json`."""
+        return self.tokenizer.to_str(pretty=True).encode()
 
     def window_of(self, given: Window | str | None) -> Window:
         """A window that the model can encode.
@@ -339,7 +339,8 @@ class Clap(nn.Module, ABC):
         sums = [torch.zeros(self.card.embedding_dim) for _ in sounds]
         errors: dict[int, BadAudio] = {}
         readings = [Reading() for _ in sounds]
-        for numbers, windows, weights in _batches(self._windows(sounds, window, errors, readings), size):
+        unit = max(1, round(window.seconds * self.card.sample_rate))
+        for numbers, windows, weights in _batches(self._windows(sounds, window, errors, readings), size, unit):
             with self.inference():
                 vectors = self._encode_windows(windows, window)
             add_windows(sums, numbers, weights, vectors.cpu())
@@ -360,9 +361,13 @@ class Clap(nn.Module, ABC):
         Raises:
             BadText: a text is empty, or contains an unpaired surrogate.
         """
+        if texts is None:
+            raise BadText("there is no text; describe the sound in words")
         texts = [texts] if isinstance(texts, str) else list(texts)
         for number, text in enumerate(texts, 1):
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str):
+                raise BadText(f"text {number} of {len(texts)} is a {type(text).__name__}; give strings")
+            if not text.strip():
                 raise BadText(f"text {number} of {len(texts)} is empty; describe the sound in words")
             if any("\ud800" <= character <= "\udfff" for character in text):
                 raise BadText(f"text {number} of {len(texts)} holds half of a surrogate pair; save it as UTF-8")
@@ -462,6 +467,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], where: Path) -
     for name, tensor in weights.items():
         if name in expected and tensor.shape != expected[name].shape:
             problems.append(f"{name} is {tuple(tensor.shape)}, not {tuple(expected[name].shape)}")
+        elif name in expected and expected[name].is_floating_point() and not tensor.is_floating_point():
+            problems.append(f"{name} has the type {tensor.dtype}, not {expected[name].dtype}")
         elif not torch.isfinite(tensor).all():
             problems.append(f"{name} holds numbers that are not finite")
     if problems:
@@ -547,22 +554,29 @@ def _encoded(total: Tensor, reading: Reading) -> EncodedSound | BadAudio:
 
 
 def _batches(
-    windows: Iterator[tuple[int, Tensor, float]], size: int
+    windows: Iterator[tuple[int, Tensor, float]], size: int, unit: int
 ) -> Iterator[tuple[list[int], list[Tensor], list[float]]]:
-    """Groups of up to `size` windows; windows of unlike length never share one, so none is padded."""
+    """Groups of up to `size` windows; windows of unlike length never share one, so none is padded.
+
+    A window of more than `unit` samples, such as a whole clip, counts as several, so that memory stays bounded.
+    """
     waiting: dict[int, tuple[list[int], list[Tensor], list[float]]] = {}
     held = 0
+
+    def taken(length: int) -> int:
+        return len(waiting[length][0]) * -(-length // unit)
+
     for number, waveform, weight in windows:
         numbers, waveforms, weights = waiting.setdefault(len(waveform), ([], [], []))
         numbers.append(number)
         waveforms.append(waveform)
         weights.append(weight)
-        held += 1
-        if len(numbers) == size:
-            held -= size
+        held += -(-len(waveform) // unit)
+        if (full := taken(len(waveform))) >= size:
+            held -= full
             yield waiting.pop(len(waveform))
         elif held >= 2 * size:  # many lengths: let the fullest group go, so that what is held stays bounded
-            fullest = max(waiting, key=lambda length: len(waiting[length][0]))
-            held -= len(waiting[fullest][0])
+            fullest = max(waiting, key=taken)
+            held -= taken(fullest)
             yield waiting.pop(fullest)
     yield from waiting.values()

@@ -7,7 +7,6 @@ model, fused weights that are called unfused.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from clapometer.errors import CheckpointError, UnknownModel, WeightsMismatch
 from clapometer.models.clap import Clap
 from clapometer.models.nets.mel import DecibelMel, htk_filterbank, slaney_filterbank
 from clapometer.models.registry import load, resolve
+from clapometer.models.weights.safetensors import read_json
 
 State = Literal["well", "doubtful", "faulty"]
 
@@ -223,7 +223,7 @@ def _claims(path: Path) -> Iterator[tuple[str, str]]:
 def _read(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one if there is none or it cannot be read, for it would be a hint only."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import soxr
 
+from clapometer._version import __version__
 from clapometer.provenance import versions
 from clapometer.types import Window
 
@@ -45,6 +46,10 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
         window: treatment of short and long clips.
         batch_size: windows or texts per forward pass.
         model: the name or folder by which it was requested; default: what `load` was given.
+
+    Returns:
+        With `signature`, one line for a paper, in the manner of sacreBLEU (Post 2018, arXiv 1804.08771), whose fields
+        stand in the record as well; and the revision of a model from huggingface.co.
     """
     import torch
 
@@ -53,9 +58,17 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
     device = f"cuda ({torch.cuda.get_device_name(clap.device)})" if clap.device.type == "cuda" else clap.device.type
     model = model or (clap.card.name if clap.origin is None else clap.origin.name)
     card = {name: value for name, value in asdict(clap.card).items() if name != "window"}
+    folder = None if clap.origin is None else clap.origin.folder
+    revision = folder.name if folder is not None and folder.parent.name == "snapshots" else ""
+    fields = {
+        "version": __version__, "model": clap.card.name, "weights": weights_hash(clap), "window": str(window),
+        "sample_rate": clap.card.sample_rate, "device": clap.device.type, "precision": clap.precision,
+        "backend": clap.backend, "torch": versions()["torch"],
+    }  # fmt: skip
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "model": {"asked_for": model, "weights": weights_hash(clap), **card},
+        "signature": "clapometer|" + "|".join(f"{name}:{value}" for name, value in fields.items()),
+        "model": {"asked_for": model, "weights": weights_hash(clap), "revision": revision, **card},
         "window": asdict(window),
         "sound": f"channels: {window.channels}, resampled by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
         "device": device,

@@ -8,9 +8,11 @@ or path is resolved once: `resolve` gives a `Source`, which `load` takes as well
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ import torch
 from clapometer.errors import BadOption, CheckpointError, UnknownModel, WeightsMismatch
 from clapometer.models.clap import Clap, Origin
 from clapometer.models.families import Family, Recipe, laion, microsoft, mini, paraclap
-from clapometer.models.weights.safetensors import read_weights, write_weights
+from clapometer.models.weights.safetensors import read_json, read_weights, weights_file, weights_hash
 from clapometer.models.weights.third_party import (
     PICKLES,
     WEIGHTS,
@@ -32,7 +34,8 @@ from clapometer.models.weights.third_party import (
     read_checkpoint,
 )
 from clapometer.models.weights.tokenizers import find_tokenizer, read_tokenizer
-from clapometer.seen import Seen, check_seen, seen_of_checkpoint, write_seen
+from clapometer.seen import FILE as SEEN
+from clapometer.seen import Seen, check_seen, seen_file, seen_of_checkpoint
 from clapometer.tables import atomic_write
 from clapometer.types import TORCH, ModelCard, Window
 
@@ -52,6 +55,8 @@ class Saved:
     folder: Path
     card: ModelCard
     configuration: dict[str, Any]
+    weights: str
+    """Hash of the weights; empty where the folder does not say."""
 
 
 @dataclass(frozen=True)
@@ -149,21 +154,45 @@ def load(
 
 
 def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> None:
-    """Write a folder that `load` reads: `config.json`, `model.safetensors`, the tokenizer's files, and `seen.csv`.
+    """Write a folder that `load` reads: `config.json`, `model.safetensors`, `tokenizer.json` and `seen.csv`.
+
+    All files are written before the first one gets its name. `config.json` is the last to get it and holds the hash of
+    the weights, so that files of two models are never taken for one.
 
     Args:
         model: any model.
         folder: made where it is missing; files in it are replaced.
         half: store weights in half precision.
+
+    Raises:
+        WeightsMismatch: a weight is not finite, or too large for half precision.
+        BadOption: the files cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    seen = write_seen(model.seen, folder)
-    config = {"format": FORMAT, "card": asdict(model.card), "configuration": model.configuration(), "seen_sha256": seen}
-    with atomic_write(folder / "config.json") as file:
-        file.write((json.dumps(config, indent=2) + "\n").encode())
-    model.save_tokenizer(folder)
-    write_weights(model, folder / "model.safetensors", half=half)
+    weights, digest = weights_file(model, half=half)
+    seen = seen_file(model.seen)
+    config = {
+        "format": FORMAT,
+        "weights": digest,
+        "card": asdict(model.card),
+        "configuration": model.configuration(),
+        "seen_sha256": hashlib.sha256(seen).hexdigest(),
+    }
+    contents = {
+        "config.json": (json.dumps(config, indent=2) + "\n").encode(),
+        "tokenizer.json": model.tokenizer_file(),
+        SEEN: seen,
+        "model.safetensors": weights,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOption(f"{folder}: cannot be made ({error.strerror or error}); choose another place") from error
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(atomic_write(folder / name)) for name in contents}
+        for name, content in contents.items():
+            files[name].write(content)
+            files[name].flush()  # a full disk is noticed before the first file gets its name
 
 
 def _is_known(name: str | os.PathLike[str]) -> bool:
@@ -222,7 +251,7 @@ def _is_third_party(folder: Path) -> bool:
     if not config.is_file():
         return any(file.suffix in PICKLES for file in folder.iterdir())
     try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings = read_json(config)
     except (OSError, ValueError):
         return False  # `_saved` reports it
     return isinstance(settings, dict) and "model_type" in settings
@@ -292,9 +321,14 @@ def _build_saved(saved: Saved) -> Clap:
         config = dataclass_from_dict(kind.config_class, saved.configuration)
         tokenizer = read_tokenizer(folder / "tokenizer.json")
         weights = read_weights(folder / "model.safetensors")
-        return kind.from_weights(card, config, tokenizer, weights, folder)
+        model = kind.from_weights(card, config, tokenizer, weights, folder)
     except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise _not_a_configuration(folder, error) from error
+    if saved.weights and weights_hash(model) != saved.weights:  # computed once, for the provenance as well
+        raise CheckpointError(
+            f"{folder}: model.safetensors and config.json are not of one model; train or save the model again"
+        )
+    return model
 
 
 def dataclass_from_dict(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -347,17 +381,31 @@ def build(recipe: Recipe, card: ModelCard) -> Clap:
 def _saved(folder: Path) -> Saved:
     path = folder / "config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = read_json(path)
         values = config["card"]
         if config.get("format") != FORMAT:
             raise _other_format(path, config.get("format"))
         check_seen(folder, config.get("seen_sha256"))
-        card = ModelCard(**{**values, "window": Window(**values["window"])})
-        return Saved(folder, card, config["configuration"])
+        window = _checked_fields(Window, values["window"])
+        card = _checked_fields(ModelCard, {**values, "window": window})
+        return Saved(folder, card, config["configuration"], str(config.get("weights", "")))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{path} is missing; {folder} is not a folder of a clapometer model") from error
-    except (KeyError, TypeError, ValueError) as error:  # ValueError: not JSON, not UTF-8, or not a Window
+    except (KeyError, OSError, TypeError, ValueError) as error:  # ValueError: not JSON, not UTF-8, or not a Window
         raise _not_a_configuration(folder, error) from error
+
+
+def _checked_fields(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A record of texts and numbers from JSON.
+
+    Raises:
+        TypeError: a field is missing, unknown, or of another type.
+    """
+    kinds: dict[Any, tuple[type, ...]] = {float: (int, float), int: (int,), str: (str,)}
+    for name, hint in get_type_hints(kind).items():
+        if name in values and (isinstance(values[name], bool) or not isinstance(values[name], kinds.get(hint, object))):
+            raise TypeError(f"{name} is {values[name]!r}")
+    return kind(**values)
 
 
 def _other_format(path: Path, found: object) -> CheckpointError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedRandom
@@ -22,7 +24,8 @@ def atomic_write(path: Path) -> Iterator[BufferedRandom]:
         BadOption: it cannot be written.
     """
     path = Path(os.path.realpath(path))  # so that a link stays one
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    part = path.with_name(f".{path.name}.{platform.node()}-{os.getpid()}.tmp")
+    _remove_leftovers(path)
     try:
         try:
             with part.open("w+b") as file:
@@ -34,6 +37,25 @@ def atomic_write(path: Path) -> Iterator[BufferedRandom]:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise BadOption(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes of this machine that were killed have left of a file."""
+    start = f".{path.name}.{platform.node()}-"
+    for part in path.parent.glob(f"{glob.escape(start)}*.tmp"):
+        number = part.name.removeprefix(start).removesuffix(".tmp")
+        if number.isdigit() and not _is_running(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        return True
+    return True
 
 
 def write_rows(

@@ -137,8 +137,14 @@ class RunFolder:
         self.log.flush()
         if self.group.is_first:
             networks = {"model": self.clap.state_dict(), "objective": self.objective.state_dict()}
-            with atomic_write(self.folder / "state.pt") as file:
-                torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
+            try:
+                with atomic_write(self.folder / "state.pt") as file:
+                    torch.save({**asdict(self.state), **networks, "optimizer": self.optimizer.state_dict()}, file)
+            except RuntimeError as error:  # what torch makes of a full disk
+                raise BadOption(
+                    f"{self.folder / 'state.pt'}: cannot be written ({str(error).splitlines()[0]}); free some space "
+                    "and run the same command again: it resumes from the last saved step"
+                ) from error
         self.save_last()  # after the state: killed in between, the run writes it once more
 
     def save_last(self) -> None:

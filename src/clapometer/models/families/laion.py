@@ -10,7 +10,6 @@ the middle one and the last.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -33,6 +32,7 @@ from clapometer.models.families.testing import randomize_weights
 from clapometer.models.nets.hf_text import TextTower, TextTowerConfig
 from clapometer.models.nets.htsat import Htsat, HtsatConfig
 from clapometer.models.nets.mel import DecibelMel, DecibelMelConfig, state_of_torchlibrosa
+from clapometer.models.weights.safetensors import read_json
 from clapometer.models.weights.third_party import ThirdPartyCheckpoint, renamed_weights, weights_below
 from clapometer.models.weights.tokenizers import byte_tokenizer
 from clapometer.types import FUSED, ModelCard, Window
@@ -302,7 +302,7 @@ def _front_end_of_transformers(
     if not path.is_file():
         return frontend, None
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         defaults = {ours: getattr(frontend, ours) for ours in FRONT_END_NAMES}
         sizes = {ours: type(known)(values.get(FRONT_END_NAMES[ours], known)) for ours, known in defaults.items()}
         config, seconds = replace(frontend, **sizes), float(values.get("max_length_s", 10.0))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from clapometer import seen
 from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
 from clapometer.models.families.laion_state_dict import FRONT_END_NAMES, to_hugging_face
 from clapometer.models.nets.hf_text import TextTowerConfig
 from clapometer.models.nets.htsat import HtsatConfig
 from clapometer.models.nets.mel import DecibelMelConfig
-from clapometer.seen import write_seen
 
 
 def write_transformers(
@@ -83,8 +83,8 @@ def write_transformers(
         truncation="fusion" if audio.fused else "rand_trunc",
         padding=padding,
     ).save_pretrained(folder)
-    model.save_tokenizer(folder)
-    write_seen(model.seen, folder)
+    (folder / "tokenizer.json").write_bytes(model.tokenizer_file())
+    (folder / seen.FILE).write_bytes(seen.seen_file(model.seen))
     ends = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     others = {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
     tokens = {"tokenizer_class": "RobertaTokenizer", "model_max_length": text.positions - 2, **ends, **others}

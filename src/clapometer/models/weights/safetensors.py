@@ -1,10 +1,13 @@
-"""Weights in safetensors files: read, written, hashed."""
+"""Files of a saved model: weights in safetensors files, read, written and hashed; configurations."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,10 +16,29 @@ from safetensors.torch import save as serialized
 from torch import Tensor, nn
 
 from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.tables import atomic_write
 
 _State = list[tuple[str, weakref.ref[Tensor], tuple[int, int]]]
 _HASHES: weakref.WeakKeyDictionary[nn.Module, tuple[_State, str]] = weakref.WeakKeyDictionary()
+
+LARGEST_JSON = 2**24
+"""Bytes of the largest configuration that is read."""
+
+
+def read_json(path: Path) -> Any:
+    """A small JSON file.
+
+    Raises:
+        OSError: it is missing, not a file but a device or a pipe, or cannot be read.
+        ValueError: it is not JSON in UTF-8, nested too deeply, or too large.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is not a file")
+    if (size := path.stat().st_size) > LARGEST_JSON:
+        raise ValueError(f"{path} has {size:,} bytes")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -33,12 +55,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: not a whole safetensors file ({error}); copy it again") from error
 
 
-def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
-    """Write a model's weights as safetensors, in half precision if asked, atomically.
+def weights_file(model: nn.Module, *, half: bool = False) -> tuple[bytes, str]:
+    """A model's weights as a safetensors file, in half precision if asked; and what `weights_hash` is once it is read.
 
     Raises:
         WeightsMismatch: a weight is not finite, or too large for half precision.
-        BadOption: the file cannot be written.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
@@ -46,9 +67,8 @@ def write_weights(model: nn.Module, path: Path, *, half: bool = False) -> None:
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             why = "numbers that half precision cannot hold, or that" if half else "numbers that"
-            raise WeightsMismatch(f"{path}: not written, for {name} holds {why} are not finite")
-    with atomic_write(path) as file:
-        file.write(serialized(state))
+            raise WeightsMismatch(f"the model is not written, for {name} holds {why} are not finite")
+    return serialized(state), _hash_of(sorted(state.items()))
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -62,13 +82,17 @@ def weights_hash(model: nn.Module) -> str:
     known = _HASHES.get(model)
     if known is not None and _is_state(known[0], tensors):
         return known[1]
+    found = _hash_of(tensors)
+    _HASHES[model] = [(name, weakref.ref(one), _version(one)) for name, one in tensors], found
+    return found
+
+
+def _hash_of(tensors: Sequence[tuple[str, Tensor]]) -> str:
     digest = hashlib.sha256()
     for name, tensor in tensors:
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
-    found = digest.hexdigest()[:16]
-    _HASHES[model] = [(name, weakref.ref(one), _version(one)) for name, one in tensors], found
-    return found
+        digest.update(tensor.detach().cpu().contiguous().float().numpy().reshape(-1).data)
+    return digest.hexdigest()[:16]
 
 
 def _is_state(state: _State, tensors: list[tuple[str, Tensor]]) -> bool:

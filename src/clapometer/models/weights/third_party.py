@@ -6,7 +6,6 @@ containers and numbers, and refuses the rest. Nothing here uses the network.
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import re
@@ -21,7 +20,7 @@ import torch
 from torch import Tensor
 
 from clapometer.errors import CheckpointError, WeightsMismatch
-from clapometer.models.weights.safetensors import read_weights
+from clapometer.models.weights.safetensors import read_json, read_weights
 from clapometer.types import Hub
 
 Rules = Sequence[tuple[str, str | None]]
@@ -170,7 +169,7 @@ def _parts(folder: Path, name: str) -> list[Path]:
     if not index.is_file():
         return []
     try:
-        names: set[str] = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        names: set[str] = set(read_json(index)["weight_map"].values())
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise CheckpointError(f"{index}: not an index of weights ({error!r}); download it again") from error
     return [folder / name for name in sorted(names)]
@@ -181,7 +180,7 @@ def _configuration(folder: Path) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        values: Any = json.loads(path.read_text(encoding="utf-8"))
+        values: Any = read_json(path)
     except ValueError as error:
         raise CheckpointError(f"{path}: not JSON ({error}); download it again") from error
     if not isinstance(values, dict):
