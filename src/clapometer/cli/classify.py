@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from clapometer.cli import console
 from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
+    ColumnsOption,
     InferenceOptions,
     JsonOption,
     OutputOption,
@@ -25,6 +27,7 @@ from clapometer.embedding.inputs import TABLE_EXTENSIONS
 from clapometer.embedding.store import store_for
 from clapometer.errors import BadOption
 from clapometer.labels import read_labels
+from clapometer.ratings.options import parse_columns
 from clapometer.tables import check_output, record_path
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ def classify(
     output: OutputOption = None,
     picture: Picture = None,
     audio_root: RootOption = None,
+    columns: ColumnsOption = "",
     *,
     options: ClassifyOptions,
     inference: InferenceOptions,
@@ -83,7 +87,9 @@ def classify(
     """
     from clapometer.classification import table
 
-    inputs = table.read_classify_inputs(given, read_labels(labels), options=options, audio_root=audio_root)
+    named = parse_columns(columns) if columns else {}
+    read = partial(table.read_classify_inputs, options=options, audio_root=audio_root, columns=named)
+    inputs = read(given, read_labels(labels))
     if output is not None:
         check_output(output, inputs.audio.table.path)
     picture = _picture(picture, output, inputs)
