@@ -130,7 +130,7 @@ def test_a_column_about_something_else_is_noted(clap: MiniClap, write: Writer) -
         ([{"audio": "a.wav"}], {"top_k": 4}, BadOption, "top-k"),
         (["none.wav", "nor.wav"], {}, BadAudio, "none.wav, nor.wav"),
         (["a.wav", "t.csv"], {}, BadOption, "t.csv"),
-        ([{"file": "a.wav"}], {}, BadTable, "no column 'audio'"),
+        ([{"tone": "a.wav"}], {}, BadTable, "no column 'audio'"),
     ],
 )
 def test_what_cannot_be_used_is_refused(

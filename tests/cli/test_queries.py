@@ -202,7 +202,7 @@ def test_what_cannot_be_is_told_and_nothing_is_written(
 def test_a_table_without_sounds_is_refused(
     table: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table.write_text("file,emotion\nclips/1.wav,anger\n")
+    table.write_text("tone,emotion\nclips/1.wav,anger\n")
     assert run(monkeypatch, table, "-o", table.with_name("q.csv")) == 2
     assert "no column 'audio'" in capsys.readouterr().err
 

@@ -74,12 +74,14 @@ def test_whitespace_case_and_compositions_of_letters_in_texts_do_not_matter(tmp_
     assert found.score[0] == 0.5
 
 
-def test_where_texts_of_one_sound_differ_in_case_alone_the_exact_one_decides(tmp_path):
-    pairs = rated(tmp_path, ("a.wav", "a dog"), ("a.wav", "A dog")).pairs
+def test_texts_that_differ_in_case_are_one_pair_and_the_exact_one_decides(tmp_path):
+    pairs = rated(tmp_path, ("a.wav", "a dog"), ("a.wav", "A dog "), ("b.wav", "x")).pairs
+    assert pairs.text.tolist() == ["a dog", "x"]
+    found = joined(tmp_path, pairs, ("a.wav", "a dog", 0.5), ("a.wav", "a DOG", 0.7))
+    assert found.score[0] == 0.5
     found = joined(tmp_path, pairs, ("a.wav", "A dog", 0.5), ("a.wav", "a DOG", 0.7))
     assert np.isnan(found.score[0])
-    assert found.score[1] == 0.5
-    assert "2 rated pairs could be meant" in found.loose[0].why
+    assert "different scores, 0.5 to 0.7" in found.loose[0].why
 
 
 def test_rows_of_one_pair_agree_or_do_not_count(tmp_path):

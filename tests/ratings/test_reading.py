@@ -433,3 +433,60 @@ def test_a_file_of_100_megabytes(tmp_path: Path) -> None:
     assert path.stat().st_size > 100_000_000
     found = read_ratings(path, scale=(0, 10))
     assert (len(found), len(found.pairs)) == (500_000, 125_000)
+
+
+def test_common_names_of_columns_are_recognised_and_the_others_listed(tmp_path: Path) -> None:
+    columns = ("file_name", "caption", "annotator", "MOS", "age", "session")
+    path = written(tmp_path / "r.csv", columns, [("a.wav", "rain", "1", 3, 30, 1), ("a.wav", "rain", "2", 5, 31, 2)])
+    found = read_ratings(path, scale=(1, 5))
+    assert (found.audio[0], found.text[0], found.listeners[1].tolist()) == ("a.wav", "rain", ["1", "2"])
+    assert found.notes == (
+        "the column 'file_name' is read as audio",
+        "the column 'caption' is read as text",
+        "the column 'annotator' is read as listener",
+        "the column 'MOS' is read as rating",
+        "ignored columns: age, session (`clapometer evaluate --by COLUMN` takes them)",
+    )
+
+
+def test_a_file_without_texts_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.csv", ("audio", "rating"), [("a.wav", 1), ("b.wav", 5)])
+    assert read_ratings(path).notes == ("there is no column of texts: every sound counts as one pair",)
+
+
+def test_two_candidates_for_a_column_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "r.csv", ("audio", "worker_id", "participant", "rating"), [("a", "w", "p", 1)])
+    with pytest.raises(BadTable, match=r"'worker_id' and 'participant' .* --columns listener=worker_id"):
+        read_ratings(path)
+    assert read_ratings(path, columns={"listener": "participant"}, scale=(1, 5)).listener.tolist() == ["p"]
+
+
+def test_a_score_is_a_rating_only_beside_a_listener(tmp_path: Path) -> None:
+    with pytest.raises(BadTable, match="not recognised"):
+        read_ratings(written(tmp_path / "a.csv", ("audio", "score"), [("a", 1)]))
+    path = written(tmp_path / "b.csv", ("audio", "worker", "score"), [("a", "w", 1)])
+    assert read_ratings(path, scale=(1, 5)).rating.tolist() == [1]
+    with pytest.raises(BadTable, match="not recognised"):
+        read_ratings(written(tmp_path / "c.csv", ("audio", "worker", "score", "cosine"), [("a", "w", 1, 1)]))
+
+
+def test_which_of_several_ratings_of_one_listener_counts(tmp_path: Path) -> None:
+    rows = [("a", "rain", "1", 2), ("a", "rain", "2", 3), ("a", "Rain ", "1", 4), ("a", "rain", "1", 5)]
+    path = written(tmp_path / "r.csv", CANONICAL, rows)
+    for repeats, ratings, lines in (("first", [2, 3], [2, 3]), ("last", [3, 5], [3, 5]), ("mean", [11 / 3, 3], [2, 3])):
+        found = read_ratings(path, scale=(1, 5), repeats=repeats)  # type: ignore[arg-type]
+        assert (found.rating.tolist(), found.lines.tolist()) == (ratings, lines)
+        assert len(found.problems) == 2
+    assert read_ratings(path, scale=(1, 5)).problems[0].message == (
+        "listener '1' rated this pair already in line 2; the first rating counts (--repeats last or mean if not)"
+    )
+    with pytest.raises(BadTable, match=r"r.csv line 4: listener '1' rated this pair already in line 2; keep one"):
+        read_ratings(path, scale=(1, 5), repeats="error")
+
+
+def test_texts_that_differ_in_blanks_case_or_unicode_form_are_one(tmp_path: Path) -> None:
+    rows = [("a", "caf\u00e9 noise", "1", 2), ("a", "Cafe\u0301  noise ", "2", 4), ("a", "x", "1", 5)]
+    found = read_ratings(written(tmp_path / "r.csv", CANONICAL, rows), scale=(1, 5))
+    assert found.pairs.mean.tolist() == [3, 5]
+    assert found.pairs.text.tolist() == ["caf\u00e9 noise", "x"]
+    assert found.take(np.array([1, 2])).pairs.text.tolist() == ["Cafe\u0301  noise ", "x"]

@@ -166,7 +166,7 @@ def test_options_reach_the_model_and_the_record(clap: MiniClap, write: Writer, t
     ("given", "error", "subject"),
     [
         ([], BadTable, "no rows"),
-        ([{"audio": "a.wav", "caption": "rain"}], BadTable, "no column 'text'"),
+        ([{"audio": "a.wav", "words": "rain"}], BadTable, "no column 'text'"),
         ([("a.wav", "rain", "more")], BadTable, "row 1"),
         (["a.wav"], BadTable, "row 1"),
         (3, BadTable, "int"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,13 +118,14 @@ def read_classify_inputs(
     *,
     options: ClassifyOptions = DEFAULTS,
     audio_root: str | os.PathLike[str] | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ClassifyInputs:
-    """Read and check what is to be classified; arguments and errors as `classify_table`."""
+    """Read and check what is to be classified; arguments and errors as `classify_table`, and `read_audio_inputs`."""
     labels = checked_labels(labels)
     if NONE in labels:
         raise BadOption(f"the label {NONE!r} stands for clips that no label fits; name it otherwise")
     checked_top_k(options.top_k, labels)
-    audio = read_audio_inputs(table, audio_root=audio_root)
+    audio = read_audio_inputs(table, audio_root=audio_root, columns=columns)
     true, notes = _true_labels(audio, labels, options.true)
     return ClassifyInputs(audio, labels, options, true, _groups(audio, options, true is not None), notes)
 
@@ -195,7 +196,8 @@ def classify_table(
     clips = [_above(clip, inputs.options.min_score) for clip in _in_place(inputs.audio, classified.clips)]
     metrics = _metrics(inputs, clips)
     record = _record(clap, inputs, clips, classified, metrics, window, embedding)
-    notes = [*inputs.notes, *store_notes(store), *sound_notes(inputs.audio, [clip.note for clip in clips])]
+    notes = [*inputs.audio.table.notes, *inputs.notes, *store_notes(store)]
+    notes += sound_notes(inputs.audio, [clip.note for clip in clips])
     return ClassifiedTable(inputs, clips, metrics, notes, record)
 
 

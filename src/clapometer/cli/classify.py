@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from clapometer.cli import console
 from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
+    ColumnsOption,
     InferenceOptions,
     JsonOption,
     OutputOption,
@@ -26,6 +28,7 @@ from clapometer.embedding.inputs import TABLE_EXTENSIONS
 from clapometer.embedding.store import store_for
 from clapometer.errors import BadOption
 from clapometer.labels import read_labels
+from clapometer.ratings.options import parse_columns
 from clapometer.tables import check_output, record_path
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ def classify(
     output: OutputOption = None,
     picture: Picture = None,
     audio_root: RootOption = None,
+    columns: ColumnsOption = "",
     *,
     options: ClassifyOptions,
     inference: InferenceOptions,
@@ -85,7 +89,9 @@ def classify(
     """
     from clapometer.classification import table
 
-    inputs = table.read_classify_inputs(given, read_labels(labels), options=options, audio_root=audio_root)
+    named = parse_columns(columns) if columns else {}
+    read = partial(table.read_classify_inputs, options=options, audio_root=audio_root, columns=named)
+    inputs = read(given, read_labels(labels))
     if output is not None:
         made_from = {"command": "classify", "input": inputs.audio.as_record(), "model": {"asked_for": inference.model}}
         check_output(output, inputs.audio.table.path, made_from=made_from, overwrite=overwrite)

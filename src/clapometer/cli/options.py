@@ -202,6 +202,15 @@ OutputOption = Annotated[
         help="Write the table with its results, and its provenance as a .json file beside it.",
     ),
 ]
+ColumnsOption = Annotated[
+    str,
+    typer.Option(
+        "--columns",
+        metavar="ROLES",
+        help="Which column of a table is which, such as `audio=file,text=title`; common names are recognised.",
+        show_default=False,
+    ),
+]
 RootOption = Annotated[
     Path | None,
     typer.Option(

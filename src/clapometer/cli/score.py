@@ -12,6 +12,7 @@ from clapometer.cli import console
 from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
+    ColumnsOption,
     InferenceOptions,
     JsonOption,
     OutputOption,
@@ -24,6 +25,7 @@ from clapometer.cli.options import (
 from clapometer.embedding.inputs import TABLE_EXTENSIONS, read_pairs
 from clapometer.embedding.store import store_for
 from clapometer.errors import BadAudio, BadInput, BadOption, BadText
+from clapometer.ratings.options import parse_columns
 from clapometer.tables import check_output, record_path
 from clapometer.text import is_path
 
@@ -52,6 +54,7 @@ def score(
     text_file: TextFile = None,
     output: OutputOption = None,
     audio_root: RootOption = None,
+    columns: ColumnsOption = "",
     *,
     options: InferenceOptions,
     overwrite: OverwriteOption = False,
@@ -74,14 +77,15 @@ def score(
     Exit status: 0 all scored, 1 some rows failed, 2 bad input.
     """
     if given != console.STREAM and Path(given).suffix.lower() not in TABLE_EXTENSIONS:
-        if output is not None or audio_root is not None:
-            raise BadOption("--output and --audio-root belong to a table; the scores of files are printed")
+        if output is not None or audio_root is not None or columns:
+            raise BadOption("--output, --audio-root and --columns belong to a table; the scores of files are printed")
         _score_files(*_audio_and_texts([given, *(others or ())], text_file), options, quiet, json)
         return
     if others or text_file:
         extra = repr(others[0]) if others else "--texts"
         raise BadOption(f"{given} is a table and takes its texts from its column `text`; leave {extra} out")
-    result = _score_table(given, output, audio_root, options, quiet, overwrite)
+    named = parse_columns(columns) if columns else {}
+    result = _score_table(given, output, audio_root, named, options, quiet, overwrite)
     small = _notes(result, quiet)
     if output == console.STREAM_PATH:
         console.print_rows(result.inputs.table, result.columns, result.rows())
@@ -169,11 +173,17 @@ def _score_files(sounds: list[str], texts: list[str], options: InferenceOptions,
 
 
 def _score_table(
-    given: str, output: Path | None, audio_root: Path | None, options: InferenceOptions, quiet: bool, overwrite: bool
+    given: str,
+    output: Path | None,
+    audio_root: Path | None,
+    columns: dict[str, str],
+    options: InferenceOptions,
+    quiet: bool,
+    overwrite: bool,
 ) -> ScoredTable:
     """The scored table, written if there is an output; problems are printed as they are found."""
     root = Path() if given == console.STREAM and audio_root is None else audio_root
-    inputs = read_pairs(console.given_table(given), audio_root=root)
+    inputs = read_pairs(console.given_table(given), audio_root=root, columns=columns)
     output = None if output == console.STREAM_PATH else output
     if output is not None:
         made_from = {"command": "score", "input": inputs.as_record(), "model": {"asked_for": options.model}}

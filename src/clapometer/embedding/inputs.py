@@ -17,7 +17,7 @@ from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.provenance import digest_of, file_hash
 from clapometer.tables import DataFrame, Format, Table, read_table, table_in_memory
 from clapometer.tables.memory import IN_MEMORY
-from clapometer.tables.table import checked
+from clapometer.tables.table import checked, with_roles
 
 TABLE_EXTENSIONS = tuple(f".{name}" for name in get_args(Format))
 
@@ -61,22 +61,27 @@ class AudioInputs:
         return {"file": str(self.table.path), "sha256": file_hash(self.table.path), "audio_root": str(self.root)}
 
 
-def read_pairs(given: Any, *, audio_root: str | os.PathLike[str] | None = None) -> AudioInputs:
+def read_pairs(
+    given: Any, *, audio_root: str | os.PathLike[str] | None = None, columns: Mapping[str, str] | None = None
+) -> AudioInputs:
     """Read pairs of audio and text.
 
     Args:
         given: the path of a table with the columns `audio` and `text`; a `Table`, a DataFrame or a list of records with
             these columns; or a list of (audio, text). In memory, audio may be `(array, sample_rate)`.
         audio_root: where relative paths begin; default: the folder of a table file, else the working directory.
+        columns: which column is which, as `{"audio": "file"}`; common names such as `caption` are recognised.
 
     Raises:
         BadTable: the table cannot be used.
         BadOption: the audio root is not a folder.
     """
-    return _inputs(given, ("audio", "text"), audio_root)
+    return _inputs(given, ("audio", "text"), audio_root, columns)
 
 
-def read_audio_inputs(given: Any, *, audio_root: str | os.PathLike[str] | None = None) -> AudioInputs:
+def read_audio_inputs(
+    given: Any, *, audio_root: str | os.PathLike[str] | None = None, columns: Mapping[str, str] | None = None
+) -> AudioInputs:
     """Read audio.
 
     Args:
@@ -84,6 +89,7 @@ def read_audio_inputs(given: Any, *, audio_root: str | os.PathLike[str] | None =
             audio file, a folder, `(array, sample_rate)`, or a list of these. Folders are searched with their
             subfolders, in the order of the paths; hidden files are left out.
         audio_root: where relative paths begin; default: the folder of a table file, else the working directory.
+        columns: which column is which, as `{"audio": "file"}`; common names such as `path` are recognised.
 
     Raises:
         BadTable: the table cannot be used.
@@ -102,7 +108,7 @@ def read_audio_inputs(given: Any, *, audio_root: str | os.PathLike[str] | None =
             given = list(_listed(given))
         else:
             given = tables[0]
-    return _inputs(given, ("audio",), audio_root)
+    return _inputs(given, ("audio",), audio_root, columns)
 
 
 def row_problems(table: Table, audio: Sequence[Sound]) -> list[str]:
@@ -112,21 +118,27 @@ def row_problems(table: Table, audio: Sequence[Sound]) -> list[str]:
     return [problem or bad.get(path, "") for problem, path in zip(table.problems, paths, strict=True)]
 
 
-def _inputs(given: Any, required: Sequence[str], audio_root: str | os.PathLike[str] | None) -> AudioInputs:
+def _inputs(
+    given: Any,
+    required: Sequence[str],
+    audio_root: str | os.PathLike[str] | None,
+    columns: Mapping[str, str] | None,
+) -> AudioInputs:
+    columns = columns or {}
     arrays: dict[int, Sound] = {}
     if isinstance(given, (str, os.PathLike)):
-        table = read_table(given, required)
+        table = read_table(given, required, columns=columns)
     elif isinstance(given, Table):
-        table = checked(replace(given, problems=list(given.problems)), required)
+        table = checked(replace(given, problems=list(given.problems)), required, columns)
     else:
-        table = table_in_memory(_records(given, required), required=())
+        table = with_roles(table_in_memory(_records(given, required), required=()), required, columns)
         for number, row in enumerate(table.rows):
             audio = row.get("audio")
             if _is_array(audio):
                 arrays[number], row["audio"] = audio, f"array {number + 1}"
             elif isinstance(audio, os.PathLike):
                 row["audio"] = os.fspath(audio)
-        table = checked(table, required)
+        table = checked(table, required, {})
     is_file = table.path != IN_MEMORY
     root = Path(audio_root) if audio_root is not None else table.path.parent if is_file else None
     if root is not None and not root.is_dir():

@@ -75,6 +75,8 @@ def join(file: ScoreFile, pairs: Pairs, anchors: Pairs | None = None) -> Joined:
         by_name += named
         rows_of[pair].append(number)
     for pair, numbers in rows_of.items():
+        if file.text is not None:  # a row with the very text decides over those that differ in case, say
+            numbers = [number for number in numbers if file.text[number] == pairs.text[pair]] or numbers
         values = file.score[numbers]
         if np.ptp(values) > SAME:
             why = f"{len(numbers)} rows of this pair have different scores, {values.min():g} to {values.max():g}"
@@ -97,7 +99,7 @@ class _Finder:
         # Where one side has no texts, the sounds alone decide.
         self.texts = file.text if any(pairs.text) else None
         self.keys = _keys(file.audio, self.texts)
-        self.rated, self.rated_texts = self._keys_of(pairs), pairs.text.tolist()
+        self.rated = self._keys_of(pairs)
         self.exact: dict[Key, list[int]] = defaultdict(list)
         self.named: dict[Key, list[int]] = defaultdict(list)
         for pair, key in enumerate(self.rated):
@@ -120,8 +122,6 @@ class _Finder:
         same = self.exact.get(key) or [
             pair for pair in self.named.get(_name(key), ()) if _ends_in(key[0], self.rated[pair][0])
         ]
-        if len(same) > 1 and self.texts is not None:  # texts that differ in case, say
-            same = [pair for pair in same if self.rated_texts[pair] == self.texts[number]] or same
         if len(same) == 1:
             return same[0], False, ""
         if same:

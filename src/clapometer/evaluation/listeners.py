@@ -88,7 +88,12 @@ def evaluate(
     options = options or EvaluationOptions()
     files = read_all_scores(_listed(scores), options.score_column)
     everything = read_ratings(
-        ratings, columns=options.columns, scale=options.scale, missing=options.missing, header=options.header
+        ratings,
+        columns=options.columns,
+        scale=options.scale,
+        missing=options.missing,
+        header=options.header,
+        repeats=options.repeats,
     )
     rated, before, screening = _screened(everything, options.screen)
     chosen, training, notes = _splits(rated, options)
@@ -113,7 +118,8 @@ def evaluate(
     train = _of_splits(rated, training, everywhere) if training else None
     valid = test if before is None else before_selection(before, test)
     material = _Material(files, joins, test, places, train, exclusion, options, valid)
-    notes = [*everything.notes, *screening, *notes, *exclusion.notes(candidates)]
+    renamed = [f"{file.path.name}: {note}" for file in files for note in file.table.notes]
+    notes = [*everything.notes, *renamed, *screening, *notes, *exclusion.notes(candidates)]
     notes += [*material.scale_notes(), *material.text_notes()]
     return _evaluated(material, chosen, training, candidates, wanted, unscored, notes, progress)
 

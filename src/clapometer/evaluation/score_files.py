@@ -14,13 +14,12 @@ import numpy as np
 from clapometer.errors import BadOption, BadTable
 from clapometer.seen import COLUMN, is_label
 from clapometer.tables import DataFrame, Records, Row, Table, read_table, record_path, table_in_memory
+from clapometer.tables.columns import column_of
 from clapometer.tables.memory import IN_MEMORY
 from clapometer.text import is_path
 from clapometer.types import FloatArray
 
 IN_MEMORY_NAME = "scores"
-AUDIO = ("audio", "wavname", "wav_file_name", "wave_file_name")
-"""What the column of sounds may be called: ours, RELATE's, XACLE's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class ScoreFile:
     """Column of the scores."""
     audio: list[str]
     text: list[str] | None
-    """None where the file has no column `text`: then a sound stands for its only pair."""
+    """None where the file has no column of texts: then a sound stands for its only pair."""
     score: FloatArray
     """(rows,); NaN where a row has none."""
     cosine: FloatArray
@@ -84,8 +83,9 @@ def read_scores(given: str | os.PathLike[str] | DataFrame | Records, column: str
         table = read_table(path, required=())
     else:
         name, path, table = IN_MEMORY_NAME, IN_MEMORY, table_in_memory(given, required=())
-    audio = next((known for known in AUDIO if known in table.columns), None)
-    if audio is None:
+    roles = {role: column_of(role, table.columns, path, "rename the right one to {0!r}") for role in ("audio", "text")}
+    table = table.renamed({name: role for role, name in roles.items() if name not in ("", role)})
+    if not roles["audio"]:
         raise BadTable(
             f"{path}: no column 'audio', by which scores are joined with ratings; its columns are {_shown(table)}"
         )
@@ -98,8 +98,8 @@ def read_scores(given: str | os.PathLike[str] | DataFrame | Records, column: str
         first = next(reason for reason in why if reason)
         raise BadTable(f"{path}: no row has a score in the column {column!r} ({table.where(0)}: {first})")
     cosine = _numbers(table, "cosine")[0] if "cosine" in table.columns else score
-    texts = [text_of(row.get("text")) for row in table.rows] if "text" in table.columns else None
-    sounds = [text_of(row.get(audio)) for row in table.rows]
+    texts = [text_of(row.get("text")) for row in table.rows] if roles["text"] else None
+    sounds = [text_of(row.get("audio")) for row in table.rows]
     seen = [text_of(row.get(COLUMN)) for row in table.rows] if COLUMN in table.columns else None
     for number, label in enumerate(seen or ()):
         if not is_label(label):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from clapometer.errors import BadOption, BadTable
 from clapometer.ratings.table import Dialect
 from clapometer.tables import record_path
+from clapometer.tables.columns import column_of, read_as
 from clapometer.tables.table import Table, looks_like_data
 
 ROLES = ("audio", "text", "listener", "rating", "system", "split", "anchor", "scale_min", "scale_max")
@@ -48,13 +50,9 @@ def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
 
     Raises:
         BadOption: an unknown role.
-        BadTable: a column that is missing, or a header that says nothing.
+        BadTable: a column that is missing, several that could have one role, or a header that says nothing.
     """
-    found = _recognised(table.columns)
-    if not columns:
-        if found is None:
-            raise BadTable(f"{table.path}: {_unknown(table.columns)}")
-        return _not_scores(found, table)
+    columns = columns or {}
     for role, column in columns.items():
         if role not in ROLES:
             near = difflib.get_close_matches(role, ROLES, n=1)
@@ -63,16 +61,41 @@ def layout_of(table: Table, columns: Mapping[str, str] | None) -> Layout:
             raise BadTable(f"{table.path}: {_no_header(column)}")
         if column not in table.columns:
             raise BadTable(f"{table.path}: no column {column!r} for {role}; its columns are {_listed(table.columns)}")
-    given = {role: role for role in ROLES if role in table.columns} if found is None else dict(found.columns)
-    given |= columns
+    found = _recognised(table.columns) or _by_name(table, columns)
+    given = {**found.columns, **columns}
+    if not columns and not set(NEEDED) <= given.keys():
+        raise BadTable(f"{table.path}: {_unknown(table.columns)}")
     missing = [role for role in NEEDED if role not in given]
     if missing:
         raise BadTable(
             f"{table.path}: no column is named for {' and '.join(missing)}; add {missing[0]}=... to the columns, "
             f"with one of {_listed(table.columns)}"
         )
-    scale, notes = (None, ()) if found is None else (found.scale, found.notes)
-    return _not_scores(Layout("mapped", given, scale, notes), table)
+    layout = Layout("mapped" if columns else found.dialect, given, found.scale, found.notes)
+    return _not_scores(layout if found.scale else _with_notes(layout, table), table)
+
+
+def _by_name(table: Table, named: Mapping[str, str]) -> Layout:
+    """The roles of columns with common names, but for those that the user names."""
+    others = [column for column in table.columns if column not in named.values()]
+    find = partial(column_of, columns=others, path=table.path, remedy="say which by --columns {0}={1}")
+    found = {role: find(role) for role in ROLES if role not in (*named, "rating")}
+    if "rating" not in named:
+        # The output of a model has a score, too: it is a rating only if there is a listener, and no cosine.
+        heard = (found.get("listener") or "listener" in named) and "cosine" not in table.columns
+        found["rating"] = find("rating", more=("score",) * bool(heard and not _is_scored(table.path)))
+    return Layout("canonical", {role: column for role, column in found.items() if column}, None)
+
+
+def _with_notes(layout: Layout, table: Table) -> Layout:
+    """The layout with notes on columns that have another name than their role, and on those that have none."""
+    renamed = layout.dialect == "canonical"
+    notes = [read_as(role, column) for role, column in layout.columns.items() if renamed and column != role]
+    if "text" not in layout.columns:
+        notes.append("there is no column of texts: every sound counts as one pair")
+    if ignored := [column for column in table.columns if column not in layout.columns.values()]:
+        notes.append(f"ignored columns: {', '.join(ignored)} (`clapometer evaluate --by COLUMN` takes them)")
+    return replace(layout, notes=(*layout.notes, *notes))
 
 
 def _not_scores(layout: Layout, table: Table) -> Layout:
@@ -113,9 +136,10 @@ def relate_system(audio: str) -> str:
 
 
 def _recognised(columns: Sequence[str]) -> Layout | None:
+    """The layout of a file of RELATE or XACLE."""
     has = set(columns)
     if {"audio", "rating"} <= has:
-        return Layout("canonical", {role: role for role in ROLES if role in has}, None)
+        return None
     if {"wavname", "score", "listener_id"} <= has:
         names = {"audio": "wavname", "text": "text", "rating": "score", "listener": "listener_id"}
         names |= {"system": "audio type", "anchor": "anchor label"}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from clapometer.errors import BadOption
 from clapometer.types import option, parse_names, parse_numbers, parse_range
 
 Scale = tuple[float, float]
+Repeats = Literal["first", "last", "mean", "error"]
+"""Which of several ratings of a pair by one listener counts; `error` refuses them."""
 
 
 def parse_columns(given: str | Sequence[str]) -> dict[str, str]:
@@ -55,6 +58,9 @@ class RatingOptions:
         "Names of the columns of a CSV or TSV file whose first line is data, such as `audio,rating,listener`.",
         metavar="NAMES",
         parse=parse_names,
+    )
+    repeats: Repeats = option(
+        "first", "Which rating counts where a listener rated a pair several times; `error`: refuse the file."
     )
     screen: tuple[str, ...] = option(
         (),

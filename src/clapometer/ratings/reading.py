@@ -14,7 +14,7 @@ from clapometer.errors import BadOption, BadTable
 from clapometer.provenance import file_hash
 from clapometer.ratings.formats import Layout, layout_of
 from clapometer.ratings.listeners import joined
-from clapometer.ratings.options import Scale
+from clapometer.ratings.options import Repeats, Scale
 from clapometer.ratings.rows import Rows
 from clapometer.ratings.table import Ratings
 from clapometer.tables import DataFrame, Records, read_table, table_in_memory
@@ -33,6 +33,7 @@ def read_ratings(
     scale: Scale | None = None,
     missing: Sequence[float] = (),
     header: Sequence[str] = (),
+    repeats: Repeats = "first",
 ) -> Ratings:
     """Read listeners' ratings of pairs of audio and text.
 
@@ -48,13 +49,15 @@ def read_ratings(
             0 to 10, 1 to 5, 0 to 100 or 0 to 1 if both ends occur and nothing lies outside.
         missing: values that mean "not rated"; these rows are left out, with a note.
         header: names of the columns of a CSV or TSV file whose first line is data.
+        repeats: which rating counts where a listener rated a pair several times; `mean`: their mean, in the first row.
 
     Returns:
-        The ratings that can be used. Rows that cannot (no number, out of scale, no listener, a listener's second
-        rating of a pair, ...) are in `Ratings.problems`, each with its line.
+        The ratings that can be used. Rows that cannot (no number, out of scale, no listener, a listener's further
+        ratings of a pair, ...) are in `Ratings.problems`, each with its line.
 
     Raises:
-        BadTable: the data cannot be used at all, or hold scores of `clapometer score`.
+        BadTable: the data cannot be used at all, or hold scores of `clapometer score`; two columns could have one role;
+            `repeats` is `error` and there are some.
         BadOption: an unknown column role; an invalid scale, or none where it cannot be inferred; columns or a scale
             for ratings that were read before.
 
@@ -84,7 +87,7 @@ def read_ratings(
     rows.check_scale(rating, bounds)
     anchor, split = rows.anchors()
     system = rows.systems()
-    rows.check_repeats(anchor)
+    rows.settle_repeats(rating, anchor, repeats)
     good = rows.good()
     if not len(good):
         kinds = Counter(problem.kind for problem in rows.found())
@@ -108,7 +111,9 @@ def read_ratings(
         extra=rows.others(),
         problems=rows.found(),
         notes=tuple(notes),
-    ).take(good)
+    )
+    vars(ratings)["_pair"] = rows.pairs
+    ratings = ratings.take(good)
     return ratings if listeners is None else joined(ratings, Path(listeners))
 
 

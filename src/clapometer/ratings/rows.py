@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from clapometer.errors import BadTable
 from clapometer.ratings.formats import relate_system
-from clapometer.ratings.table import Integers, Problem, Texts, texts
+from clapometer.ratings.options import Repeats
+from clapometer.ratings.table import Coded, Integers, Problem, Texts, numbered, pair_numbers, texts
 from clapometer.tables.table import Table
 from clapometer.types import BoolArray, FloatArray
 
@@ -21,6 +23,12 @@ _REMEDIES = {
     "audio": "name the sound",
     "text": "give the text that was shown",
     "listener": "name the listener, or leave the whole column out",
+}
+_COUNTS: Mapping[Repeats, str] = {
+    "first": "the first rating counts (--repeats last or mean if not)",
+    "last": "the last rating counts",
+    "mean": "their mean counts",
+    "error": "keep one of them, or say by --repeats which one counts: first, last or mean",
 }
 _VERBATIM = ("audio", "text")
 """Roles whose texts are kept verbatim, because scores are joined by them."""
@@ -41,40 +49,48 @@ class Rows:
             if why:
                 self._tell(number, "unreadable row", why)
         self._not_rated: Integers = np.zeros(0, np.int64)
-        self._plain: dict[str, Texts] = {}
+        self._plain: dict[str, Coded] = {}
         roles = [role for role in columns if role not in ("rating", "scale_min", "scale_max")]
-        self._texts = {role: self._cells(columns[role], strip=role not in _VERBATIM) for role in roles}
+        self._texts = {role: self._coded(columns[role], strip=role not in _VERBATIM) for role in roles}
         for role, remedy in _REMEDIES.items():
             if role in self._texts:
-                for empty in np.flatnonzero(~_filled(self._texts[role])):
+                index, values = self._texts[role]
+                blank = [number for number, value in enumerate(values) if not value or value.isspace()]
+                for empty in np.flatnonzero(np.isin(index, blank)) if blank else ():
                     self._tell(empty, f"no {role}", f"{self._columns[role]!r} is empty; {remedy}")
 
     def texts(self, role: str) -> Texts:
         """A column by its role; empty texts where the file has none."""
-        found = self._texts.get(role)
-        return texts([""] * len(self.table.rows)) if found is None else found
+        index, values = self.coded(role)
+        return values[index]
+
+    def coded(self, role: str) -> Coded:
+        """For each row the number of its text in a column, and the distinct texts; one empty text without a column."""
+        return self._texts.get(role) or (np.zeros(len(self.table.rows), np.int64), texts([""]))
+
+    @cached_property
+    def pairs(self) -> Integers:
+        """For each row the number of its pair of audio and text."""
+        return pair_numbers(self.coded("audio"), self.coded("text"))
 
     def others(self) -> dict[str, Texts]:
         """The columns that are not audio, text, listener or rating, under their own names."""
         taken = {self._columns.get(role) for role in ("audio", "text", "listener", "rating")}
-        return {name: self._cells(name, strip=False) for name in self.table.columns if name not in taken}
+        coded = {name: self._coded(name, strip=False) for name in self.table.columns if name not in taken}
+        return {name: values[index] for name, (index, values) in coded.items()}
 
     def numbers(self, role: str) -> FloatArray:
         """A column as numbers; NaN, and the problem of its row, where there is none."""
         column = self._columns[role]
-        known: dict[str, float] = {}
-        values = np.full(len(self.table.rows), math.nan)
-        for number, row in enumerate(self.table.rows):
-            cell = row.get(column)
-            if isinstance(cell, str):
-                value = known.get(cell)
-                if value is None:
-                    value = known[cell] = _number(cell)
-            else:
-                value = _number(cell)
-            values[number] = value
-            if math.isnan(value):
-                self._tell(number, f"no {role}" if _is_blank(cell) else "not a number", _no_number(column, cell))
+        cells = self.table.column(column)
+        if {*map(type, cells)} <= {str}:
+            index, texts_ = numbered(cells)
+            values = np.array([_number(text) for text in texts_], np.float64)[index]
+        else:
+            values = np.array([_number(cell) for cell in cells], np.float64)
+        for number in np.flatnonzero(np.isnan(values)).tolist():
+            cell = cells[number]
+            self._tell(number, f"no {role}" if _is_blank(cell) else "not a number", _no_number(column, cell))
         return values
 
     def leave_out(self, rating: FloatArray, codes: Sequence[float]) -> int:
@@ -86,6 +102,8 @@ class Rows:
     def stated_scale(self) -> tuple[float, float] | None:
         """The scale in the columns `scale_min` and `scale_max`; rows that name another than most are dropped."""
         low, high = self.numbers("scale_min"), self.numbers("scale_max")
+        if low[0] < high[0] and (low == low[0]).all() and (high == high[0]).all():
+            return float(low[0]), float(high[0])
         counts = Counter(pair for pair in zip(low.tolist(), high.tolist(), strict=True) if pair[0] < pair[1])
         if not counts:
             if np.isfinite(low).any():
@@ -113,24 +131,42 @@ class Rows:
                 "give the scale",
             )
 
-    def check_repeats(self, anchor: Texts) -> None:
-        """Find second ratings of a pair by one listener; an anchor may well be played twice."""
+    def settle_repeats(self, rating: FloatArray, anchor: Texts, repeats: Repeats) -> None:
+        """Find further ratings of a pair by one listener, of which one counts; an anchor may well be played twice.
+
+        Args:
+            rating: changed in place where the mean counts.
+            anchor: of each row.
+            repeats: which one counts.
+
+        Raises:
+            BadTable: there are such, and `repeats` is `error`.
+        """
         if "listener" not in self._texts:
             return
-        seen: dict[tuple[str, str, str], int] = {}
-        keys = zip(self.texts("audio"), self.texts("text"), self.texts("listener"), strict=True)
-        for number, key in enumerate(keys):
-            if not self._is_dropped(number) and not anchor[number] and (first := seen.setdefault(key, number)) < number:
-                self._tell(
-                    number,
-                    "repeated rating",
-                    f"listener {key[2]!r} rated this pair already in {self.table.unit} {self.table.lines[first]}; "
-                    "the first rating counts",
-                )
+        index, names = self.coded("listener")
+        here = np.flatnonzero(self._usable() & ~anchor.astype(bool))
+        key = self.pairs[here] * len(names) + index[here]
+        order = np.argsort(key, kind="stable")
+        begins = np.flatnonzero(np.diff(key[order], prepend=-1))
+        ends = np.append(begins[1:], len(order)) if len(begins) else begins
+        for begin, end in zip(begins[ends - begins > 1], ends[ends - begins > 1], strict=True):
+            same = here[order[begin:end]]
+            counts = same[-1] if repeats == "last" else same[0]
+            if repeats == "mean":
+                rating[counts] = rating[same].mean()
+            for number in same[same != counts]:
+                line = f"{self.table.unit} {self.table.lines[counts]}"
+                when = "already" if number > counts else "again"
+                said = f"listener {names[index[number]]!r} rated this pair {when} in {line}; {_COUNTS[repeats]}"
+                if repeats == "error":
+                    raise BadTable(f"{self.table.path} {self.table.unit} {self.table.lines[number]}: {said}")
+                self._tell(number, "repeated rating", said)
 
     def anchors(self) -> tuple[Texts, Texts]:
         """The columns anchor and split; an anchor of RELATE that is labelled as part of a split is reported."""
-        anchor = texts(map(_anchor, self.texts("anchor")))
+        index, values = self.coded("anchor")
+        anchor = texts(map(_anchor, values))[index]
         split = self.texts("split").copy()
         if self._relate and self._columns.get("split") == "in RELATE dataset":
             for number in np.flatnonzero(anchor.astype(bool) & (split != "excluded") & (split != "")):
@@ -167,9 +203,13 @@ class Rows:
 
     def good(self) -> Integers:
         """The numbers of the rows that can be used."""
-        dropped = [number for number, problem in self._problems.items() if problem.dropped]
-        left_out = np.concatenate([np.array(dropped, np.int64), self._not_rated])
-        return np.setdiff1d(np.arange(len(self.table.rows)), left_out)
+        return np.flatnonzero(self._usable())
+
+    def _usable(self) -> BoolArray:
+        usable = np.ones(len(self.table.rows), bool)
+        usable[self._not_rated] = False
+        usable[[number for number, problem in self._problems.items() if problem.dropped]] = False
+        return usable
 
     def found(self) -> tuple[Problem, ...]:
         """The problems, in the order of the file."""
@@ -186,19 +226,14 @@ class Rows:
         if known is None or (dropped and not known.dropped):
             self._problems[number] = Problem(self.table.lines[number], kind, message, dropped)
 
-    def _is_dropped(self, number: int) -> bool:
-        return number in self._problems and self._problems[number].dropped
-
-    def _cells(self, column: str, *, strip: bool) -> Texts:
-        plain = self._plain.get(column)
-        if plain is None:
-            cells = [row.get(column) for row in self.table.rows]
-            plain = self._plain[column] = texts([cell if isinstance(cell, str) else _text(cell) for cell in cells])
-        return texts([cell.strip() for cell in plain]) if strip else plain
-
-
-def _filled(values: Texts) -> BoolArray:
-    return np.fromiter((bool(value.strip()) for value in values), bool, len(values))
+    def _coded(self, column: str, *, strip: bool) -> Coded:
+        if column not in self._plain:
+            cells = self.table.column(column)
+            if not {*map(type, cells)} <= {str}:
+                cells = [cell if isinstance(cell, str) else _text(cell) for cell in cells]
+            self._plain[column] = numbered(cells)
+        index, values = self._plain[column]
+        return (index, texts([value.strip() for value in values])) if strip else (index, values)
 
 
 def _text(cell: Any) -> str:

@@ -114,6 +114,7 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
         scale=options.scale,
         missing=options.missing,
         header=options.header,
+        repeats=options.repeats,
     )
     real = ~given.is_anchor
     start = _selected(given, real, options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,14 @@ import numpy.typing as npt
 from clapometer.errors import BadOption
 from clapometer.stats.agreement import settled
 from clapometer.tables.splits import canonical_split, splits_named
+from clapometer.text import text_key
 from clapometer.types import BoolArray, FloatArray, parse_names
 
 Texts = npt.NDArray[np.object_]
 """An array of `str`. Objects and not numpy's own texts, which take the space of the longest caption for every row."""
 Integers = npt.NDArray[np.int64]
+Coded = tuple[Integers, Texts]
+"""For each row the number of its value, and the distinct values."""
 
 Dialect = Literal["canonical", "relate", "xacle", "mapped"]
 NAMED = ("audio", "text", "listener", "system", "split", "anchor")
@@ -41,7 +45,10 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """The distinct pairs of a set of ratings, in the order in which they first occur."""
+    """The distinct pairs of a set of ratings, in the order in which they first occur.
+
+    Texts that differ in case, whitespace or Unicode form are one (`clapometer.text.text_key`); the first one is shown.
+    """
 
     index: Integers
     """(ratings,): for each rating the number of its pair."""
@@ -133,7 +140,7 @@ class Ratings:
 
     @cached_property
     def _pair(self) -> Integers:
-        return numbered(list(zip(self.audio, self.text, strict=True)))[0]
+        return pair_numbers(numbered(self.audio), numbered(self.text))
 
     @cached_property
     def listeners(self) -> tuple[Integers, Texts]:
@@ -224,7 +231,7 @@ class Ratings:
         For everything that draws at random, so that the order of rows changes no result.
         """
         pairs, (listener, names) = self.pairs, self.listeners
-        place = _places(list(zip(pairs.audio, pairs.text, strict=True)))
+        place = _places(list(zip(pairs.audio, map(text_key, pairs.text), strict=True)))
         return self.take(np.lexsort((self.rating, _places(list(names))[listener], place[pairs.index])))
 
     def take(self, which: BoolArray | Integers) -> Ratings:
@@ -266,12 +273,18 @@ def _anew(index: Integers) -> Integers:
     return order[index]
 
 
-def numbered(values: Sequence[Any] | Texts) -> tuple[Integers, Texts]:
+def numbered(values: Sequence[Any] | Texts) -> Coded:
     """For each value its number among the distinct ones, counted from 0, and these in the order of their occurrence."""
-    numbers: dict[Any, int] = {}
-    number: Callable[[Any], int] = lambda value: numbers.setdefault(value, len(numbers))  # noqa: E731 - a million times
-    index = np.fromiter(map(number, values), np.int64, len(values))
-    return index, texts(numbers)
+    values = values.tolist() if isinstance(values, np.ndarray) else values
+    numbers = dict(zip(dict.fromkeys(values), itertools.count()))
+    return np.fromiter(map(numbers.__getitem__, values), np.int64, len(values)), texts(numbers)
+
+
+def pair_numbers(audio: Coded, text: Coded) -> Integers:
+    """For each row the number of its pair of audio and text, in the order of first occurrence."""
+    keys, distinct = numbered([text_key(one) for one in text[1]])
+    both = audio[0] * max(len(distinct), 1) + keys[text[0]]
+    return numbered(both.tolist())[0]
 
 
 def texts(values: Any) -> Texts:

@@ -133,7 +133,7 @@ def score_table(
     )
     scores = _in_place(inputs, scored.scores)
     record = _record(clap, inputs, scores, scored, calibration, window, options)
-    notes += store_notes(store)
+    notes += [*inputs.table.notes, *store_notes(store)]
     notes += [*_notes(inputs, record), *sound_notes(inputs, [score.note for score in scores])]
     return ScoredTable(inputs, scores, notes, record)
 

@@ -31,12 +31,18 @@ class DataFrame(Protocol):
 Records = Sequence[Mapping[str, Any]]
 
 
-def table_in_memory(data: DataFrame | Records, required: Sequence[str] = ("audio", "text")) -> Table:
+def table_in_memory(
+    data: DataFrame | Records,
+    required: Sequence[str] = ("audio", "text"),
+    *,
+    columns: Mapping[str, str] | None = None,
+) -> Table:
     """The table of a DataFrame or of records.
 
     Args:
         data: a DataFrame of pandas or polars, or a mapping per row.
         required: as for `read_table`.
+        columns: as for `read_table`.
 
     Raises:
         BadTable: it is not such data, lacks a column, or has no rows.
@@ -46,9 +52,10 @@ def table_in_memory(data: DataFrame | Records, required: Sequence[str] = ("audio
         ('audio', 'text')
     """
     rows = _rows(data)
-    columns = list(map(str, data.columns)) if isinstance(data, DataFrame) else [name for row in rows for name in row]
+    names = list(map(str, data.columns)) if isinstance(data, DataFrame) else [name for row in rows for name in row]
     lines = list(range(1, len(rows) + 1))
-    return checked(Table(IN_MEMORY, "parquet", tuple(dict.fromkeys(columns)), rows, lines, [""] * len(rows)), required)
+    table = Table(IN_MEMORY, "parquet", tuple(dict.fromkeys(names)), rows, lines, [""] * len(rows))
+    return checked(table, required, columns)
 
 
 def _rows(data: Any) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -84,7 +84,10 @@ class CaptionBatch:
 
 
 def read_captions(
-    paths: Sequence[str | os.PathLike[str]], *, audio_root: str | os.PathLike[str] | None = None
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    audio_root: str | os.PathLike[str] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> list[Clip]:
     """Clips with captions, for training.
 
@@ -92,6 +95,7 @@ def read_captions(
         paths: tables with the columns `audio` and `text`, and `group` if there are groups. Several rows may name one
             clip, and several files may have the same content: all their texts are true of it.
         audio_root: folder of the files; default: each table's own.
+        tell: receives notes on the tables.
 
     Returns:
         The clips, in the order of their first rows.
@@ -126,6 +130,8 @@ def read_clips(
     rows: list[tuple[str, str, Path, str, str]] = []
     for path in paths:
         table = read_table(path, ("audio", column))
+        for note in table.notes:
+            tell(f"note: {path}: {note}")
         root = Path(audio_root) if audio_root is not None else table.path.parent
         for number, row in enumerate(table.rows):
             audio = Path(os.path.abspath(resolve_audio_path(root, str(row.get("audio", "")))))  # noqa: PTH100 - links stay

@@ -196,7 +196,12 @@ def _read(
 ) -> tuple[RatingData, tuple[Clip, ...]]:
     """The rated pairs and the captions; notes on both are passed to `tell`."""
     given = read_ratings(
-        ratings, columns=options.columns, scale=options.scale, missing=options.missing, header=options.header
+        ratings,
+        columns=options.columns,
+        scale=options.scale,
+        missing=options.missing,
+        header=options.header,
+        repeats=options.repeats,
     )
     data = read_rating_data(given, options, seen=base)
     clips, notes = _captions(options.replay, data) if options.replay.captions else ((), ())

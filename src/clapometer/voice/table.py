@@ -136,7 +136,7 @@ def queries_for_table(
             f"the bins were made of measures of {bins.source!r}, and these are of {measures.source!r}, which have "
             f"other scales; give --features {bins.source}, or create the bins again"
         )
-    notes = [] if options.mode == "label" else without_bins(known, bins)
+    notes = [*rows.notes, *([] if options.mode == "label" else without_bins(known, bins))]
     facts = [Facts() if problem else clip for clip, problem in zip(known.clips, measures.problems, strict=True)]
     queries = make_queries(facts, bins, book, options)
     if not queries:
