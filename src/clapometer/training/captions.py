@@ -104,7 +104,7 @@ def read_captions(
         BadTable: a table cannot be read, rows cannot be used (the message names them), or there is nothing to tell
             apart: one clip, or every text is true of every clip.
     """
-    clips = read_clips(paths, "text", "trained on", audio_root=audio_root)
+    clips = read_clips(paths, "text", "trained on", audio_root=audio_root, tell=tell)
     check_distinct(clips, paths[0], "contrastive training")
     return clips
 
@@ -115,6 +115,7 @@ def read_clips(
     use: str,
     *,
     audio_root: str | os.PathLike[str] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> list[Clip]:
     """Clips with the texts, or the label, of their rows; a content is one clip, under whatever names it appears.
 
@@ -123,6 +124,7 @@ def read_clips(
         column: where the texts are; a clip has one `label`.
         use: what the rows cannot be, for messages, such as "trained on".
         audio_root: folder of the files; default: each table's own.
+        tell: receives notes on the tables.
 
     Raises:
         BadTable: a table cannot be read, or rows cannot be used; the message names them.
