@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import sounds
@@ -51,6 +52,18 @@ def test_at_least_seven_of_the_eight_sounds_of_the_demo_match_their_texts(mini: 
     clips = [(sounds.make(name), sounds.RATE) for name in TEXTS]
     cosines = mini.similarity(clips, list(TEXTS.values()))
     assert sum(best == own for own, best in enumerate(cosines.argmax(1).tolist())) >= 7
+
+
+def test_one_sample_more_or_less_moves_a_score_by_at_most_a_hundredth(mini: MiniClap) -> None:
+    """Every window holds another sound, and the last sample belongs to one that is not in the windows before it."""
+    clips = [sounds.make(name) for name in TEXTS]
+    whole = np.concatenate([np.resize(clip, 10 * sounds.RATE) for clip in clips[:5]]).astype(np.float32)
+    texts = mini.embed_text(list(TEXTS.values()))
+    for multiple in range(10 * sounds.RATE, len(whole), 10 * sounds.RATE):
+        parts = [(whole[: multiple + more], sounds.RATE) for more in (-1, 0, 1)]
+        less, exact, more = mini.embed_audio(parts) @ texts.T
+        assert (less - exact).abs().max() <= 0.01
+        assert (more - exact).abs().max() <= 0.01
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,26 @@ def test_tensors_files_and_arrays_are_the_same_sounds(clap, write):
     assert values == [values[0]] * 4
 
 
+def test_a_padded_batch_has_the_scores_of_its_clips(clap):
+    random = np.random.default_rng(0)
+    clips = [random.normal(scale=0.1, size=size).astype(np.float32) for size in (8000, 19200)]
+    texts = ["rain", "a dog"]
+    batch = torch.zeros(2, 40000)
+    for row, samples in zip(batch, clips, strict=True):
+        row[: len(samples)] = torch.from_numpy(samples)
+    expected = clap_score([(samples, 16000) for samples in clips], texts, clap, reduction="none", clipped=False)
+    lengths = torch.tensor([len(samples) for samples in clips])
+    options = {"reduction": "none", "clipped": False}
+    found = clap_score(batch, texts, clap, sample_rate=16000, lengths=lengths, **options)
+    assert torch.equal(found, expected)
+    metric = CLAPScore(clap, **options)
+    metric.update(batch, texts, 16000, lengths)
+    assert torch.equal(metric.compute(), expected)
+    assert not torch.equal(clap_score(batch, texts, clap, sample_rate=16000, **options), expected)
+    with pytest.raises(BadOption, match="lengths belong to a padded tensor"):
+        clap_score([(clips[0], 16000)], ["rain"], clap, lengths=[3])
+
+
 def test_cosines_are_not_clipped_where_asked(clap, paths, monkeypatch):
     raw, clipped = (
         CLAPScore(clap, reduction="none", clipped=False, batch_size=7),

@@ -235,3 +235,12 @@ def test_what_a_run_that_died_while_writing_left_is_cleared_away(clap, sounds, t
     assert len(open_index(tmp_path / "index")) == 5
     named = set(storage.read_record(tmp_path / "index")["files"].values())
     assert {path.name for path in (tmp_path / "index").iterdir()} == named | {storage.RECORD, storage.LOCK}
+
+
+def test_notes_of_sounds_are_kept_while_the_sounds_stay(clap, sounds, tmp_path):
+    soundfile.write(sounds / "silent.wav", np.zeros(16000), 16000)
+    for new in (5, 0):
+        found = index_folder(clap, sounds, tmp_path / "index")
+        assert (found.new, found.notes) == (new, {"silent.wav": "the clip is digital silence"})
+    files = open_index(tmp_path / "index").sounds
+    assert dict(zip(files.paths, files.notes, strict=True))["silent.wav"] == "the clip is digital silence"

@@ -46,7 +46,7 @@ class Rated(Objective):
 
 def batches(step):
     sounds = torch.randn(7, 1600, generator=torch.Generator().manual_seed(step))
-    return Batch([[sound] for sound in sounds], [f"{number} {step}" for number in range(7)])
+    return Batch([[(sound, 1.0)] for sound in sounds], [f"{number} {step}" for number in range(7)])
 
 def new():
     torch.manual_seed(1)

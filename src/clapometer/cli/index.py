@@ -71,6 +71,9 @@ def index(
             progress=console.progress(quiet),
         )
     console.note_other_files([sounds], quiet=quiet)
+    if found.notes:
+        path, first = next(iter(found.notes.items()))
+        console.note(f"{len(found.notes)} of {found.sounds} sounds have notes, the first {path}: {first}", quiet=quiet)
     if found.failed:
         console.say_list(f"{len(found.failed)} sounds could not be read:", list(found.failed.values()))
     if json:

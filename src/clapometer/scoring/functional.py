@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clapometer.audio.reading import Sound, is_one_sound
 from clapometer.errors import BadOption
-from clapometer.models.clap import Clap
+from clapometer.models.clap import Clap, unpadded
 from clapometer.models.registry import DEFAULT_MODEL, load
 from clapometer.similarity import clap_score_of, paired_cosine
 from clapometer.types import Window
@@ -24,6 +24,7 @@ def clap_score(
     model: Clap | str = DEFAULT_MODEL,
     *,
     sample_rate: int | None = None,
+    lengths: Sequence[int] | Tensor | None = None,
     reduction: Reduction = "mean",
     clipped: bool = True,
     window: Window | None = None,
@@ -40,6 +41,7 @@ def clap_score(
         texts: as many texts.
         model: a model, or the name or folder of one, which is then loaded in each call.
         sample_rate: of a tensor, in Hz.
+        lengths: of a padded tensor, (n,): samples of each clip that are not padding.
         reduction: `mean` of all pairs, or `none`.
         clipped: False for the cosines, -1..1, in place of the scores.
         window: treatment of short and long clips; default: the model card's.
@@ -51,8 +53,8 @@ def clap_score(
     Raises:
         BadAudio: a clip cannot be read.
         BadText: a text is empty.
-        BadOption: the numbers of clips and texts differ, a tensor comes without its sample rate, an unknown reduction,
-            or a window that the model cannot encode.
+        BadOption: the numbers of clips and texts differ, a tensor comes without its sample rate, lengths that are not
+            those of a tensor, an unknown reduction, or a window that the model cannot encode.
 
     Example:
         >>> import torch
@@ -63,10 +65,17 @@ def clap_score(
     """
     check_reduction(reduction)
     clap = model if isinstance(model, Clap) else load(model)
-    return reduced(
-        pair_scores(audio, texts, clap, sample_rate=sample_rate, clipped=clipped, window=window, batch_size=batch_size),
-        reduction,
+    scores = pair_scores(
+        audio,
+        texts,
+        clap,
+        sample_rate=sample_rate,
+        lengths=lengths,
+        clipped=clipped,
+        window=window,
+        batch_size=batch_size,
     )
+    return reduced(scores, reduction)
 
 
 def pair_scores(
@@ -75,12 +84,13 @@ def pair_scores(
     clap: Clap,
     *,
     sample_rate: int | None,
+    lengths: Sequence[int] | Tensor | None,
     clipped: bool,
     window: Window | None,
     batch_size: int | None,
 ) -> Tensor:
     """The score of each pair, float64 (pairs,) on the CPU; arguments and errors as `clap_score`."""
-    clips = _clips(audio, sample_rate)
+    clips = _clips(audio, sample_rate, lengths)
     texts = [texts] if isinstance(texts, str) else list(texts)
     if len(clips) != len(texts):
         raise BadOption(f"{len(clips)} clips and {len(texts)} texts do not form pairs; give as many of both")
@@ -105,13 +115,18 @@ def check_reduction(reduction: str) -> None:
         raise BadOption(f"reduction must be one of {', '.join(get_args(Reduction))}, not {reduction!r}")
 
 
-def _clips(audio: Sound | Sequence[Sound] | Tensor, sample_rate: int | None) -> list[Sound]:
+def _clips(
+    audio: Sound | Sequence[Sound] | Tensor, sample_rate: int | None, lengths: Sequence[int] | Tensor | None
+) -> list[Sound]:
     if isinstance(audio, Tensor):
         if sample_rate is None:
             raise BadOption("a tensor of audio needs its sample_rate, in Hz")
         if audio.ndim not in (2, 3):
             raise BadOption(f"a tensor of shape {tuple(audio.shape)}; give (n, samples) or (n, channels, samples)")
-        return [(one, sample_rate) for one in audio.detach().float().cpu().numpy()]
+        batch = audio.detach().float().cpu().numpy()
+        return [(one, sample_rate) for one in batch] if lengths is None else unpadded([(batch, sample_rate)], lengths)
+    if lengths is not None:
+        raise BadOption("lengths belong to a padded tensor; give files and arrays without")
     if sample_rate is not None:
         raise BadOption("sample_rate belongs to a tensor; files know theirs, and arrays come as (array, sample_rate)")
     return [audio] if is_one_sound(audio) else list(cast("Sequence[Sound]", audio))

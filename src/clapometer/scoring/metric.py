@@ -92,7 +92,11 @@ class CLAPScore(_Metric):  # type: ignore[misc]
         return self._shared.clap
 
     def update(
-        self, audio: Sound | Sequence[Sound] | Tensor, texts: str | Sequence[str], sample_rate: int | None = None
+        self,
+        audio: Sound | Sequence[Sound] | Tensor,
+        texts: str | Sequence[str],
+        sample_rate: int | None = None,
+        lengths: Sequence[int] | Tensor | None = None,
     ) -> None:
         """Score pairs; arguments and errors as `clapometer.scoring.functional.clap_score`."""
         values = pair_scores(
@@ -100,6 +104,7 @@ class CLAPScore(_Metric):  # type: ignore[misc]
             texts,
             self.clap,
             sample_rate=sample_rate,
+            lengths=lengths,
             clipped=self.clipped,
             window=self.window,
             batch_size=self.batch_size,

@@ -39,6 +39,8 @@ class IndexSummary:
     same: int
     failed: dict[str, str]
     """Sounds that cannot be found, relative to the folder of sounds, and why."""
+    notes: dict[str, str]
+    """What is unusual about sounds, by path as `failed`."""
 
 
 def index_folder(
@@ -101,9 +103,11 @@ def index_folder(
             progress=progress,
         )
         errors = list(now.errors)
-        for number, error in zip(to_embed.tolist(), embedded.errors, strict=True):
-            errors[number] = error
-        now = replace(now, errors=errors)
+        old_notes = [note for note, error in zip(before.notes, before.errors, strict=True) if not error]
+        notes = [old_notes[row] if row >= 0 else "" for row in reused.tolist()]
+        for number, error, noted in zip(to_embed.tolist(), embedded.errors, embedded.notes, strict=True):
+            errors[number], notes[number] = error, noted.note
+        now = replace(now, errors=errors, notes=notes)
         _write(folder, record, about, now, _blocks(now, old_vectors, reused, to_embed, embedded))
     return _summary(folder, before, now, reused)
 
@@ -130,7 +134,7 @@ def check_same(folder: Path, record: Mapping[str, Any], about: Mapping[str, Any]
 
 
 def _list_files(root: Path) -> IndexedFiles:
-    """List the sounds, without errors yet.
+    """List the sounds, without errors and notes yet.
 
     Their identity is taken before any sound is read, so that a file that is written meanwhile counts as changed in
     the next run.
@@ -142,7 +146,7 @@ def _list_files(root: Path) -> IndexedFiles:
             found = path.stat()
             inode = found.st_ino & (2**63 - 1)  # some file systems use all 64 bits
             identity[number] = found.st_size, found.st_mtime_ns, found.st_ctime_ns, inode
-    return IndexedFiles([str(path.relative_to(root)) for path in paths], identity, [""] * len(paths))
+    return IndexedFiles([str(path.relative_to(root)) for path in paths], identity, [""] * len(paths), [""] * len(paths))
 
 
 def _reusable_rows(before: IndexedFiles, now: IndexedFiles) -> IndexArray:
@@ -216,4 +220,5 @@ def _summary(folder: Path, before: IndexedFiles, now: IndexedFiles, reused: Inde
         gone=len(known.difference(now.paths)),
         same=int((reused >= 0).sum()),
         failed={path: error for path, error in zip(now.paths, now.errors, strict=True) if error},
+        notes={path: note for path, note in zip(now.paths, now.notes, strict=True) if note},
     )

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from clapometer.errors import BadOption
 from clapometer.tables import atomic_write
 
-FORMAT = 3
+FORMAT = 4
 """Version of the format; raised when an older version cannot read it."""
 RECORD = "index.json"
 LOCK = "lock.sqlite"
@@ -40,11 +40,13 @@ class IndexedFiles:
         paths: relative to the folder of the sounds, as the file system spells them.
         identity: (sounds, 4), the columns of `IDENTITY`: a file that differs in any of them counts as changed.
         errors: why a sound has no vector; empty where it has one.
+        notes: what is unusual about a sound; empty where nothing is.
     """
 
     paths: list[str]
     identity: IndexArray
     errors: list[str]
+    notes: list[str]
 
     @property
     def has_vector(self) -> npt.NDArray[np.bool_]:
@@ -57,7 +59,7 @@ IDENTITY = ("size", "modified", "changed", "inode")
 
 Size and time of writing do not suffice: clips of one length have one size, and archives and copies keep times.
 """
-NO_FILES = IndexedFiles([], np.zeros((0, len(IDENTITY)), np.int64), [])
+NO_FILES = IndexedFiles([], np.zeros((0, len(IDENTITY)), np.int64), [], [])
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -95,7 +97,7 @@ def read_sounds(folder: Path, record: Mapping[str, Any]) -> IndexedFiles:
         raise BadOption(f"{path}: cannot be read ({error}); index again with --rebuild") from error
     identity = np.stack([table[name].to_numpy().astype(np.int64) for name in IDENTITY], axis=1)
     paths = [os.fsdecode(path) for path in table["path"].to_pylist()]
-    return IndexedFiles(paths, identity, table["error"].to_pylist())
+    return IndexedFiles(paths, identity, table["error"].to_pylist(), table["note"].to_pylist())
 
 
 def read_vectors(folder: Path, record: Mapping[str, Any]) -> Vectors:
@@ -125,6 +127,7 @@ def write_sounds(path: Path, sounds: IndexedFiles) -> None:
         "path": pa.array([os.fsencode(path) for path in sounds.paths], pa.binary()),
         **{name: pa.array(sounds.identity[:, number], pa.int64()) for number, name in enumerate(IDENTITY)},
         "error": pa.array(sounds.errors, pa.string()),
+        "note": pa.array(sounds.notes, pa.string()),
     }
     with atomic_write(path) as file:
         parquet.write_table(pa.table(columns), file)
