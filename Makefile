@@ -9,7 +9,7 @@ PARITY := build/parity
 OPENVINO := build/openvino/site
 OLDEST := build/oldest
 
-.PHONY: demo test test-slow test-oldest lint bench bench-peers numbers panel panel-full parity mini mini-voice human-clap xacle clean
+.PHONY: demo test test-slow torture test-oldest lint bench bench-peers numbers panel panel-full parity mini mini-voice human-clap xacle clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.product  ## eight sounds made here, against eight descriptions
@@ -20,6 +20,9 @@ test: $(VENV)/.dev  ## all tests but the slow ones
 
 test-slow: $(VENV)/.dev  ## the slow ones: at most 25 minutes on two quiet cores
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) -m slow
+
+torture: $(VENV)/.dev  ## damaged inputs, kills, full disks, hostile files; TORTURE=full for five times as many
+	PYTHONPATH=tests $(BIN)/python -m torture
 
 test-oldest: $(OLDEST)/.installed  ## the same with the oldest versions that pyproject.toml allows
 	OMP_NUM_THREADS=1 $(OLDEST)/venv/bin/pytest -n $(JOBS) -m "not slow"

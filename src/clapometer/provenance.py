@@ -9,6 +9,7 @@ import hashlib
 import platform
 from collections.abc import Iterable
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ def versions() -> dict[str, str]:
         "soxr": soxr.__version__,
     }
     # Of these importing would take seconds, where only some models need them.
-    return found | {name: metadata.version(name) for name in ("scipy", "tokenizers", "transformers", "safetensors")}
+    names = ["scipy", "tokenizers", "transformers", "safetensors", *(["av"] if find_spec("av") else [])]
+    return found | {name: metadata.version(name) for name in names}
 
 
 def file_hash(path: Path) -> str:

@@ -93,6 +93,15 @@ def test_silent_windows_are_left_out_where_others_are_not(silence: tuple[int, in
     assert not next(read_windows((padded, RATE), RATE, Window(1.0, 1.0, long="head"))).samples.any() or not before
 
 
+@pytest.mark.parametrize("rate", [44100, 22050, 8000])
+def test_silence_that_was_resampled_is_silence(rate: int) -> None:
+    """Five seconds of sound and ten of silence: the second window begins where the sound rings out."""
+    sound = np.concatenate([noise(5, rate=rate), np.zeros(10 * rate, np.float32)])
+    read = Reading()
+    found = list(read_windows((sound, rate), RATE, Window(10.0, 10.0), read))
+    assert (len(found), read.windows, read.silent_windows) == (1, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("sound", "note"),
     [

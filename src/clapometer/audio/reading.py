@@ -20,6 +20,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from clapometer.audio.containers import container_blocks, container_of
 from clapometer.audio.integrity import mp3_samples, ogg_streams, truncation, unfinished_wav
 from clapometer.errors import BadAudio
 from clapometer.types import FUSED, Channels, Short, Window
@@ -32,6 +33,10 @@ RATES = (1_000, 1_000_000)
 """Lowest and highest sample rate, Hz; a header with another one is damaged."""
 LOUDEST = 10_000.0
 """Largest sample; floats in the range of 16-bit integers, which would give other embeddings, are beyond it."""
+DIGITAL_SILENCE = 1e-6
+"""Largest sample that is silence: -120 dB of full scale, above the rounding of a resampler."""
+RINGING_SECONDS = 0.05
+"""How far a sound rings into the silence beside it when it is resampled."""
 NEAR_SILENT = 1e-3
 """Peak below which a clip is noted as near-silent: -60 dB of full scale."""
 SHORTEST_SECONDS = 0.1
@@ -138,13 +143,20 @@ def read_windows(
     silent = None
     for one in _all_windows(blocks, window, size, hop):
         reading.windows += 1
-        if one.samples.any():
+        if not _is_silent(one.samples, sample_rate):
             yield one
         else:
             reading.silent_windows += 1
-            silent = one
+            if silent is None or np.abs(one.samples).max() > np.abs(silent.samples).max():
+                silent = one
     if silent is not None and reading.silent_windows == reading.windows:
         yield silent
+
+
+def _is_silent(samples: Samples, sample_rate: int) -> bool:
+    """Whether a window is digitally silent, but for the ringing of a resampler at the edge of what is beside it."""
+    edge = min(round(RINGING_SECONDS * sample_rate), len(samples) // 4)
+    return not samples.any() or float(np.abs(samples[edge : len(samples) - edge]).max()) <= DIGITAL_SILENCE
 
 
 def _all_windows(blocks: Iterator[Samples], window: Window, size: int, hop: int) -> Iterator[SoundWindow]:
@@ -307,7 +319,10 @@ def _file_blocks(path: Path, reading: Reading) -> tuple[int, Iterator[Samples]]:
         file = soundfile.SoundFile(encodable(path) if repaired is None else repaired)
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
-        other = _other_content(path) or f"not a readable audio file ({reason}); wav, flac, ogg and mp3 can"
+        head = _head(path)
+        if name := container_of(head):
+            return container_blocks(path, name)
+        other = _other_content(head) or f"not a readable audio file ({reason}); wav, flac, ogg and mp3 can"
         raise BadAudio(f"{path}: {other}") from error
     if file.format == "OGG" and len(starts := ogg_streams(path)) > 1:
         return file.samplerate, _joined_streams(file, path, starts, reading)
@@ -328,24 +343,20 @@ def _joined_streams(first: soundfile.SoundFile, path: Path, starts: list[int], r
         yield from _decoded(file, path, Reading())
 
 
-def _other_content(path: Path) -> str:
-    """What a file is that libsndfile cannot open, and the remedy; empty if it is not recognised."""
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            head = file.read(512)
+            return file.read(512)
     except OSError:
-        return ""
+        return b""
+
+
+def _other_content(head: bytes) -> str:
+    """What a file is that libsndfile cannot open, by its first bytes, and the remedy; empty if it is not recognised."""
     if head.startswith(b"version https://git-lfs"):
         return "is a git-lfs pointer, not audio; fetch the file with: git lfs pull"
     if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:5].lower() in (b"<!doc", b"<html", b"<?xml"):
         return "is an HTML or XML page, not audio; download the file again"
-    containers = {"MP4 or M4A": head[4:8] == b"ftyp", "WebM or Matroska": head.startswith(b"\x1a\x45\xdf\xa3"),
-                  "AVI": head[:4] + head[8:12] == b"RIFFAVI ", "AC-3": head.startswith(b"\x0b\x77"),
-                  "AAC": head[:2] in (b"\xff\xf1", b"\xff\xf9"),
-                  "ASF or WMA": head.startswith(b"\x30\x26\xb2\x75")}  # fmt: skip
-    for name, found in containers.items():
-        if found:
-            return f'is {name}, which is not decoded here; convert it: ffmpeg -i "{path.name}" "{path.stem}.wav"'
     return ""
 
 
