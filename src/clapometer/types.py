@@ -87,6 +87,22 @@ def parse_numbers(text: str) -> tuple[float, ...]:
         raise BadOption(f"{text!r} is not a list of numbers, such as -1,99") from None
 
 
+def parse_mapping(text: str) -> dict[str, str]:
+    """Pairs of names separated by commas, as a command line gives them.
+
+    Raises:
+        BadOption: one is no pair.
+
+    Example:
+        >>> parse_mapping("excited=happy,bored = neutral")
+        {'excited': 'happy', 'bored': 'neutral'}
+    """
+    pairs = [part.split("=") for part in text.split(",") if part.strip()]
+    if not all(len(pair) == 2 and all(name.strip() for name in pair) for pair in pairs):
+        raise BadOption(f"{text!r} is not a list of pairs, such as excited=happy,bored=neutral")
+    return {old.strip(): new.strip() for old, new in pairs}
+
+
 def parse_range(text: str) -> tuple[float, float]:
     """Lowest and highest value, separated by a comma, as a command line gives them.
 

@@ -186,6 +186,16 @@ def test_a_copy_in_two_folds_of_own_classes_is_refused(tmp_path):
         plan_benchmark("own-classes", tmp_path)
 
 
+def test_a_clip_that_is_there_twice_counts_once(clap, tmp_path):
+    datasets.esc50(tmp_path, each=2)
+    audio = tmp_path / "audio"
+    (audio / "5-1001-A-0.wav").write_bytes((audio / "5-1000-A-0.wav").read_bytes())
+    found = benchmark(clap, "esc10", tmp_path, folds=["5"])
+    assert len(found.predictions.clips) == 3
+    assert found.record["tested"]["repeated"] == 1
+    assert "1 tested clips have the content of others" in "\n".join(warnings_of(found, "x"))
+
+
 def test_copies_of_training_sounds_in_the_test_of_published_data_are_left_out_and_counted(clap, tmp_path):
     datasets.esc50(tmp_path, each=2)
     audio = tmp_path / "audio"

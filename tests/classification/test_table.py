@@ -22,6 +22,7 @@ from clapometer.errors import BadAudio, BadOption, BadTable
 from clapometer.models.families.mini import MiniClap
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.tables import read_table
+from clapometer.types import parse_mapping
 
 LABELS = ["rain", "dog bark", "bell"]
 
@@ -47,6 +48,22 @@ def test_arrays_are_classified_with_provenance(clap: MiniClap, tmp_path: Path) -
     )  # fmt: skip
     assert [row["predicted"] for row in written.rows] == [clip.labels[0] for clip in found.clips]
     assert json.loads((tmp_path / "labels.csv.json").read_text())["summary"] == found.record["summary"]
+
+
+def test_a_sound_counts_once_and_has_one_label(clap: MiniClap, write: Writer) -> None:
+    first, second = write("a.wav", noise(0.5)), write("b.wav", noise(0.5, seed=1))
+    copy = write("c.wav", noise(0.5))
+    rows = [{"audio": path, "label": label} for path, label in ((first, "rain"), (second, "bell"), (copy, "rain"))]
+    found = clapometer.classify_table(clap, rows, LABELS)
+    assert found.record["summary"]["with_true_label"] == 2
+    assert any("1 rows repeat sounds" in note for note in found.notes)
+    rows[2]["label"] = "dog bark"
+    with pytest.raises(BadTable, match=r"row 1 and row 3 are one sound and have the labels 'rain' and 'dog bark'"):
+        clapometer.classify_table(clap, rows, LABELS)
+    merged = ClassifyOptions(merge={"dog bark": "rain"})
+    assert clapometer.classify_table(clap, rows, LABELS, options=merged).record["summary"]["with_true_label"] == 2
+    with pytest.raises(BadOption, match="excited=happy"):
+        parse_mapping("excited")
 
 
 def test_the_cosine_is_that_of_the_score_and_a_minimum_predicts_none(clap: MiniClap) -> None:

@@ -190,6 +190,19 @@ def test_an_unknown_corpus_is_told_the_known_ones(tmp_path: Path) -> None:
         read_corpus("savee", tmp_path)
 
 
+def test_of_several_copies_of_a_clip_one_counts(tmp_path: Path) -> None:
+    for name in ("AudioMP3/1001_DFA_ANG_XX.mp3", "AudioWAV/1001_DFA_ANG_XX.wav", "AudioMP3/1002_DFA_SAD_XX.mp3"):
+        (tmp_path / "C" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "C" / name).touch()
+    table = read_corpus("crema-d", tmp_path / "C")
+    assert [clip.audio for clip in table.clips] == ["AudioMP3/1002_DFA_SAD_XX.mp3", "AudioWAV/1001_DFA_ANG_XX.wav"]
+    assert table.skipped == {"AudioMP3/1001_DFA_ANG_XX.mp3": "it is a copy of AudioWAV/1001_DFA_ANG_XX.wav"}
+    for name in ("Actor_01/03-01-05-01-01-01-01.wav", "copy/Actor_01/03-01-05-01-01-01-01.wav"):
+        (tmp_path / "R" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "R" / name).touch()
+    assert len(read_corpus("ravdess", tmp_path / "R").clips) == 1
+
+
 def test_files_of_a_corpus_that_are_damaged_are_told(tmp_path: Path) -> None:
     aibo, iemocap, crema = (lay(tmp_path / name, name) for name in ("fau-aibo-2cl", "iemocap", "crema-d"))
     labels = aibo / "labels/IS2009EmotionChallenge/chunk_labels_2cl_corpus.txt"

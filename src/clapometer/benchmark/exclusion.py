@@ -64,6 +64,16 @@ def by_content(data: Data, embedded: EmbeddedClips, seen: Seen) -> dict[int, str
     return found
 
 
+def repeated(data: Data, embedded: EmbeddedClips) -> dict[int, str]:
+    """The tested clips whose file has the content of one before, of classification tasks; and which."""
+    tested, first, found = set(data.tested), dict[str, int](), dict[int, str]()
+    for index, digest in zip(embedded.indices, embedded.digests, strict=True):
+        before = first.setdefault(digest, index) if digest and index in tested else index
+        if before != index and data.task.metric != "retrieval":
+            found[index] = data.clips[before].audio
+    return found
+
+
 def with_unseen_texts(data: Data, embedded: EmbeddedClips, seen: Seen) -> tuple[int, ...]:
     """The indices of clips none of whose captions was seen in training."""
     clips = [(index, data.clips[index].labels) for index in embedded.indices]

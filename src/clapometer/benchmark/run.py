@@ -18,6 +18,7 @@ from clapometer.benchmark.exclusion import (
     Exclusions,
     by_content,
     by_dataset,
+    repeated,
     with_unseen_texts,
     without_clips,
 )
@@ -168,6 +169,10 @@ def run_benchmark(
     if not include_seen:
         spec = spec.without(seen_content)
         embedded = embedded.only(spec.indices)
+    twice = repeated(spec.data, embedded)
+    if twice:
+        spec = spec.without(twice)
+        embedded = embedded.only(spec.indices)
     exclusions = Exclusions({**seen_content, **seen_datasets}, include_seen, clap.seen)
     data = spec.data
     splits, copies = without_copies(data, spec.splits, embedded)
@@ -206,6 +211,7 @@ def run_benchmark(
         ],
     }
     record["tested"]["copies_of_training"] = copies
+    record["tested"]["repeated"] = len(twice)
     return BenchmarkResult(data.task, spec.setup, metrics, predictions, record, embedded.failed)
 
 
@@ -322,6 +328,8 @@ def warnings_of(result: BenchmarkResult, model: str) -> list[str]:
         found.append(
             f"{len(copies)} tested clips were left out as copies of training clips, such as {copy} (of {original})"
         )
+    if twice := record["tested"]["repeated"]:
+        found.append(f"{twice} tested clips have the content of others; each content counts once")
     if result.failed:
         first = next(iter(result.failed.items()))
         found.append(f"{len(result.failed)} clips are missing or unreadable, the first: {first[1]}")

@@ -56,6 +56,8 @@ class ClassifiedSounds:
     clips: list[Classification]
     """One per clip, in order."""
     sounds: Counts
+    digests: tuple[str, ...]
+    """SHA-256 of each file, hexadecimal; empty for arrays and files that cannot be read."""
 
 
 def class_vectors(
@@ -195,4 +197,4 @@ def classify(
             sounds, found, embedded.errors, embedded.notes, strict=True
         )
     ]
-    return ClassifiedSounds(clips, Counts.of(embedded))
+    return ClassifiedSounds(clips, Counts.of(embedded), embedded.digests)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from clapometer.errors import BadOption
 from clapometer.labels import DEFAULT_TEMPLATE, checked_templates
-from clapometer.types import option
+from clapometer.types import option, parse_mapping
 
 LABEL = "label"
 """The column that is taken for the true labels if no other is named."""
@@ -38,6 +39,12 @@ class ClassifyOptions:
         metavar="SCORE",
     )
     true: str = option(LABEL, "The table's column with the true labels.", metavar="COLUMN")
+    merge: Mapping[str, str] = option(
+        {},
+        "True labels that are read as others, such as excited=happy, separated by commas.",
+        metavar="LABEL=LABEL",
+        parse=parse_mapping,
+    )
     group: str | None = option(
         None,
         "A column that says which clips belong together, such as speaker or recording: they are resampled together for "

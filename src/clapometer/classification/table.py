@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from clapometer.embedding.options import EmbedOptions
 from clapometer.embedding.pipeline import Progress
 from clapometer.embedding.store import VectorStore
 from clapometer.errors import BadOption, BadTable
-from clapometer.labels import checked_labels, true_labels
+from clapometer.labels import checked_labels, class_key, true_labels
 from clapometer.models.fingerprint import provenance
 from clapometer.scoring.score_table import NOTE_COLUMNS, rounded, sound_notes, store_notes
 from clapometer.stats.grouped import GroupedMetrics, check_apart, grouped_metrics
@@ -126,7 +126,7 @@ def read_classify_inputs(
         raise BadOption(f"the label {NONE!r} stands for clips that no label fits; name it otherwise")
     checked_top_k(options.top_k, labels)
     audio = read_audio_inputs(table, audio_root=audio_root, columns=columns)
-    true, notes = _true_labels(audio, labels, options.true)
+    true, notes = _true_labels(audio, labels, options.true, options.merge)
     return ClassifyInputs(audio, labels, options, true, _groups(audio, options, true is not None), notes)
 
 
@@ -194,10 +194,13 @@ def classify_table(
         progress=progress,
     )
     clips = [_above(clip, inputs.options.min_score) for clip in _in_place(inputs.audio, classified.clips)]
-    metrics = _metrics(inputs, clips)
+    copies = _copies(inputs, classified.digests)
+    metrics = _metrics(inputs, clips, copies)
     record = _record(clap, inputs, clips, classified, metrics, window, embedding)
     notes = [*inputs.audio.table.notes, *inputs.notes, *store_notes(store)]
     notes += sound_notes(inputs.audio, [clip.note for clip in clips])
+    if copies and metrics is not None:
+        notes.append(f"{len(copies)} rows repeat sounds of other rows; each sound counts once in the metrics")
     return ClassifiedTable(inputs, clips, metrics, notes, record)
 
 
@@ -238,7 +241,9 @@ def write_confusion_matrix(result: ClassifiedTable, path: str | os.PathLike[str]
     return True
 
 
-def _true_labels(audio: AudioInputs, labels: tuple[str, ...], column: str) -> tuple[list[str | None] | None, list[str]]:
+def _true_labels(
+    audio: AudioInputs, labels: tuple[str, ...], column: str, merge: Mapping[str, str]
+) -> tuple[list[str | None] | None, list[str]]:
     """The true label of each row, and notes."""
     table = audio.table
     if column not in table.columns:
@@ -247,7 +252,8 @@ def _true_labels(audio: AudioInputs, labels: tuple[str, ...], column: str) -> tu
         return None, []
     # Tables of JSON lines and Parquet may have numbers for labels, which `texts` would leave out.
     cells = [str(cell) if (cell := row.get(column)) is not None else "" for row in table.rows]
-    true = true_labels(cells, labels, where=audio.where, name=column)
+    merged = {class_key(old): new for old, new in merge.items()}
+    true = true_labels([merged.get(class_key(cell), cell) for cell in cells], labels, where=audio.where, name=column)
     if true is not None:
         return true, []
     note = f"nothing in its column `{column}` is among --labels, so that there are no true labels to compare with"
@@ -289,12 +295,39 @@ def _above(clip: Classification, min_score: float) -> Classification:
     return replace(clip, labels=(NONE, *clip.labels[1:]))
 
 
-def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification]) -> GroupedMetrics | None:
-    """Agreement with the true labels; None if no row has both a true label and a prediction."""
+def _copies(inputs: ClassifyInputs, digests: Sequence[str]) -> set[int]:
+    """The rows whose sound is that of a row before.
+
+    Raises:
+        BadTable: one sound has two true labels.
+    """
+    first: dict[str, int] = {}
+    copies = set()
+    for row, digest in zip(inputs.audio.valid, digests, strict=True):
+        if inputs.true is not None and not inputs.true[row]:  # is not compared
+            continue
+        before = first.setdefault(digest, row) if digest else row
+        if before == row:
+            continue
+        copies.add(row)
+        if inputs.true is not None and inputs.true[before] != inputs.true[row]:
+            raise BadTable(
+                f"{inputs.audio.where(before)} and {inputs.audio.where(row)} are one sound and have the labels "
+                f"{inputs.true[before]!r} and {inputs.true[row]!r}; correct one, or give both to one label with --merge"
+            )
+    return copies
+
+
+def _metrics(inputs: ClassifyInputs, clips: Sequence[Classification], copies: Collection[int]) -> GroupedMetrics | None:
+    """Agreement with the true labels, each sound counted once; None if no row has a true label and a prediction."""
     if inputs.true is None:
         return None
     rows = zip(inputs.true, clips, inputs.groups or [""] * len(clips), strict=True)
-    known = [(true, clip.labels[0], group) for true, clip, group in rows if true and not clip.error]
+    known = [
+        (true, clip.labels[0], group)
+        for number, (true, clip, group) in enumerate(rows)
+        if true and not clip.error and number not in copies
+    ]
     if not known:
         return None
     true, predicted, groups = map(list, zip(*known, strict=True))

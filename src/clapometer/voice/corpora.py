@@ -144,12 +144,18 @@ class Corpus:
             sounds = audio_files_below(root)
         except BadAudio:
             sounds = []
-        for path in (sound.relative_to(root) for sound in sounds):
-            found = self._clip(path, labels)
+        takes: dict[str, Path] = {}
+        own = Path(self.layout).parts[0]
+        # Of several copies, such as wav and mp3, the one in the published folder counts.
+        for path in sorted((sound.relative_to(root) for sound in sounds), key=lambda path: own not in path.parts):
+            found: SpeechClip | str = f"it is a copy of {takes[path.stem]}" if path.stem in takes else ""
+            found = found or self._clip(path, labels)
             if isinstance(found, SpeechClip):
                 clips.append(found)
+                takes[path.stem] = path
             else:
                 skipped[path.as_posix()] = found
+        clips.sort(key=lambda clip: Path(clip.audio))
         if not clips:
             others = f"; {len(skipped)} sounds have other names, the first: {next(iter(skipped))}" if skipped else ""
             raise BadOption(f"{folder}: holds no clip of {self.title}, such as {self.layout}{others}")
