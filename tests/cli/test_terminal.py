@@ -94,6 +94,16 @@ def test_tables_of_two_formats_have_a_record_each(run: Run, pairs: Path, model: 
         assert pairs.with_name(f"out.{ending}.json").is_file()
 
 
+def test_formulas_are_escaped_where_asked(run: Run, pairs: Path, model: Path) -> None:
+    pairs.write_text("audio,text\n0.wav,\"=cmd|' /C calc'!A0\"\n1.wav,rain\n")
+    for more, text in (((), "=cmd|' /C calc'!A0"), (("--escape-formulas", "--overwrite"), "'=cmd|' /C calc'!A0")):
+        assert run("score", pairs, "-o", pairs.with_name("o.csv"), "--model", model, *more).status == 0
+        with pairs.with_name("o.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["text"] for row in rows] == [text, "rain"]
+        assert all(float(row["cosine"]) < 1 for row in rows)
+
+
 def test_standard_input_and_output(pairs: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pairs.parent)
     done = subprocess.run(

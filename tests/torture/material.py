@@ -53,6 +53,9 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
     return path
 
 
+csv.field_size_limit(2**30)
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

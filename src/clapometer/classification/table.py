@@ -204,18 +204,22 @@ def classify_table(
     return ClassifiedTable(inputs, clips, metrics, notes, record)
 
 
-def write_classified_table(result: ClassifiedTable, output: str | os.PathLike[str]) -> None:
+def write_classified_table(
+    result: ClassifiedTable, output: str | os.PathLike[str], *, escape_formulas: bool = False
+) -> None:
     """Write a table with its labels, and beside it its record as JSON; the table appears last.
 
     Args:
         result: of `classify_table`.
         output: a file whose name ends in .csv, .tsv, .jsonl or .parquet.
+        escape_formulas: write an apostrophe before texts that a spreadsheet would run, such as `=1+1`.
 
     Raises:
         BadTable: another extension.
         BadOption: they cannot be written.
     """
-    write_extended(Path(output), result.inputs.audio.table, result.columns, result._added(), result.record)  # noqa: SLF001
+    table, added = result.inputs.audio.table, result._added()  # noqa: SLF001
+    write_extended(Path(output), table, result.columns, added, result.record, escape_formulas=escape_formulas)
 
 
 def write_confusion_matrix(result: ClassifiedTable, path: str | os.PathLike[str]) -> bool:

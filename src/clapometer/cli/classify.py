@@ -15,6 +15,7 @@ from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
     ColumnsOption,
+    EscapeOption,
     InferenceOptions,
     JsonOption,
     OutputOption,
@@ -68,6 +69,7 @@ def classify(
     *,
     options: ClassifyOptions,
     inference: InferenceOptions,
+    escape_formulas: EscapeOption = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -103,7 +105,7 @@ def classify(
         result = table.classify_table(clap, inputs, embedding=inference, progress=console.progress(quiet), store=store)
         is_drawn = picture is not None and table.write_confusion_matrix(result, picture)
         if output is not None:
-            table.write_classified_table(result, output)
+            table.write_classified_table(result, output, escape_formulas=escape_formulas)
     console.print_problems(inputs.audio.where, result.problems, "could not be read", known=inputs.audio.problems)
     small = MINI_IS_SMALL if clap.card.name == MINI else ""
     if json:

@@ -188,6 +188,12 @@ def _of_inference(name: str) -> Any:
 DeviceOption = Annotated[str, _of_inference("device")]
 CacheOption = Annotated[bool, _of_inference("cache")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+EscapeOption = Annotated[
+    bool,
+    typer.Option(
+        "--escape-formulas", help="Write an apostrophe before texts that a spreadsheet would run, such as =1+1."
+    ),
+]
 OverwriteOption = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an output that exists, whatever it is."),

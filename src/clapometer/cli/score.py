@@ -13,6 +13,7 @@ from clapometer.cli.options import (
     MINI,
     MINI_IS_SMALL,
     ColumnsOption,
+    EscapeOption,
     InferenceOptions,
     JsonOption,
     OutputOption,
@@ -57,6 +58,7 @@ def score(
     columns: ColumnsOption = "",
     *,
     options: InferenceOptions,
+    escape_formulas: EscapeOption = False,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -85,7 +87,7 @@ def score(
         extra = repr(others[0]) if others else "--texts"
         raise BadOption(f"{given} is a table and takes its texts from its column `text`; leave {extra} out")
     named = parse_columns(columns) if columns else {}
-    result = _score_table(given, output, audio_root, named, options, quiet, overwrite)
+    result = _score_table(given, output, audio_root, named, options, quiet, overwrite, escape_formulas)
     small = _notes(result, quiet)
     if output == console.STREAM_PATH:
         console.print_rows(result.inputs.table, result.columns, result.rows())
@@ -180,6 +182,7 @@ def _score_table(
     options: InferenceOptions,
     quiet: bool,
     overwrite: bool,
+    escape_formulas: bool,
 ) -> ScoredTable:
     """The scored table, written if there is an output; problems are printed as they are found."""
     root = Path() if given == console.STREAM and audio_root is None else audio_root
@@ -196,7 +199,7 @@ def _score_table(
     with store_for(output, cache=options.cache, log=console.say) as store:
         result = score_table(clap, inputs, options=options, progress=console.progress(quiet), store=store)
         if output is not None:
-            write_scored_table(result, output)
+            write_scored_table(result, output, escape_formulas=escape_formulas)
     console.print_problems(inputs.where, result.problems, "could not be read", known=inputs.problems)
     return result
 

@@ -138,18 +138,20 @@ def score_table(
     return ScoredTable(inputs, scores, notes, record)
 
 
-def write_scored_table(result: ScoredTable, output: str | os.PathLike[str]) -> None:
+def write_scored_table(result: ScoredTable, output: str | os.PathLike[str], *, escape_formulas: bool = False) -> None:
     """Write a table with its scores, and beside it its record as JSON; the table appears last.
 
     Args:
         result: of `score_table`.
         output: a file whose name ends in .csv, .tsv, .jsonl or .parquet.
+        escape_formulas: write an apostrophe before texts that a spreadsheet would run, such as `=1+1`.
 
     Raises:
         BadTable: another extension.
         BadOption: they cannot be written.
     """
-    write_extended(Path(output), result.inputs.table, result.columns, result._added(), result.record)  # noqa: SLF001
+    table, added = result.inputs.table, result._added()  # noqa: SLF001
+    write_extended(Path(output), table, result.columns, added, result.record, escape_formulas=escape_formulas)
 
 
 def calibration_of(clap: Clap, window: Window) -> tuple[Calibration | None, list[str]]:

@@ -76,6 +76,8 @@ def write_with_record(
     rows: Iterable[Mapping[str, Any]],
     record: Mapping[str, Any],
     types: Mapping[str, Any] | None = None,
+    *,
+    escape_formulas: bool = False,
 ) -> None:
     """Write a table and, next to it, its record with the table's SHA-256; the table appears last.
 
@@ -85,12 +87,13 @@ def write_with_record(
         rows: values by column.
         record: how the table was made; `output` is added.
         types: as for `write_rows`.
+        escape_formulas: as for `write_rows`.
 
     Raises:
         BadOption: they cannot be written.
     """
     with atomic_write(output) as file:
-        write_rows(file, format_of(output), columns, rows, types)
+        write_rows(file, format_of(output), columns, rows, types, escape_formulas=escape_formulas)
         file.flush()
         file.seek(0)
         written = {"file": output.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
@@ -116,6 +119,8 @@ def write_extended(
     added: Mapping[str, type],
     values: Iterable[Mapping[str, Any]],
     record: Mapping[str, Any],
+    *,
+    escape_formulas: bool = False,
 ) -> None:
     """Write a table with further columns, and beside it its record, which lists the columns that were renamed.
 
@@ -125,6 +130,7 @@ def write_extended(
         added: names of the further columns, and `float` or `str`.
         values: theirs, per row.
         record: how the further columns were computed.
+        escape_formulas: as for `write_rows`.
 
     Raises:
         BadOption: they cannot be written.
@@ -134,7 +140,8 @@ def write_extended(
     if table.schema is not None:
         types |= {names[name]: table.schema.field(name).type for name in table.columns}
     record = {**record, "renamed_columns": renamed_columns(table, added)}
-    write_with_record(output, [*names.values(), *added], extended_rows(table, added, values), record, types)
+    rows = extended_rows(table, added, values)
+    write_with_record(output, [*names.values(), *added], rows, record, types, escape_formulas=escape_formulas)
 
 
 def renamed_columns(table: Table, added: Iterable[str]) -> dict[str, str]:

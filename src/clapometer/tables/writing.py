@@ -64,6 +64,8 @@ def write_rows(
     columns: Sequence[str],
     rows: Iterable[Mapping[str, Any]],
     types: Mapping[str, Any] | None = None,
+    *,
+    escape_formulas: bool = False,
 ) -> None:
     """Write rows as UTF-8 text or Parquet.
 
@@ -73,8 +75,11 @@ def write_rows(
         columns: names in order; a row may lack some.
         rows: values by column. Floats are written with 6 decimals where their column is one of `types`.
         types: `float` or `str` for columns that were added, pyarrow types for those that come from Parquet.
+        escape_formulas: write an apostrophe before texts that a spreadsheet would run: those that begin with = + - @.
     """
     types = types or {}
+    if escape_formulas:
+        rows = ({name: _escaped(value) for name, value in row.items()} for row in rows)
     if form == "parquet":
         from clapometer.tables.parquet import write_parquet
 
@@ -88,6 +93,10 @@ def write_rows(
         file.write(_line(columns, separator))
         for row in rows:
             file.write(_line([_text(row.get(name), types.get(name)) for name in columns], separator))
+
+
+def _escaped(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(("=", "+", "-", "@")) else value
 
 
 def clear_names(columns: Sequence[str], added: Sequence[str]) -> dict[str, str]:
