@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from clapometer.errors import BadOption, BadTable, ClapometerError
-from clapometer.tables import atomic_write, clear_names, read_table, write_rows
+from clapometer.tables import atomic_write, clear_names, make_folder, read_table, write_rows
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -333,3 +333,9 @@ def test_names_that_make_room_for_added_columns() -> None:
         "score": "input_score_2",
         "input_score": "input_score",
     }
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOption, match=r"file.a: cannot be made \(Not a directory\)"):
+        make_folder(tmp_path / "file" / "a")

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from clapometer.errors import BadOption
-from clapometer.tables import atomic_write, write_rows
+from clapometer.tables import atomic_write, make_folder, write_rows
 from clapometer.types import FloatArray
 
 TEXTS = {
@@ -64,7 +64,7 @@ def write_example(folder: Path) -> list[Path]:
     for path in (*written, folder / "clips"):
         if path.exists():
             raise BadOption(f"{path} exists already; choose an empty folder")
-    (folder / "clips").mkdir(parents=True)
+    make_folder(folder / "clips")
     stems = {name: name.replace(" ", "-") for name in TEXTS}
     own = Path(__file__).with_name("example_clips")
     waves = {name: soundfile.read(own / f"{stem}.ogg")[0] for name, stem in stems.items()}

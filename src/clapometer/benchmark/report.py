@@ -13,7 +13,7 @@ import numpy as np
 from clapometer.benchmark.published_results import format_estimate
 from clapometer.benchmark.tasks.task import SETUP_NAMES
 from clapometer.plots.figures import confusion_matrix
-from clapometer.tables import atomic_write, write_rows
+from clapometer.tables import atomic_write, make_folder, write_rows
 
 if TYPE_CHECKING:
     from clapometer.benchmark.results import BenchmarkResult
@@ -31,7 +31,7 @@ def write_benchmark(result: BenchmarkResult, folder: Path) -> list[Path]:
     Raises:
         BadOption: they cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stem = f"{result.task.name}.{result.setup}"
     written = []
     metrics = result.metrics

@@ -17,7 +17,7 @@ from clapometer.evaluation import export
 from clapometer.evaluation.page import page
 from clapometer.evaluation.result import Evaluation
 from clapometer.provenance import file_hash
-from clapometer.tables import atomic_write, write_json, write_rows
+from clapometer.tables import atomic_write, make_folder, write_json, write_rows
 from clapometer.tables.memory import IN_MEMORY
 
 PAGE = "index.html"
@@ -55,7 +55,7 @@ def write_report(found: Evaluation, folder: Path, *, audio_root: Path | None = N
     """
     check_folder(folder)
     check_audio_root(audio_root)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     record = _record(found)
     write_json(folder / "evaluation.json", {**record, **export.as_json(found)})
     for name, table in TABLES.items():

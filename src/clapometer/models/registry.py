@@ -36,7 +36,7 @@ from clapometer.models.weights.third_party import (
 from clapometer.models.weights.tokenizers import find_tokenizer, read_tokenizer
 from clapometer.seen import FILE as SEEN
 from clapometer.seen import Seen, check_seen, seen_file, seen_of_checkpoint
-from clapometer.tables import atomic_write
+from clapometer.tables import atomic_write, make_folder
 from clapometer.types import TORCH, ModelCard, Window
 
 T = TypeVar("T")
@@ -184,10 +184,7 @@ def save(model: Clap, folder: str | os.PathLike[str], *, half: bool = False) -> 
         SEEN: seen,
         "model.safetensors": weights,
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadOption(f"{folder}: cannot be made ({error.strerror or error}); choose another place") from error
+    make_folder(folder)
     with ExitStack() as stack:
         files = {name: stack.enter_context(atomic_write(folder / name)) for name in contents}
         for name, content in contents.items():

@@ -17,7 +17,7 @@ from clapometer.tables.records import (
     write_with_record,
 )
 from clapometer.tables.table import Format, Row, Table, format_of
-from clapometer.tables.writing import atomic_write, clear_names, write_rows
+from clapometer.tables.writing import atomic_write, clear_names, make_folder, write_rows
 
 __all__ = [
     "DataFrame",
@@ -31,6 +31,7 @@ __all__ = [
     "extended_rows",
     "finite",
     "format_of",
+    "make_folder",
     "read_table",
     "record_path",
     "renamed_columns",

@@ -39,6 +39,18 @@ def atomic_write(path: Path) -> Iterator[BufferedRandom]:
         raise BadOption(f"{path}: cannot be written ({error.strerror or error}); choose another place") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, where it is missing.
+
+    Raises:
+        BadOption: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOption(f"{folder}: cannot be made ({error.strerror or error}); choose another place") from error
+
+
 def _remove_leftovers(path: Path) -> None:
     """Remove what processes of this machine that were killed have left of a file."""
     start = f".{path.name}.{platform.node()}-"

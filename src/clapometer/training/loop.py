@@ -22,6 +22,7 @@ import torch
 from clapometer.embedding.pipeline import Progress
 from clapometer.errors import BadOption
 from clapometer.models.clap import Clap
+from clapometer.tables import make_folder
 from clapometer.training.distributed import processes
 from clapometer.training.log import Log
 from clapometer.training.objective import Objective, SomeBatch
@@ -97,7 +98,7 @@ def train(
         raise BadOption("steps must be at least 1; `TrainOptions.with_steps` makes them from epochs")
     folder, group = Path(folder), processes()
     if group.is_first:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         claim_run(folder, {**(run or {}), "options": asdict(options)})
     group.wait()
     objective.to(clap.device)

@@ -196,7 +196,7 @@ def _weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}); copy it again") from error
     if start.startswith(b"version https://git-lfs"):
         raise CheckpointError(f"{path} is a pointer of Git LFS and not the file itself; run `git lfs pull`")
-    if start[8:9] == b"{":
+    if start[8:9] == b"{" or path.suffix == ".safetensors":  # torch would take it for one by its name
         return read_weights(path)
     return _unwrapped(_unpickled(path), path)
 
