@@ -76,6 +76,7 @@ def test_commands(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> N
             assert status() == 0, line
 
 
+@pytest.mark.slow
 def test_the_four_commands_of_the_readme_claim_no_gain_on_shuffled_ratings(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -73,6 +73,7 @@ def test_who_stops_listening_stops_the_threads() -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGALRM")
 def test_an_interrupt_at_any_moment_of_the_work_neither_hangs_nor_breaks() -> None:
     assert subprocess.run([sys.executable, "-c", INTERRUPTED], timeout=100).returncode == 0

@@ -64,6 +64,7 @@ def test_a_regression_generalises_and_a_strong_penalty_flattens_it():
     assert np.isfinite(LinearClassifier(constant, y, 1e-3, tags=False).scores(constant)).all()
 
 
+@pytest.mark.slow
 def test_an_mlp_learns_and_is_the_same_twice():
     x, y = clouds(90, 0)
     more, true = clouds(300, 1)

@@ -100,6 +100,7 @@ def test_supervised_set_ups_are_deterministic(setup, clap, grown):
     assert sorted(clip.audio for clip in first.predictions.clips) == sorted(tested)
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_and_leaves_the_model_as_it_was(clap, grown, tmp_path):
     datasets.esc50(tmp_path, each=4)
     before = {name: weight.clone() for name, weight in clap.state_dict().items()}

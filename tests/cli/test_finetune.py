@@ -44,6 +44,7 @@ def test_from_ratings_to_a_report_in_four_commands(run: Run, model: Path, tmp_pa
     assert (tmp_path / "report" / "index.html").is_file()
 
 
+@pytest.mark.slow
 def test_what_it_says_as_json_and_what_it_was_told(run: Run, model: Path, tmp_path: Path) -> None:
     given = rated_tones(tmp_path, ("train", "validation", "test"))
     arguments = (

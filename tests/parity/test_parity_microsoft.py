@@ -34,6 +34,7 @@ def clap(name: str, tmp_path: Path) -> Clap:
     return load(tmp_path / FILES[name], device="cpu")
 
 
+@pytest.mark.slow
 def test_parity_with_msclap(name: str, clap: Clap) -> None:
     expected, seconds = remade.golden(name), clap.card.window.seconds
     assert clap.card.name == name

@@ -33,6 +33,7 @@ def test_a_row_without_clips_and_all_equal_values_draw(tmp_path):
     heat_map(np.zeros((1, 2)), ["sound"], ["p", "q"], tmp_path / "heat.png")
 
 
+@pytest.mark.slow
 def test_many_classes_stay_within_bounds(tmp_path):
     labels = [f"class number {number}" for number in range(50)]
     confusion_matrix(np.eye(50, dtype=int), labels, tmp_path / "confusion.png")

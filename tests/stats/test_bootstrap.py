@@ -52,6 +52,7 @@ def coverage(studies: int, n: int, resamples: int, correlation: float = 0.5) -> 
     return hits / studies
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth():
     shares = coverage(120, 200, 300)
     assert (shares > 0.88).all()

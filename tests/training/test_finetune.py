@@ -100,6 +100,7 @@ def test_without_splits_a_validation_and_a_test_are_created(model: Path, tmp_pat
     assert found.calibration is None or found.calibration.pairs == 58
 
 
+@pytest.mark.slow
 def test_without_a_test_split_nothing_is_claimed(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=90)
     notes: list[str] = []
@@ -115,6 +116,7 @@ def test_without_a_test_split_nothing_is_claimed(model: Path, tmp_path: Path) ->
     assert {line["note"] for line in log if "srcc" in line} == {"selected on this data"}
 
 
+@pytest.mark.slow
 def test_a_validation_that_was_selected_by_agreement_has_no_ceiling(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=144)
     shares = {"validation_share": 0.4, "test_share": 0}
@@ -175,6 +177,7 @@ def test_killed_at_a_random_step_a_run_goes_on_to_the_same_weights(model: Path, 
     assert (tmp_path / "cut" / "after.csv").read_bytes() == (tmp_path / "whole" / "after.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_by_its_record(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, SPLITS)
     (tmp_path / "captions.csv").write_text("audio,text\n" + "".join(f"{n}.wav,tone {n}\n" for n in range(12)))
@@ -192,6 +195,7 @@ def test_a_run_is_repeated_by_its_record(model: Path, tmp_path: Path) -> None:
         repeat(tmp_path / "ratings.csv", tmp_path / "third")
 
 
+@pytest.mark.slow
 def test_what_does_not_learn_is_embedded_once_and_stays(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +232,7 @@ def test_a_laion_model_becomes_a_folder_for_transformers_too(tmp_path: Path) -> 
     assert found.comparison.calibration is None  # twelve pairs are too few
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("window", "expected"),
     [
@@ -261,6 +266,7 @@ def test_the_window_of_training_is_that_of_the_model(
     assert equal(tmp_path / "out", tmp_path / "again")
 
 
+@pytest.mark.slow
 def test_augmented_sounds_are_encoded_each_time_where_their_tower_is_frozen(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_fine_tuned_model_lists_its_pairs_by_split(model: Path, tmp_path: Path
         assert not seen.is_known  # the base has random weights and no list
 
 
+@pytest.mark.slow
 def test_evaluate_leaves_out_what_a_model_derived_from_a_derived_model_has_learned_from(
     model: Path, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_evaluate_leaves_out_what_a_model_derived_from_a_derived_model_has_learn
     assert sum(counts.values()) >= 96
 
 
+@pytest.mark.slow
 def test_held_out_pairs_that_the_base_was_trained_on_are_left_out(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, SPLITS, count=96)
     run(tmp_path, model, "first")
@@ -197,6 +199,7 @@ def test_an_undefined_srcc_of_the_validation_is_null_everywhere(
     assert json.loads(capsys.readouterr().out)["validation"]["srcc"] is None
 
 
+@pytest.mark.slow
 def test_ratings_that_say_nothing_bring_no_calibration(model: Path, tmp_path: Path) -> None:
     rated_tones(tmp_path, ("",), count=200)
     rows = read(tmp_path / "ratings.csv")
