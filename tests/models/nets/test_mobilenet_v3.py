@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from clapometer.audio.reading import read_sound
@@ -13,22 +12,13 @@ from clapometer.models.nets.mel import KaldiMel, KaldiMelConfig
 from clapometer.models.nets.mobilenet_v3 import (
     BLOCKS,
     NORM_EPS,
-    AudioTower,
-    AudioTowerConfig,
     MobileNetV3,
     divisible,
-    moment,
     state_of_efficientat,
 )
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 TEACHER = DATA / "teachers" / "mn04_as.pt"
-SMALL = AudioTowerConfig(width=0.1, hidden_size=16, order_size=4, output_dim=8)
-
-
-def tower(config: AudioTowerConfig = SMALL) -> AudioTower:
-    torch.manual_seed(0)
-    return AudioTower(config).eval()
 
 
 @pytest.mark.skipif(not TEACHER.exists(), reason="needs ../shared/data/teachers/mn04_as.pt, not in the repository")
@@ -81,37 +71,19 @@ def test_normalization_is_folded_into_the_convolution_before_it() -> None:
     torch.testing.assert_close(found, norm(convolution(x)))
 
 
-@pytest.mark.parametrize("frames", [1, 31, 33, 500])
-def test_any_number_of_frames_gives_one_vector(frames: int) -> None:
+def small() -> MobileNetV3:
+    torch.manual_seed(0)
+    return MobileNetV3(0.1).eval()
+
+
+@pytest.mark.parametrize(("frames", "places"), [(1, 1), (32, 1), (33, 2), (500, 16)])
+def test_a_place_in_time_is_32_frames(frames: int, places: int) -> None:
     assert len(BLOCKS) == 15
-    model = tower()
-    assert model.trunk(torch.zeros(1, 500, 64)).shape == (1, 16, model.trunk.channels)
-    assert model(torch.randn(2, frames, 64)).shape == (2, 8)
+    net = small()
+    assert net(torch.randn(2, frames, 64)).shape == (2, places, net.channels)
 
 
 def test_neighbours_in_a_batch_do_not_matter() -> None:
-    model, spectrograms = tower(), torch.randn(4, 100, 64)
-    alone = torch.cat([model(one[None]) for one in spectrograms])
-    torch.testing.assert_close(model(spectrograms), alone, rtol=0, atol=1e-5)
-
-
-def test_what_comes_first_matters() -> None:
-    model = tower()
-    torch.nn.init.normal_(model.order_output.weight)
-    first, second = torch.randn(1, 320, 64), torch.randn(1, 320, 64) + 2
-    features = [model.trunk(torch.cat(pair, 1)) for pair in ((first, second), (second, first))]
-    moments = [moment(functional.hardswish(model.order_hidden(some))) for some in features]
-    torch.testing.assert_close(moments[0], -moments[1], rtol=0.1, atol=1e-3)
-    forward, backward = (model(torch.cat(pair, 1)) for pair in ((first, second), (second, first)))
-    torch.testing.assert_close(forward - backward, model.order_output(moments[0] - moments[1]), rtol=0.1, atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"), [([5.0], 0.0), ([1.0, 1.0, 1.0], 0.0), ([0.0, 0.0, 3.0], 1.0), ([2.0, 0.0], -1.0)]
-)
-def test_a_moment_is_the_mean_weighted_by_the_place(values: list[float], expected: float) -> None:
-    x = torch.tensor(values)[None, :, None]
-    assert moment(x).item() == pytest.approx(expected)
-    padded = torch.cat([x, torch.full((1, 2, 1), 9.0)], 1)
-    mask: Tensor = torch.arange(padded.shape[1])[None] < len(values)
-    assert moment(padded, mask).item() == pytest.approx(expected)
+    net, spectrograms = small(), torch.randn(4, 100, 64)
+    alone = torch.cat([net(one[None]) for one in spectrograms])
+    torch.testing.assert_close(net(spectrograms), alone, rtol=0, atol=1e-5)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -77,7 +76,7 @@ class Excitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         scales = self.excite(functional.relu(self.squeeze(x.mean((2, 3))))).sigmoid()
-        return x * scales[:, :, None, None]
+        return x * scales[:, :, None, None]  # type: ignore[no-any-return]
 
 
 class InvertedResidual(nn.Module):
@@ -97,7 +96,7 @@ class InvertedResidual(nn.Module):
         y = x if self.expand is None else self.activation(self.expand(x))
         y = self.activation(self.depthwise(y))
         y = self.project(y if self.excitation is None else self.excitation(y))
-        return x + y if self.residual else y
+        return x + y if self.residual else y  # type: ignore[no-any-return]
 
 
 class MobileNetV3(nn.Module):
@@ -121,7 +120,7 @@ class MobileNetV3(nn.Module):
         """(batch, frames, mels) -> means over frequency, (batch, frames / 32, channels)."""
         x = spectrograms.transpose(1, 2).unsqueeze(1)
         x = self.blocks(functional.hardswish(self.stem(x)))
-        return functional.hardswish(self.last(x)).mean(2).transpose(1, 2)  # type: ignore[no-any-return]
+        return functional.hardswish(self.last(x)).mean(2).transpose(1, 2)
 
 
 def state_of_efficientat(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -150,62 +149,3 @@ def _layer(weights: Mapping[str, Tensor], name: str, inner: str) -> str:
     if weights[name].shape[2] > 1:
         return "depthwise"
     return "expand" if inner == "block.0." else "project"
-
-
-@dataclass(frozen=True)
-class AudioTowerConfig:
-    """Size of an `AudioTower`."""
-
-    width: float = 0.4
-    """Channels, as a share of those of MobileNetV3-Large."""
-    hidden_size: int = 512
-    """Width between pooling and output."""
-    order_size: int = 128
-    """Width of the features whose place in time is kept."""
-    output_dim: int = 512
-    """Length of the output vector."""
-    dropout: float = 0.1
-    """Share of hidden units dropped in training."""
-
-
-class AudioTower(nn.Module):
-    """Spectrograms -> one vector per clip.
-
-    The features are pooled by their mean over time, which tells what sounds, and by their mean weighted by the place in
-    time (-1 at the start, 1 at the end), which tells what comes first.
-    """
-
-    def __init__(self, config: AudioTowerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.trunk = MobileNetV3(config.width)
-        self.hidden = nn.Linear(self.trunk.channels, config.hidden_size)
-        self.dropout = nn.Dropout(config.dropout)
-        self.output = nn.Linear(config.hidden_size, config.output_dim)
-        self.order_hidden = nn.Linear(self.trunk.channels, config.order_size)
-        self.order_output = nn.Linear(config.order_size, config.output_dim, bias=False)
-
-    def forward(self, spectrograms: Tensor) -> Tensor:
-        """(batch, frames, mels) -> (batch, output_dim), not normalized."""
-        features = self.trunk(spectrograms)
-        hidden = functional.hardswish(self.hidden(features.mean(1)))
-        moments = moment(functional.hardswish(self.order_hidden(features)))
-        return self.output(self.dropout(hidden)) + self.order_output(moments)  # type: ignore[no-any-return]
-
-
-def moment(x: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean over places, weighted by the place: -1 for the first, 1 for the last, 0 for a single one.
-
-    Args:
-        x: (batch, places, width).
-        mask: (batch, places), False for padding behind the last place.
-
-    Returns:
-        (batch, width).
-    """
-    if mask is None:
-        mask = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-    counts = mask.sum(1, keepdim=True)
-    places = torch.arange(x.shape[1], device=x.device, dtype=x.dtype)
-    weights = torch.where(mask, 2 * places / (counts - 1).clamp(min=1) - (counts > 1).to(x.dtype), 0.0) / counts
-    return torch.einsum("bp,bpw->bw", weights.to(x.dtype), x)
