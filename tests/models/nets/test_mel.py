@@ -15,6 +15,8 @@ from clapometer.models.nets import mel
 from clapometer.models.nets.mel import (
     DecibelMel,
     DecibelMelConfig,
+    KaldiMel,
+    KaldiMelConfig,
     LogMel,
     LogMelConfig,
     htk_filterbank,
@@ -219,3 +221,16 @@ def test_half_precision_of_the_networks_leaves_the_spectrogram_whole(dtype: torc
 def test_the_filterbank_is_no_weight() -> None:
     assert not LogMel(LogMelConfig()).state_dict()
     assert not list(LogMel(replace(LogMelConfig(), n_mels=8)).parameters())
+
+
+def test_the_front_end_of_efficientat_is_that_of_numpy() -> None:
+    config = KaldiMelConfig(sample_rate=16000, n_fft=512, win_length=400, hop_length=160, n_mels=32, f_max=7500.0)
+    samples = noise(0.5)
+    sharpened = np.pad(samples[1:] - 0.97 * samples[:-1], 256, mode="reflect")
+    window = np.pad(np.hanning(400), 56)
+    frames = np.stack([sharpened[start : start + 512] * window for start in range(0, len(samples), 160)])
+    bands = tensorflow_filterbank(LogMelConfig(n_fft=512, n_mels=32, f_min=0.0, f_max=7500.0))
+    expected = (np.log(np.abs(np.fft.rfft(frames)) ** 2 @ bands + 1e-5) + 4.5) / 5
+    found = KaldiMel(config)(torch.from_numpy(samples)[None])[0].numpy()
+    assert found.shape == (1 + (len(samples) - 1) // 160, 32)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -260,3 +260,68 @@ class LogMel(nn.Module):
             frames = waveforms.unfold(-1, self.config.win_length, self.config.hop_length) * self.window
             magnitudes = torch.fft.rfft(frames, n=self.config.n_fft).abs()
             return torch.log(magnitudes @ self.filterbank + self.config.log_offset)
+
+
+@dataclass(frozen=True)
+class KaldiMelConfig:
+    """Sizes of a `KaldiMel`; the defaults are those of EfficientAT."""
+
+    sample_rate: int = 32000
+    """Sample rate in Hz."""
+    n_fft: int = 1024
+    """Points of the Fourier transform; frames are padded to it with zeros."""
+    win_length: int = 800
+    """Samples under the Hann window (symmetric)."""
+    hop_length: int = 320
+    """Samples between the centres of frames."""
+    n_mels: int = 128
+    """Number of mel bands."""
+    f_min: float = 0.0
+    """Lower edge of the lowest band, Hz."""
+    f_max: float = 15000.0
+    """Upper edge of the highest band, Hz."""
+    log_offset: float = 1e-5
+    """Added before the logarithm: the level of silence."""
+    pre_emphasis: float = 0.97
+    """Share of each sample that is taken from the next one."""
+
+
+class KaldiMel(nn.Module):
+    """Log of the mel-weighted power spectrum after pre-emphasis, centred frames, scaled by (x + 4.5) / 5.
+
+    The front end of EfficientAT (Schmid et al. 2022, arXiv 2211.04772) and PaSST, with mel bands as Kaldi draws them:
+    `tensorflow_filterbank` draws the same ones.
+    """
+
+    window: Tensor
+    filterbank: Tensor
+
+    def __init__(self, config: KaldiMelConfig) -> None:
+        super().__init__()
+        self.config = config
+        bands = LogMelConfig(
+            sample_rate=config.sample_rate,
+            n_fft=config.n_fft,
+            n_mels=config.n_mels,
+            f_min=config.f_min,
+            f_max=config.f_max,
+        )
+        self.register_buffer("window", torch.hann_window(config.win_length, periodic=False), persistent=False)
+        self.register_buffer("filterbank", torch.from_numpy(tensorflow_filterbank(bands)), persistent=False)
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Spectrograms of a batch.
+
+        Args:
+            waveforms: (batch, samples), -1..1, more than `config.win_length` samples.
+
+        Returns:
+            (batch, 1 + (samples - 1) // hop_length, n_mels).
+        """
+        with torch.autocast(waveforms.device.type, enabled=False):  # half precision is for networks
+            half = self.config.win_length // 2
+            sharpened = waveforms[:, 1:] - self.config.pre_emphasis * waveforms[:, :-1]
+            padded = nn.functional.pad(sharpened, (half, half), mode="reflect")
+            frames = padded.unfold(-1, self.config.win_length, self.config.hop_length) * self.window
+            power = torch.fft.rfft(frames, n=self.config.n_fft).abs().square()
+            return (torch.log(power @ self.filterbank + self.config.log_offset) + 4.5) / 5

@@ -73,6 +73,14 @@ class TextEncoder(nn.Module):
         for embedding in (self.tokens, self.positions):
             nn.init.normal_(embedding.weight, std=0.02)
 
+    def states(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Token vectors of a padded batch, (batch, tokens, hidden); arguments as of `forward`."""
+        x = self.norm(self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device)))
+        attention_mask = mask[:, None, None, :]
+        for layer in self.layers:
+            x = layer(x, attention_mask)
+        return x  # type: ignore[no-any-return]
+
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Encode a padded batch.
 
@@ -83,9 +91,10 @@ class TextEncoder(nn.Module):
         Returns:
             Sentence vectors, (batch, hidden), not normalized.
         """
-        x = self.norm(self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device)))
-        attention_mask = mask[:, None, None, :]
-        for layer in self.layers:
-            x = layer(x, attention_mask)
-        weights = mask.unsqueeze(-1).to(x.dtype)
-        return (x * weights).sum(1) / weights.sum(1)  # type: ignore[no-any-return]
+        return mean_of(self.states(ids, mask), mask)
+
+
+def mean_of(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens that are no padding: (batch, tokens, hidden), (batch, tokens) -> (batch, hidden)."""
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(1) / weights.sum(1)
