@@ -82,8 +82,8 @@ def _by_name(table: Table, named: Mapping[str, str]) -> Layout:
     found = {role: find(role) for role in ROLES if role not in (*named, "rating")}
     if "rating" not in named:
         # The output of a model has a score, too: it is a rating only if there is a listener, and no cosine.
-        heard = (found.get("listener") or "listener" in named) and "cosine" not in table.columns
-        found["rating"] = find("rating", more=("score",) * bool(heard and not _is_scored(table.path)))
+        is_rated = (found.get("listener") or "listener" in named) and "cosine" not in table.columns
+        found["rating"] = find("rating", more=("score",) * bool(is_rated and not _is_scored(table.path)))
     return Layout("canonical", {role: column for role, column in found.items() if column}, None)
 
 
