@@ -162,6 +162,14 @@ def test_options_reach_the_model_and_the_record(clap: MiniClap, write: Writer, t
     assert again.scores == first.scores
 
 
+def test_a_run_says_what_an_earlier_one_did(clap: MiniClap, write: Writer, tmp_path: Path) -> None:
+    pairs = [(write(f"{number}.wav", noise(0.2, seed=number)), "rain") for number in range(3)]
+    with VectorStore(tmp_path / "v.sqlite") as store:
+        assert not any("earlier run" in note for note in clapometer.score_table(clap, pairs[:2], store=store).notes)
+        notes = clapometer.score_table(clap, pairs, store=store).notes
+    assert "2 of 3 sounds were embedded by an earlier run; the others are new" in notes
+
+
 @pytest.mark.parametrize(
     ("given", "error", "subject"),
     [

@@ -197,7 +197,7 @@ def classify_table(
     copies = _copies(inputs, classified.digests)
     metrics = _metrics(inputs, clips, copies)
     record = _record(clap, inputs, clips, classified, metrics, window, embedding)
-    notes = [*inputs.audio.table.notes, *inputs.notes, *store_notes(store)]
+    notes = [*inputs.audio.table.notes, *inputs.notes, *store_notes(store, classified.sounds)]
     notes += sound_notes(inputs.audio, [clip.note for clip in clips])
     if copies and metrics is not None:
         notes.append(f"{len(copies)} rows repeat sounds of other rows; each sound counts once in the metrics")

@@ -72,7 +72,7 @@ def finetune(
     shown: dict[str, Any] = {"device": device, **training.shown(quiet=quiet)}
     if repeat is not None:
         _only_repeat(context)
-        _print(run.repeat(repeat, output, **shown), as_json=json)
+        _print(run.repeat(repeat, output, **shown), as_json=json, quiet=quiet)
         return
     if ratings is None or not model:
         raise BadOption("give RATINGS and the --model to start from, such as laion; or --repeat a run.json")
@@ -80,7 +80,7 @@ def finetune(
     options = replace(options, replay=replay, training=loop)
     if augment:
         options = replace(options, augmentation=Augmentation(mix=0.0))
-    _print(run.finetune(ratings, output, model=model, options=options, **shown), as_json=json)
+    _print(run.finetune(ratings, output, model=model, options=options, **shown), as_json=json, quiet=quiet)
 
 
 def _only_repeat(context: typer.Context) -> None:
@@ -93,7 +93,7 @@ def _only_repeat(context: typer.Context) -> None:
         raise BadOption(f"--repeat takes all options from its file; leave out {', '.join(given)}")
 
 
-def _print(done: FinetuneResult, *, as_json: bool) -> None:
+def _print(done: FinetuneResult, *, as_json: bool, quiet: bool) -> None:
     from clapometer.training.distributed import processes
     from clapometer.training.run_folder import SELECTED_ON
 
@@ -112,7 +112,7 @@ def _print(done: FinetuneResult, *, as_json: bool) -> None:
         selected = {} if found.on == "test" else {"note": SELECTED_ON}
         console.print_json({**training.summary(done.trained), "measured_on": found.on, **selected, **metrics})
         return
-    training.print_trained(done.trained)
+    training.print_trained(done.trained, quiet=quiet)
     for sentence in () if done.trained.is_start else found.verdicts:
         print(f"on the {found.on} split: {sentence}")
     if found.calibration is None:

@@ -77,4 +77,4 @@ def pretrain(
     if json:
         console.print_json(training.summary(trained))
     else:
-        training.print_trained(trained)
+        training.print_trained(trained, quiet=quiet)

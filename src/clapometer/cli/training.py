@@ -44,10 +44,15 @@ def summary(trained: TrainResult) -> dict[str, Any]:
     }
 
 
-def print_trained(trained: TrainResult) -> None:
+def print_trained(trained: TrainResult, *, quiet: bool) -> None:
     """What is printed of a run for people."""
     from clapometer.training.run_folder import SELECTED_ON
 
+    state = trained.folder / "state.pt"
+    if state.exists():
+        size = state.stat().st_size / 2**20
+        what = f"{state} ({size:.0f} MB) serves to resume the run, which is complete; you may delete it"
+        console.note(what, quiet=quiet)
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in trained.metrics.items())
     validation = f"  validation: {metrics} ({SELECTED_ON})" if metrics else ""
     print(f"{trained.steps} steps  loss {trained.loss:.4f}")

@@ -15,7 +15,7 @@ from clapometer.embedding.options import DEFAULTS, EmbedOptions
 from clapometer.embedding.pipeline import Progress
 from clapometer.embedding.store import VectorStore
 from clapometer.models.fingerprint import provenance
-from clapometer.scoring.pairs import ScoredPairs, Summary, score_pairs, summarise
+from clapometer.scoring.pairs import Counts, ScoredPairs, Summary, score_pairs, summarise
 from clapometer.seen import COLUMN, exclusion
 from clapometer.similarity import FORMULA
 from clapometer.tables import Row, extended_rows, write_extended
@@ -133,7 +133,7 @@ def score_table(
     )
     scores = _in_place(inputs, scored.scores)
     record = _record(clap, inputs, scores, scored, calibration, window, options)
-    notes += [*inputs.table.notes, *store_notes(store)]
+    notes += [*inputs.table.notes, *store_notes(store, scored.sounds)]
     notes += [*_notes(inputs, record), *sound_notes(inputs, [score.note for score in scores])]
     return ScoredTable(inputs, scores, notes, record)
 
@@ -174,11 +174,14 @@ def calibration_of(clap: Clap, window: Window) -> tuple[Calibration | None, list
     return found, []
 
 
-def store_notes(store: VectorStore | None) -> list[str]:
-    """What is to be said of a store that was used."""
-    if store is None or not store.ignored:
-        return []
-    return [f"{store.path}: {store.ignored} stored vectors were damaged and have been computed again"]
+def store_notes(store: VectorStore | None, sounds: Counts) -> list[str]:
+    """What is to be said of a store that was used, and of the sounds that were looked up in it."""
+    notes = []
+    if sounds.reused and sounds.computed:
+        notes.append(f"{sounds.reused} of {sounds.unique} sounds were embedded by an earlier run; the others are new")
+    if store is not None and store.ignored:
+        notes.append(f"{store.path}: {store.ignored} stored vectors were damaged and have been computed again")
+    return notes
 
 
 def sound_notes(inputs: AudioInputs, notes: Sequence[str]) -> list[str]:
