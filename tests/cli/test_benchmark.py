@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from helpers import datasets
@@ -57,6 +58,18 @@ def test_what_is_written_is_enough_to_do_it_again(run: Run, model: Path, tmp_pat
     assert again["task"] == record["task"]
     said = f"clapometer benchmark esc10 --root DIR --model {model} --setup zeroshot --fold 5 --template "
     assert record["reproduce"] == f"{said}'This is a sound of {{}}.'"
+
+
+def test_the_results_of_another_model_are_not_replaced(run: Run, model: Path, tmp_path: Path) -> None:
+    datasets.esc50(tmp_path / "ESC-50-master")
+    options = ("esc10", "--root", tmp_path, "--fold", "5", "-o", tmp_path / "out", "--model")
+    assert run(*options, model).status == 0
+    assert run(*options, model).status == 0
+    other = copytree(model, tmp_path / "other")
+    ended = run(*options, other)
+    assert ended.status == 2
+    assert "esc10.zeroshot exists and was made with model asked_for" in ended.err
+    assert run(*options, other, "--overwrite").status == 0
 
 
 def test_a_supervised_set_up_writes_what_was_chosen(run: Run, model: Path, tmp_path: Path) -> None:

@@ -178,6 +178,13 @@ def test_a_place_that_cannot_be(tmp_path):
         check_folder(tmp_path / "file")
     with pytest.raises(BadOption, match="make it first"):
         check_folder(tmp_path / "none" / "report")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "notes.txt").touch()
+    with pytest.raises(BadOption, match="holds files and no report"):
+        check_folder(tmp_path / "own")
+    check_folder(tmp_path / "own", overwrite=True)
+    (tmp_path / "own" / "evaluation.json").write_text('{"command": "evaluate"}')
+    check_folder(tmp_path / "own")
 
 
 def small(folder, score, name="s"):

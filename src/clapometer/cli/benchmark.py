@@ -13,12 +13,14 @@ from clapometer.cli.options import (
     MINI_IS_SMALL,
     InferenceOptions,
     JsonOption,
+    OverwriteOption,
     QuietOption,
     load_model,
     with_options,
 )
 from clapometer.embedding.store import store_for
 from clapometer.errors import BadOption
+from clapometer.tables import check_replaced
 
 if TYPE_CHECKING:
     from clapometer.benchmark.end_to_end import FinetuneGrid
@@ -90,6 +92,7 @@ def benchmark(
     epochs: Epochs = 10,
     seed: Seed = 0,
     include_seen: IncludeSeen = False,
+    overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -108,7 +111,9 @@ def benchmark(
         return
     from clapometer.benchmark.run import run_benchmark
 
-    specs, grid = _plan(tasks, root, output, setup, template, fold, rates=rates, epochs=epochs)
+    specs, grid = _plan(
+        tasks, root, output, setup, template, fold, rates=rates, epochs=epochs, overwrite=overwrite, model=options.model
+    )
     clap = load_model(options)
     results = []
     with store_for(output, cache=options.cache, log=console.say) as store:
@@ -145,6 +150,8 @@ def _plan(
     *,
     rates: str,
     epochs: int,
+    overwrite: bool,
+    model: str,
 ) -> tuple[list[BenchmarkSpec], FinetuneGrid | None]:
     """Check the options: what to run, and the hyperparameters of fine-tuning."""
     if not tasks:
@@ -155,11 +162,14 @@ def _plan(
     from clapometer.evaluation.folder import check_folder
 
     if output is not None:
-        check_folder(output)
+        check_folder(output, overwrite=True)
     grid = _grid(rates, epochs) if setup == "finetune" else None
-    return [
-        plan_benchmark(name, root, setup=setup, templates=templates or (), folds=folds or ()) for name in tasks
-    ], grid
+    specs = [plan_benchmark(name, root, setup=setup, templates=templates or (), folds=folds or ()) for name in tasks]
+    made_from = {"command": "benchmark", "model": {"asked_for": model}}
+    for spec in specs:
+        if output is not None:
+            check_replaced(output / f"{spec.data.task.name}.{spec.setup}", made_from, overwrite=overwrite)
+    return specs, grid
 
 
 def _report(found: BenchmarkResult, model: str, output: Path | None, *, quiet: bool, json: bool) -> None:

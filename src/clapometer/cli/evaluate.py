@@ -45,7 +45,9 @@ Calibrate = Annotated[
         "scores are of; `clapometer score` then writes a column `rating`.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing calibration of the model.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing calibration, or write into a folder of other files.")
+]
 
 
 @with_options(options=EvaluationOptions, resamples=ResampleOptions)
@@ -79,7 +81,7 @@ def evaluate(
 
     check_audio_root(audio_root)
     if output is not None:
-        check_folder(output)
+        check_folder(output, overwrite=overwrite)
     if calibrate is not None:
         check_calibrate(calibrate, overwrite=overwrite)
     options = replace(options, resamples=resamples)

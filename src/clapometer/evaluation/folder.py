@@ -20,7 +20,7 @@ from clapometer.provenance import file_hash
 from clapometer.tables import atomic_write, make_folder, write_json, write_rows
 from clapometer.tables.memory import IN_MEMORY
 
-PAGE = "index.html"
+PAGE, RECORD = "index.html", "evaluation.json"
 TABLES: Mapping[str, Callable[[Evaluation], tuple[list[str], list[dict[str, Any]]]]] = {
     "agreement.csv": export.agreement_table,
     "differences.csv": export.difference_table,
@@ -30,16 +30,24 @@ TABLES: Mapping[str, Callable[[Evaluation], tuple[list[str], list[dict[str, Any]
 }
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, *, overwrite: bool = False) -> None:
     """Refuse a place for a report before any work is done.
 
+    Args:
+        folder: of the report.
+        overwrite: also write into a folder that holds files and no report.
+
     Raises:
-        BadOption: there is a file of that name, or no folder to make it in.
+        BadOption: there is a file of that name, no folder to make it in, or it holds other files.
     """
     if folder.exists() and not folder.is_dir():
         raise BadOption(f"{folder}: is a file; name a folder for the report")
     if not folder.absolute().parent.is_dir():
         raise BadOption(f"{folder}: there is no folder {folder.absolute().parent}; make it first")
+    # The record is the first file of a report; hidden files are what a killed run has left.
+    others = folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir())
+    if others and not overwrite and not (folder / RECORD).is_file():
+        raise BadOption(f"{folder}: holds files and no report; name an empty folder, or --overwrite")
 
 
 def write_report(found: Evaluation, folder: Path, *, audio_root: Path | None = None) -> None:
@@ -53,11 +61,11 @@ def write_report(found: Evaluation, folder: Path, *, audio_root: Path | None = N
     Raises:
         BadOption: it cannot be written, or the folder of sounds does not exist.
     """
-    check_folder(folder)
+    check_folder(folder, overwrite=True)
     check_audio_root(audio_root)
     make_folder(folder)
     record = _record(found)
-    write_json(folder / "evaluation.json", {**record, **export.as_json(found)})
+    write_json(folder / RECORD, {**record, **export.as_json(found)})
     for name, table in TABLES.items():
         columns, rows = table(found)
         with atomic_write(folder / name) as file:

@@ -8,6 +8,7 @@ from clapometer.tables.memory import DataFrame, Records, table_in_memory
 from clapometer.tables.reading import read_table
 from clapometer.tables.records import (
     check_output,
+    check_replaced,
     extended_rows,
     finite,
     record_path,
@@ -27,6 +28,7 @@ __all__ = [
     "Table",
     "atomic_write",
     "check_output",
+    "check_replaced",
     "clear_names",
     "extended_rows",
     "finite",

@@ -49,7 +49,27 @@ def check_output(
         raise BadOption(f"{output}: the folder {output.parent} is not writable; choose another path")
     if given is not None and given.exists() and output.exists() and given.samefile(output):
         raise BadOption(f"{output}: is the input table itself; give the output another name")
-    if output.exists() and not overwrite and (why := _other_run(output, made_from or {})):
+    if output.exists():
+        check_replaced(output, made_from or {}, overwrite=overwrite, must_have_record=True)
+
+
+def check_replaced(
+    output: Path, made_from: Mapping[str, Any], *, overwrite: bool, must_have_record: bool = False
+) -> None:
+    """Refuse to replace the output of another run.
+
+    Args:
+        output: what would be replaced; its record is the file of this name with `.json`.
+        made_from: as for `check_output`.
+        overwrite: replace it in any case.
+        must_have_record: refuse to replace what has no record.
+
+    Raises:
+        BadOption: it was made by another run.
+    """
+    if overwrite or not (must_have_record or record_path(output).exists()):
+        return
+    if why := _other_run(output, made_from):
         raise BadOption(f"{output} exists and {why}; give another name, or --overwrite to replace it")
 
 
