@@ -138,6 +138,7 @@ def test_a_page_on_which_results_are_heard(run: Run, model: Path, tmp_path: Path
     run("search", index, folder / "01.wav", "--page", page)
     assert page.read_text(encoding="utf-8").count('src="data:audio/mpeg;base64,') == 4  # three, and the question itself
     moved = folder.rename(tmp_path / "moved")
+    assert "4 of 4 results have no player" in run("search", index, "rain", "--page", page).err
     run("search", index, "rain", "--page", page, "--audio-root", moved)
     assert page.read_text(encoding="utf-8").count('src="data:audio/mpeg;base64,') == 3
 

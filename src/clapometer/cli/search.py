@@ -85,7 +85,12 @@ def search(
     if page is not None:
         from clapometer.search.page import write_search_page
 
-        write_search_page(index, query, is_sound, found, root, page)
+        if silent := write_search_page(index, query, is_sound, found, root, page):
+            console.note(
+                f"{silent} of {len(found)} results have no player, as their sounds are not below {root}; name their "
+                "folder by --audio-root",
+                quiet=quiet,
+            )
         console.note(f"wrote {page}", quiet=quiet)
 
 

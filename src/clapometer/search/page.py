@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def write_search_page(
     index: SoundIndex, query: str, is_sound: bool, found: Sequence[SearchResult], root: Path, page: Path
-) -> None:
+) -> int:
     """Write a self-contained HTML page of results.
 
     Args:
@@ -30,6 +30,9 @@ def write_search_page(
         root: the folder of the sounds; a sound that is missing or unreadable has no player.
         page: the file to write.
 
+    Returns:
+        How many results have no player.
+
     Raises:
         BadOption: the page cannot be written.
     """
@@ -39,6 +42,7 @@ def write_search_page(
     template = environment.from_string(files("clapometer.search").joinpath("page.html.j2").read_text("utf-8"))
     widest = max((one.score for one in found), default=0.0)
     record = index.record
+    clips = [_packed(root / one.audio) for one in found]
     text = template.render(
         version=__version__,
         query=Path(query).name if is_sound else query,
@@ -49,9 +53,9 @@ def write_search_page(
                 "audio": one.audio,
                 "score": f"{one.score:.3f}",
                 "share": 100 * one.score / widest if widest else 0,
-                "clip": _packed(root / one.audio),
+                "clip": clip,
             }
-            for one in found
+            for one, clip in zip(found, clips, strict=True)
         ],
         sounds=f"{len(index):,}",
         model=record["model"]["name"],
@@ -62,6 +66,7 @@ def write_search_page(
     )
     with atomic_write(page) as file:
         file.write(text.encode("utf-8", "replace"))
+    return clips.count("")
 
 
 def _packed(path: Path) -> str:

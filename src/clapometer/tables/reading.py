@@ -258,10 +258,10 @@ def _row(header: Sequence[str], fields: Sequence[str]) -> tuple[Row, str]:
     row: Row = dict.fromkeys(header, "") | dict(zip(header, fields, strict=False))
     problem = "" if "".join(fields).isascii() else _repair(row)
     if len(fields) != len(header):
-        problem = (
-            f"the row has {len(fields)} fields and the header {len(header)}; "
-            "put a text that holds the separator in quotation marks"
-        )
+        remedy = "put a text that holds the separator in quotation marks"
+        if len(fields) < len(header):
+            remedy = "give it all of its fields, empty ones too"
+        problem = f"the row has {len(fields)} fields and the header {len(header)}; {remedy}"
     return row, problem
 
 
