@@ -160,11 +160,11 @@ def test_a_kept_step_0_is_the_model_you_started_from(
     assert all(torch.equal(one, before.state_dict()[name]) for name, one in after.state_dict().items())
     assert after.card.summary.startswith("the same weights as")
     assert "this is the model you started from" in (tmp_path / "out" / "CARD.md").read_text()
-    _print(found, as_json=False)
+    _print(found, as_json=False, quiet=False)
     out = capsys.readouterr().out
     assert "this is the model you started from" in out
     assert "agrees better" not in out
-    _print(found, as_json=True)
+    _print(found, as_json=True, quiet=False)
     assert json.loads(capsys.readouterr().out)["is_the_start"] is True
 
 
@@ -193,9 +193,9 @@ def test_an_undefined_srcc_of_the_validation_is_null_everywhere(
     log = [json.loads(line) for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert [line["srcc"] for line in log if "mse" in line and "note" in line] == [None, None]
     assert not any("best so far" in note for note in notes)
-    _print(found, as_json=False)
+    _print(found, as_json=False, quiet=False)
     assert "the validation metric is undefined at every step" in capsys.readouterr().out
-    _print(found, as_json=True)
+    _print(found, as_json=True, quiet=False)
     assert json.loads(capsys.readouterr().out)["validation"]["srcc"] is None
 
 
