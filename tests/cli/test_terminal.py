@@ -114,6 +114,13 @@ def test_standard_input_and_output(pairs: Path, model: Path, monkeypatch: pytest
     assert [row["audio"] for row in rows] == ["0.wav", "1.wav"]
     assert all(float(row["cosine"]) <= 1 for row in rows)
     assert not list(pairs.parent.glob("-*"))
+    words = [sys.executable, "-m", "clapometer", "classify", "-", "--labels", "rain,a bell", "-o", "-"]
+    classified = subprocess.run(
+        [*words, "--model", str(model)], input=pairs.read_bytes(), capture_output=True, check=True
+    )
+    labels = [row["predicted"] for row in csv.DictReader(io.StringIO(classified.stdout.decode()))]
+    assert len(labels) == 2
+    assert set(labels) <= {"rain", "a bell"}
     bad = subprocess.run(
         [sys.executable, "-m", "clapometer", "score", "-", "--model", str(model)], input=b"a,b\n1,2\n",
         capture_output=True, check=False,

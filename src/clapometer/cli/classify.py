@@ -92,8 +92,11 @@ def classify(
     from clapometer.classification import table
 
     named = parse_columns(columns) if columns else {}
-    read = partial(table.read_classify_inputs, options=options, audio_root=audio_root, columns=named)
-    inputs = read(given, read_labels(labels))
+    is_stream, to_stream = given == [console.STREAM], output == console.STREAM_PATH
+    root = Path() if is_stream and audio_root is None else audio_root
+    read = partial(table.read_classify_inputs, options=options, audio_root=root, columns=named)
+    inputs = read([str(console.given_table(console.STREAM))] if is_stream else given, read_labels(labels))
+    output = None if to_stream else output
     if output is not None:
         made_from = {"command": "classify", "input": inputs.audio.as_record(), "model": {"asked_for": inference.model}}
         check_output(output, inputs.audio.table.path, made_from=made_from, overwrite=overwrite)
@@ -108,7 +111,9 @@ def classify(
             table.write_classified_table(result, output, escape_formulas=escape_formulas)
     console.print_problems(inputs.audio.where, result.problems, "could not be read", known=inputs.audio.problems)
     small = MINI_IS_SMALL if clap.card.name == MINI else ""
-    if json:
+    if to_stream:
+        console.print_rows(inputs.audio.table, result.columns, result.rows())
+    elif json:
         console.print_json(_json(result, output, picture if is_drawn else None, note=small))
     else:
         _print_summary(result, rows=output is None)
