@@ -193,45 +193,53 @@ def unfinished_wav(path: Path) -> io.BytesIO | None:
     Recorders write a length of 0 first, and the true one at the end.
     """
     with path.open("rb") as file:
-        head = file.read(2**16)
-        if not head.startswith(b"RIFF") or head[8:12] != b"WAVE":
-            return None
-        place = 12
-        while place + 8 <= len(head) and head[place : place + 4] != b"data":
-            length = int.from_bytes(head[place + 4 : place + 8], "little")
-            place += 8 + length + length % 2
-        if head[place : place + 4] != b"data" or any(head[place + 4 : place + 8]):
-            return None
-        file.seek(0, 2)
-        left = file.tell() - place - 8
-        if not 0 < left < _UNFINISHED_MOST:
+        samples = _wav_samples(file)
+        if samples is None or samples.promised or not 0 < samples.present < _UNFINISHED_MOST:
             return None
         file.seek(0)
         content = bytearray(file.read())
+    if not content.startswith(b"RIFF"):
+        return None
     content[4:8] = (len(content) - 8).to_bytes(4, "little")
-    content[place + 4 : place + 8] = left.to_bytes(4, "little")
+    content[samples.start - 4 : samples.start] = samples.present.to_bytes(4, "little")
     return io.BytesIO(bytes(content))
 
 
 def _wav(path: Path, seconds: float) -> Truncation:
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(0)
-        order = ">" if file.read(12).startswith(b"RIFX") else "<"
-        long_length = None
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack(f"{order}4sI", header)
-            if name == b"ds64":  # RF64: lengths beyond 4 GB are stored here
-                long_length = struct.unpack("<8xQ", file.read(16))[0]
-                length -= 16
-            if name == b"data":
-                left = size - file.tell()
-                promised = long_length if long_length is not None and length == 0xFFFFFFFF else length
-                if promised <= left or not promised or any(promised in lengths for lengths in OPEN_ENDED):
-                    return Truncation()
-                what = f"its header promises {promised} bytes of audio, {left} are present"
-                if promised - left <= SPARE and left > SPARE:
-                    return Truncation(note=what)
-                return Truncation(f"{what}: {seconds:.2f} s")
-            file.seek(length + length % 2, 1)
-    return Truncation()
+        samples = _wav_samples(file)
+    if samples is None:
+        return Truncation()
+    _, promised, present = samples
+    if promised <= present or any(promised in lengths for lengths in OPEN_ENDED):
+        return Truncation()
+    what = f"its header promises {promised} bytes of audio, {present} are present"
+    if promised - present <= SPARE and present > SPARE:
+        return Truncation(note=what)
+    return Truncation(f"{what}: {seconds:.2f} s")
+
+
+class _WavSamples(NamedTuple):
+    """Where the samples of a wav file begin, and how many bytes of them its header promises and the file has."""
+
+    start: int
+    promised: int
+    present: int
+
+
+def _wav_samples(file: BinaryIO) -> _WavSamples | None:
+    """The samples of an open wav file; None if it has no chunk of them."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    order = ">" if file.read(12).startswith(b"RIFX") else "<"
+    long_length = None
+    while len(header := file.read(8)) == 8:
+        name, length = struct.unpack(f"{order}4sI", header)
+        if name == b"ds64":  # RF64: lengths beyond 4 GB are stored here
+            long_length = struct.unpack("<8xQ", file.read(16))[0]
+            length -= 16
+        if name == b"data":
+            promised = long_length if long_length is not None and length == 0xFFFFFFFF else length
+            return _WavSamples(file.tell(), promised, size - file.tell())
+        file.seek(length + length % 2, 1)
+    return None

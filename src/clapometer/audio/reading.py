@@ -313,10 +313,11 @@ def encodable(path: Path) -> Path | bytes:
 def _file_blocks(path: Path, reading: Reading) -> tuple[int, Iterator[Samples]]:
     check_file(path)
     try:
-        repaired = unfinished_wav(path)
-        if repaired is not None:
+        file = soundfile.SoundFile(encodable(path))
+        if not file.frames and file.format in ("WAV", "WAVEX") and (repaired := unfinished_wav(path)) is not None:
+            file.close()
+            file = soundfile.SoundFile(repaired)
             reading.remarks.append("the recording was not finished: its header does not say how long it is")
-        file = soundfile.SoundFile(encodable(path) if repaired is None else repaired)
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", str(error)).rstrip(".")
         head = _head(path)

@@ -31,7 +31,7 @@ from clapometer.evaluation.resampled_agreement import resampled_agreement, withi
 from clapometer.evaluation.result import ALL, CONSTANT, GENERATOR, TEXT, Calibrated, Evaluation, Row
 from clapometer.evaluation.score_files import ScoreFile, read_all_scores
 from clapometer.evaluation.units import design
-from clapometer.ratings.reading import RatingsSource, read_ratings
+from clapometer.ratings.reading import RatingsSource, read_ratings_by
 from clapometer.ratings.screening import screen as apply_rules
 from clapometer.ratings.table import Ratings
 from clapometer.stats.bootstrap import Design, Resamples, Votes
@@ -87,14 +87,7 @@ def evaluate(
     """
     options = options or EvaluationOptions()
     files = read_all_scores(_listed(scores), options.score_column)
-    everything = read_ratings(
-        ratings,
-        columns=options.columns,
-        scale=options.scale,
-        missing=options.missing,
-        header=options.header,
-        repeats=options.repeats,
-    )
+    everything = read_ratings_by(ratings, options)
     rated, before, screening = _screened(everything, options.screen)
     chosen, training, notes = _splits(rated, options)
     anchors = everything.take(everything.is_anchor).pairs

@@ -60,20 +60,21 @@ def provenance(clap: Clap, *, window: Window, batch_size: int, model: str = "") 
     card = {name: value for name, value in asdict(clap.card).items() if name != "window"}
     folder = None if clap.origin is None else clap.origin.folder
     revision = folder.name if folder is not None and folder.parent.name == "snapshots" else ""
+    libraries, weights = versions(), weights_hash(clap)
     fields = {
-        "version": __version__, "model": clap.card.name, "weights": weights_hash(clap), "window": str(window),
+        "version": __version__, "model": clap.card.name, "weights": weights, "window": str(window),
         "sample_rate": clap.card.sample_rate, "device": clap.device.type, "precision": clap.precision,
-        "backend": clap.backend, "torch": versions()["torch"],
+        "backend": clap.backend, "torch": libraries["torch"],
     }  # fmt: skip
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "signature": "clapometer|" + "|".join(f"{name}:{value}" for name, value in fields.items()),
-        "model": {"asked_for": model, "weights": weights_hash(clap), "revision": revision, **card},
+        "model": {"asked_for": model, "weights": weights, "revision": revision, **card},
         "window": asdict(window),
         "sound": f"channels: {window.channels}, resampled by soxr {soxr.__version__} HQ to {clap.card.sample_rate} Hz",
         "device": device,
         "precision": clap.precision,
         "backend": clap.backend,
         "batch_size": batch_size,
-        "versions": versions(),
+        "versions": libraries,
     }

@@ -14,7 +14,7 @@ from clapometer.errors import BadOption, BadTable
 from clapometer.provenance import file_hash
 from clapometer.ratings.formats import Layout, layout_of
 from clapometer.ratings.listeners import joined
-from clapometer.ratings.options import Repeats, Scale
+from clapometer.ratings.options import RatingOptions, Repeats, Scale
 from clapometer.ratings.rows import Rows
 from clapometer.ratings.table import Ratings
 from clapometer.tables import DataFrame, Records, read_table, table_in_memory
@@ -115,6 +115,21 @@ def read_ratings(
     vars(ratings)["_pair"] = rows.pairs
     ratings = ratings.take(good)
     return ratings if listeners is None else joined(ratings, Path(listeners))
+
+
+def read_ratings_by(
+    source: RatingsSource, options: RatingOptions, *, listeners: str | os.PathLike[str] | None = None
+) -> Ratings:
+    """Read ratings as the options of a command say; arguments, result and errors as `read_ratings`."""
+    return read_ratings(
+        source,
+        columns=options.columns,
+        listeners=listeners,
+        scale=options.scale,
+        missing=options.missing,
+        header=options.header,
+        repeats=options.repeats,
+    )
 
 
 def file_hash_of(ratings: Ratings) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clapometer.ratings.options import SummaryOptions
-from clapometer.ratings.reading import RatingsSource, read_ratings
+from clapometer.ratings.reading import RatingsSource, read_ratings_by
 from clapometer.ratings.screening import Step, against_relate, screen, tried, usual_rules
 from clapometer.ratings.summary import Summary, summarize
 from clapometer.ratings.table import Problem, Ratings
@@ -107,15 +107,7 @@ def summarize_ratings(ratings: RatingsSource, options: SummaryOptions | None = N
         (4, 8)
     """
     options = options or SummaryOptions()
-    given = read_ratings(
-        ratings,
-        columns=options.columns,
-        listeners=options.listeners,
-        scale=options.scale,
-        missing=options.missing,
-        header=options.header,
-        repeats=options.repeats,
-    )
+    given = read_ratings_by(ratings, options, listeners=options.listeners)
     real = ~given.is_anchor
     start = _selected(given, real, options)
     screening = screen(given, start, options.screen)

@@ -16,7 +16,7 @@ from clapometer.models.clap import Clap
 from clapometer.models.registry import load, resolve
 from clapometer.models.weights.safetensors import weights_hash
 from clapometer.provenance import digest_of, file_hash, versions
-from clapometer.ratings.reading import RatingsSource, read_ratings
+from clapometer.ratings.reading import RatingsSource, read_ratings_by
 from clapometer.ratings.writing import write_ratings
 from clapometer.seen import Seen
 from clapometer.similarity import clap_score_of, paired_cosine
@@ -195,14 +195,7 @@ def _read(
     ratings: RatingsSource, base: Seen, options: FinetuneOptions, tell: Tell
 ) -> tuple[RatingData, tuple[Clip, ...]]:
     """The rated pairs and the captions; notes on both are passed to `tell`."""
-    given = read_ratings(
-        ratings,
-        columns=options.columns,
-        scale=options.scale,
-        missing=options.missing,
-        header=options.header,
-        repeats=options.repeats,
-    )
+    given = read_ratings_by(ratings, options)
     data = read_rating_data(given, options, seen=base)
     clips, notes = _captions(options.replay, data) if options.replay.captions else ((), ())
     data = replace(data, notes=(*data.notes, *notes))
