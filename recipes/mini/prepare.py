@@ -22,7 +22,8 @@ from tokenizers import Tokenizer
 
 from clapometer.audio.reading import read_sound
 from clapometer.models.nets.sentence_encoder import TextEncoder, TextEncoderConfig
-from distill_text import MAX_TOKENS, STUDENT_LAYERS, encode
+from distill_text import STUDENT_LAYERS
+from sentence_student import MAX_TOKENS, encode
 from sentences import SOUND_TEMPLATES, audiocaps, speech_captions, trainable_clips, trainable_speech
 from yamnet import YamNet
 

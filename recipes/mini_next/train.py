@@ -30,8 +30,9 @@ from clapometer.models.nets.mel import KaldiMel, KaldiMelConfig
 from clapometer.models.nets.mobilenet_v3 import MobileNetV3, state_of_efficientat
 from clapometer.models.nets.sentence_encoder import TextEncoderConfig, mean_of
 from clapometer.models.registry import save
-from distill_text import MAX_TOKENS, STUDENT_LAYERS
+from distill_text import STUDENT_LAYERS
 from model import CARD, AudioTowerConfig, NextClap, NextConfig
+from sentence_student import MAX_TOKENS
 from sentences import (
     MANNERS,
     SOUND_TEMPLATES,
